@@ -1,0 +1,28 @@
+"""autograd_vs: automatic differentiation of NumPy code, with variables shared by name and training loops of your own.
+
+The public face: imports and ``__all__``, no logic.
+"""
+
+from ._version import __version__
+
+# ruff: noqa: I001  (one block per floor, in their order)
+# base
+from .base.dtypes import default_dtype, set_default_dtype
+from .base.errors import PartialGradientWarning, PrecisionWarning, ScopeWarning
+
+# engine
+from .engine.cotangent import IndexedSlices
+from .engine.forward import ForwardAccumulator
+from .engine.tape import GradientTape
+from .engine.tensor import Tensor, asarray
+
+# ops
+from .ops.elementwise import *  # noqa: F403  TEMPORARY until the families have their explicit lists
+from .ops.linalg import *  # noqa: F403
+from .ops.reduce import *  # noqa: F403
+from .ops.shape import *  # noqa: F403
+
+# state
+from .state.variable import Variable
+
+# transforms, layers, training

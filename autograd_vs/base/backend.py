@@ -1,0 +1,121 @@
+"""NumPy or CuPy: the one file (with `cuda/` beside it, when there is one) that knows there are two. Floor 0.
+
+Everything above asks here for the namespace of an array, its device, copies, and the memory it lies in. CuPy is never
+imported by us: an array of a type not seen before names its own library. `register_backend` takes any other library
+that speaks NumPy's language (the tests use a strict stand-in).
+"""
+
+import sys
+from typing import Any
+
+import numpy as np
+
+__all__ = [
+    "as_array", "copy", "device", "is_array", "is_writable", "memory_owner", "namespace", "register_backend", "same_view",
+    "to_numpy", "write",
+]  # fmt: skip
+
+_namespaces: dict[type, Any] = {np.ndarray: np}
+_to_numpy: dict[type, Any] = {}
+
+
+def register_backend(array_type: type, module, to_numpy) -> None:
+    """Make arrays of `array_type` usable: `module` has NumPy's functions for them, `to_numpy(a)` copies to the host."""
+    _namespaces[array_type] = module
+    _to_numpy[array_type] = to_numpy
+
+
+def _find_cupy(cls: type) -> bool:
+    if cls.__module__.partition(".")[0] != "cupy" or "cupy" not in sys.modules:
+        return False
+    cupy = sys.modules["cupy"]
+    register_backend(cupy.ndarray, cupy, cupy.asnumpy)
+    return cls is cupy.ndarray
+
+
+def is_array(x) -> bool:
+    """True for arrays of NumPy and of the registered libraries; not for NumPy scalars."""
+    cls = x.__class__
+    return cls in _namespaces or isinstance(x, np.ndarray) or _find_cupy(cls)
+
+
+def namespace(a):
+    """The module (numpy, cupy, ...) whose functions take the array `a`; numpy for scalars."""
+    module = _namespaces.get(a.__class__)
+    if module is None:
+        module = _namespaces[a.__class__] if _find_cupy(a.__class__) else np
+    return module
+
+
+def as_array(x, dtype=None):
+    """`x` as an array of its own library, without copying one; numbers, lists and NumPy scalars become NumPy arrays.
+
+    Raises
+    ------
+    TypeError
+        If `x` cannot be an array of numbers (None, a string, ragged lists, objects).
+    """
+    if x.__class__ is np.ndarray or x.__class__ in _namespaces or (not isinstance(x, np.ndarray) and _find_cupy(x.__class__)):
+        return x if dtype is None or x.dtype == dtype else x.astype(dtype)
+    try:
+        array = np.asarray(x, dtype=dtype)
+    except ValueError as error:
+        raise TypeError(f"cannot make an array of {x!r}: {error}") from None
+    if array.dtype.kind not in "biufcmM" and not array.dtype.name.startswith(("bfloat", "float")):
+        raise TypeError(f"cannot make an array of numbers of {x!r} ({type(x).__name__})")
+    return array
+
+
+def to_numpy(a) -> np.ndarray:
+    """A copy of `a` on the host, as a NumPy array."""
+    convert = _to_numpy.get(a.__class__)
+    return np.array(a) if convert is None else convert(a)
+
+
+def copy(a):
+    """A C-ordered copy in the same library."""
+    return a.copy()
+
+
+def write(target, value) -> None:
+    """Write `value` (same shape, or broadcastable) into the memory of `target`, from the host or from the same device."""
+    if namespace(target) is np and namespace(value) is not np:
+        value = to_numpy(value)
+    elif namespace(target) is not namespace(value):
+        value = namespace(target).asarray(value)
+    target[...] = value
+
+
+def device(a) -> str:
+    """``"cpu"``, or ``"gpu:0"`` and so on."""
+    if namespace(a) is np:
+        return "cpu"
+    place = getattr(a, "device", None)
+    return f"gpu:{place.id}" if hasattr(place, "id") else str(place)
+
+
+def is_writable(a) -> bool:
+    """False only if nobody can write to the memory of `a`: the whole chain of its bases is read-only."""
+    while a is not None:
+        flags = getattr(a, "flags", None)
+        if flags is None or getattr(flags, "writeable", True):
+            return True
+        a = getattr(a, "base", None)
+    return False
+
+
+def memory_owner(a):
+    """The array that owns the memory of `a`: `a` itself, or the array that it is a view of."""
+    base = getattr(a, "base", None)
+    return a if base is None else base
+
+
+def same_view(view, old, new):
+    """The view of `new` that lies in it as `view` lies in `old` (`new` is a C-ordered copy of the C-ordered `old`)."""
+    if view is old:
+        return new
+    if namespace(old) is np:
+        offset = view.__array_interface__["data"][0] - old.__array_interface__["data"][0]
+        return np.ndarray(view.shape, view.dtype, new.reshape(-1).view(np.uint8), offset, view.strides)
+    offset = view.data.ptr - old.data.ptr
+    return namespace(old).ndarray(view.shape, view.dtype, memptr=new.data + offset, strides=view.strides)

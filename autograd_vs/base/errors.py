@@ -1,0 +1,40 @@
+"""Warnings of our own and the wording that errors share. Floor 0.
+
+Errors are built-in types (ValueError, TypeError, RuntimeError); only warnings have categories of their own, so that
+users who turn warnings into errors can pick.
+"""
+
+import os
+import sys
+
+__all__ = ["PartialGradientWarning", "PrecisionWarning", "ScopeWarning", "close_names", "user_line"]
+
+_PACKAGE = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
+
+
+class PrecisionWarning(UserWarning):
+    """A float32 Variable met a float64 array, and the result is float64."""
+
+
+class PartialGradientWarning(UserWarning):
+    """Some of the variables handed to an optimizer have no gradient."""
+
+
+class ScopeWarning(UserWarning):
+    """A scope is used in a way that will surprise later (a default name at the root, say)."""
+
+
+def user_line() -> str:
+    """``"file:line"`` of the innermost caller outside of this package."""
+    frame = sys._getframe(1)
+    while frame is not None and frame.f_code.co_filename.startswith(_PACKAGE):
+        frame = frame.f_back
+    return "<unknown>" if frame is None else f"{frame.f_code.co_filename}:{frame.f_lineno}"
+
+
+def close_names(name: str, names, most: int = 3) -> str:
+    """``" Did you mean 'a', 'b'?"`` for the nearest of `names`, or an empty string."""
+    import difflib  # late: 5 ms at import
+
+    found = difflib.get_close_matches(name, list(names), n=most, cutoff=0.5)
+    return f" Did you mean {', '.join(map(repr, found))}?" if found else ""

@@ -1,0 +1,52 @@
+"""Nests: any mix of dicts, lists, tuples and named tuples, with leaves. Floor 0."""
+
+from typing import Any
+
+__all__ = ["flatten", "map_nest", "pack"]
+
+
+def flatten(nest: Any) -> list:
+    """The leaves of a nest, in order (dicts in their own order; None is a leaf).
+
+    Examples
+    --------
+    >>> flatten({"a": 1, "b": [2, (3,)]})
+    [1, 2, 3]
+    """
+    if isinstance(nest, dict):
+        return [leaf for part in nest.values() for leaf in flatten(part)]
+    if isinstance(nest, (list, tuple)):
+        return [leaf for part in nest for leaf in flatten(part)]
+    return [nest]
+
+
+def pack(nest: Any, leaves) -> Any:
+    """A nest of the structure of `nest` with `leaves` in place of its own.
+
+    Examples
+    --------
+    >>> pack({"a": 1, "b": [2, (3,)]}, "xyz")
+    {'a': 'x', 'b': ['y', ('z',)]}
+    """
+    return _pack(nest, iter(leaves))
+
+
+def map_nest(function, nest: Any) -> Any:
+    """`function` of every leaf, in the same structure.
+
+    Examples
+    --------
+    >>> map_nest(abs, [-1, {"a": -2}])
+    [1, {'a': 2}]
+    """
+    return pack(nest, map(function, flatten(nest)))
+
+
+def _pack(nest, leaves):
+    if isinstance(nest, dict):
+        return {key: _pack(part, leaves) for key, part in nest.items()}
+    if isinstance(nest, tuple) and hasattr(nest, "_fields"):
+        return type(nest)(*(_pack(part, leaves) for part in nest))
+    if isinstance(nest, (list, tuple)):
+        return type(nest)(_pack(part, leaves) for part in nest)
+    return next(leaves)

@@ -1,0 +1,158 @@
+"""What a walk may know of a gradient: how to add, and what stands for rows or for several outputs. Floor 1."""
+
+import numpy as np
+
+from ..base.backend import as_array, namespace
+
+__all__ = ["Bundle", "IndexedSlices", "dense"]
+
+
+class IndexedSlices:
+    """The gradient of gathered rows: row ``indices[i]`` of an array of shape `dense_shape` receives ``values[i]``.
+
+    An index may occur several times; the rows then add up. NumPy functions and operators turn it into a dense array,
+    except multiplication and division by a number, which scale the rows.
+
+    Parameters
+    ----------
+    values : array or Tensor, shape (n, ...)
+    indices : integer array, shape (n,), each in ``[0, dense_shape[0])``
+    dense_shape : tuple of int
+
+    Examples
+    --------
+    >>> rows = IndexedSlices(np.array([[1.0, 1.0], [2.0, 2.0]]), np.array([1, 1]), (3, 2))
+    >>> rows.to_dense().tolist()
+    [[0.0, 0.0], [3.0, 3.0], [0.0, 0.0]]
+    """
+
+    __slots__ = ("dense_shape", "indices", "values")
+
+    def __init__(self, values, indices, dense_shape):
+        self.values, self.indices, self.dense_shape = values, indices, tuple(dense_shape)
+
+    @property
+    def shape(self):
+        """The shape of the dense gradient."""
+        return self.dense_shape
+
+    @property
+    def dtype(self):
+        """The dtype of the rows."""
+        return self.values.dtype
+
+    @property
+    def ndim(self):
+        """The number of dimensions of the dense gradient."""
+        return len(self.dense_shape)
+
+    @property
+    def device(self):
+        """Where the rows lie."""
+        from ..base.backend import device
+
+        return device(bare(self.values))
+
+    def to_dense(self):
+        """The dense gradient: a Tensor if the rows are one, else an array."""
+        from .registry import ops
+
+        return ops["scatter_rows"].inner(self.values, self.indices, self.dense_shape)
+
+    def merged(self) -> "IndexedSlices":
+        """The same gradient with each index once, in ascending order, on bare arrays."""
+        values, indices = bare(self.values), bare(self.indices)
+        xp = namespace(values)
+        unique, inverse = xp.unique(indices, return_inverse=True)
+        if unique.size == indices.size:
+            order = xp.argsort(indices, kind="stable")
+            return IndexedSlices(values[order], unique, self.dense_shape)
+        sums = xp.zeros((unique.size, *values.shape[1:]), values.dtype)
+        xp.add.at(sums, inverse.reshape(-1), values)
+        return IndexedSlices(sums, unique, self.dense_shape)
+
+    def astype(self, dtype) -> "IndexedSlices":
+        """The same rows in another dtype."""
+        return IndexedSlices(self.values.astype(dtype), self.indices, self.dense_shape)
+
+    def numpy(self) -> np.ndarray:
+        """The dense gradient as a NumPy array."""
+        from ..base.backend import to_numpy
+
+        return to_numpy(bare(self.to_dense()))
+
+    def __repr__(self):
+        return f"IndexedSlices({len(self.indices)} rows of {self.dense_shape}, dtype={self.dtype})"
+
+    def __mul__(self, scale):
+        if np.ndim(scale) == 0:
+            return IndexedSlices(self.values * scale, self.indices, self.dense_shape)
+        return self.to_dense() * scale
+
+    __rmul__ = __mul__
+
+    def __truediv__(self, scale):
+        if np.ndim(scale) == 0:
+            return IndexedSlices(self.values / scale, self.indices, self.dense_shape)
+        return self.to_dense() / scale
+
+    def __neg__(self):
+        return IndexedSlices(-self.values, self.indices, self.dense_shape)
+
+    def __add__(self, other):
+        if isinstance(other, IndexedSlices):
+            join = _join(self.values, other.values), _join(self.indices, other.indices)
+            return IndexedSlices(*join, self.dense_shape)
+        return self.to_dense() + other
+
+    def __radd__(self, other):
+        return other + self.to_dense()
+
+    def __sub__(self, other):
+        return self + -other
+
+    def __rsub__(self, other):
+        return other + -self
+
+    def __array__(self, dtype=None, copy=None):
+        return self.numpy() if dtype is None else self.numpy().astype(dtype)
+
+    def __array_ufunc__(self, ufunc, method, *inputs, **kwargs):
+        inputs = [x.to_dense() if isinstance(x, IndexedSlices) else x for x in inputs]
+        return getattr(ufunc, method)(*inputs, **kwargs)
+
+    def __array_function__(self, function, types, args, kwargs):
+        from ..base.nest import map_nest
+
+        def undo(x):
+            return x.to_dense() if isinstance(x, IndexedSlices) else x
+
+        return function(*map_nest(undo, args), **map_nest(undo, kwargs))
+
+
+class Bundle:
+    """The gradients of the outputs of an op that has several; None where none has arrived."""
+
+    __slots__ = ("parts",)
+
+    def __init__(self, parts):
+        self.parts = tuple(parts)
+
+    def __add__(self, other):
+        return Bundle(a if b is None else b if a is None else a + b for a, b in zip(self.parts, other.parts, strict=True))
+
+
+def bare(x):
+    """The array of a Tensor, or `x` itself if it is one."""
+    return x.array if hasattr(x, "position") else as_array(x)
+
+
+def dense(g):
+    """`g`, with IndexedSlices made dense: rules take nothing else."""
+    return g.to_dense() if g.__class__ is IndexedSlices else g
+
+
+def _join(a, b):
+    from .registry import ops
+
+    return ops["concatenate"].inner((a, b), 0)

@@ -1,0 +1,298 @@
+"""The one home of NumPy's protocols: what a Tensor or a Variable answers to operators, methods and NumPy's functions. Floor 1.
+
+`Operand` has no maths of its own. The ops install their operators and methods on it (`install`), and NumPy's functions
+find them through the registry. What would drop a gradient silently (``np.array([t])``, ``float(t)`` while a tape
+records `t`) raises here.
+"""
+
+from typing import Any
+
+import numpy as np
+
+from ..base.backend import device, to_numpy
+from ..base.dtypes import is_differentiable
+from ..base.errors import user_line
+from ..base.nest import map_nest
+from . import registry
+from .record import active
+
+__all__ = ["At", "Operand", "install", "is_recorded", "mark_break", "op_name", "reductions"]
+
+reductions: dict[tuple[Any, str], Any] = {}  # (ufunc, "reduce") -> function: np.add.reduce is sum
+
+
+class Operand:
+    """What Tensor and Variable share: one array, the position by which records know it, and NumPy's manners."""
+
+    __slots__ = ("__weakref__", "array", "position")
+    __array_priority__ = 1000.0
+
+    array: Any
+    position: int
+
+    # ---------------------------------------------------------------- what it is
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The shape of the array."""
+        return self.array.shape
+
+    @property
+    def dtype(self) -> np.dtype:
+        """The dtype of the array."""
+        return self.array.dtype
+
+    @property
+    def ndim(self) -> int:
+        """The number of dimensions."""
+        return self.array.ndim
+
+    @property
+    def size(self) -> int:
+        """The number of elements."""
+        return self.array.size
+
+    @property
+    def nbytes(self) -> int:
+        """The size of the array in bytes."""
+        return self.array.nbytes
+
+    @property
+    def itemsize(self) -> int:
+        """The size of one element in bytes."""
+        return self.array.itemsize
+
+    @property
+    def device(self) -> str:
+        """Where the array lies: "cpu", "gpu:0", ..."""
+        return device(self.array)
+
+    # ---------------------------------------------------------------- the ways out of the tape
+    def numpy(self) -> np.ndarray:
+        """A copy of the value as a NumPy array. No gradient passes; works while a tape records, too."""
+        mark_break(self, "converted to NumPy by .numpy()")
+        return to_numpy(self.array)
+
+    def item(self, *args) -> Any:
+        """The value as a Python number (of a 0-d or one-element array, or at the given index)."""
+        mark_break(self, "converted to a Python number by .item()")
+        return self.array.item(*args)
+
+    def tolist(self) -> Any:
+        """The values as nested Python lists."""
+        mark_break(self, "converted to lists by .tolist()")
+        return self.array.tolist()
+
+    def __array__(self, dtype=None, copy=None) -> np.ndarray:
+        refuse_if_recorded(self, "converting it to a NumPy array")
+        array = to_numpy(self.array)  # always a copy: what came out cannot change this value
+        return array if dtype is None else array.astype(dtype, copy=False)
+
+    def __dlpack__(self, **kwargs):
+        refuse_if_recorded(self, "exporting it over DLPack")
+        return self.array.__dlpack__(**kwargs)
+
+    def __dlpack_device__(self):
+        return self.array.__dlpack_device__()
+
+    def __float__(self) -> float:
+        refuse_if_recorded(self, "float()")
+        return float(self.array)
+
+    def __complex__(self) -> complex:
+        refuse_if_recorded(self, "complex()")
+        return complex(self.array)
+
+    def __int__(self) -> int:
+        return int(self.array)
+
+    def __index__(self) -> int:
+        return self.array.__index__()
+
+    def __bool__(self) -> bool:
+        return bool(self.array)
+
+    def __round__(self, digits=None):
+        return round(self.array.item(), digits)
+
+    # ---------------------------------------------------------------- containers
+    def __len__(self) -> int:
+        return len(self.array)
+
+    def __iter__(self):
+        if self.ndim == 0:
+            raise TypeError("iteration over a 0-d value")
+        return (self[i] for i in range(len(self.array)))
+
+    def __contains__(self, value) -> bool:
+        return value in self.array
+
+    def __setitem__(self, index, value):
+        raise TypeError(
+            f"{describe(self)} cannot be changed in place by t[i] = v: write `t = t.at[i].set(v)` (or .add .multiply .min "
+            ".max), which returns a new Tensor and is differentiable"
+        )
+
+    @property
+    def at(self) -> "At":
+        """Updates at an index that return a new Tensor: ``t.at[i].set(v)``, ``.add .multiply .min .max``."""
+        return At(self)
+
+    # ---------------------------------------------------------------- identity and looks
+    __hash__ = object.__hash__
+
+    def __eq__(self, other):
+        # Where the other side says that it compares by itself (pytest.approx), or is nothing like an array, let it.
+        if other is None or isinstance(other, str) or getattr(type(other), "__array_ufunc__", True) is None:
+            return NotImplemented
+        return registry.constants[np.equal](self, other)
+
+    def __ne__(self, other):
+        if other is None or isinstance(other, str) or getattr(type(other), "__array_ufunc__", True) is None:
+            return NotImplemented
+        return registry.constants[np.not_equal](self, other)
+
+    def __format__(self, spec: str) -> str:
+        return format(self.array.item() if self.ndim == 0 else to_numpy(self.array), spec) if spec else str(self)
+
+    def __str__(self) -> str:
+        return str(to_numpy(self.array))
+
+    # ---------------------------------------------------------------- NumPy's protocols
+    def __array_ufunc__(self, ufunc, method, *inputs, **kwargs):
+        if method == "__call__" and not kwargs:
+            function = registry.functions.get(ufunc) or registry.constants.get(ufunc)
+            if function is not None:
+                return function(*inputs)
+        return _ufunc_with_options(ufunc, method, inputs, kwargs)
+
+    def __array_function__(self, function, types, args, kwargs):
+        known = registry.functions.get(function) or registry.constants.get(function)
+        if known is not None:
+            return known(*_in_order(function, args, kwargs), **kwargs) if not args else known(*args, **kwargs)
+        if function in registry.queries:
+            return function(*map_nest(_bare, args), **map_nest(_bare, kwargs))
+        raise registry.refusal(function)
+
+
+class At:
+    """``t.at[index]``: see `Operand.at`."""
+
+    __slots__ = ("index", "tensor")
+
+    def __init__(self, tensor, index=None):
+        self.tensor, self.index = tensor, index
+
+    def __getitem__(self, index) -> "At":
+        return At(self.tensor, index)
+
+    def _update(self, how, value):
+        return registry.ops["index_" + how].public(self.tensor, value, self.index)
+
+    def set(self, value):
+        """A new Tensor with `value` at the index."""
+        return self._update("set", value)
+
+    def add(self, value):
+        """A new Tensor with `value` added at the index; an index that occurs twice adds twice."""
+        return self._update("add", value)
+
+    def multiply(self, value):
+        """A new Tensor multiplied by `value` at the index."""
+        return self._update("multiply", value)
+
+    def min(self, value):
+        """A new Tensor with the smaller of it and `value` at the index."""
+        return self._update("min", value)
+
+    def max(self, value):
+        """A new Tensor with the larger of it and `value` at the index."""
+        return self._update("max", value)
+
+
+def install(name: str, function) -> None:
+    """Make `function` the operator or method `name` of Tensors and Variables."""
+    setattr(Operand, name, function)
+
+
+def is_recorded(x: Operand) -> bool:
+    """Does a tape or another listener follow `x` right now?"""
+    frame = active()
+    return frame is not None and frame.watches(x.position) and is_differentiable(x.array.dtype)
+
+
+def mark_break(x: Operand, what: str) -> None:
+    """Note, where somebody follows `x`, that no gradient passes here: `tape.explain` will say it."""
+    frame = active()
+    if frame is not None and x.position >= frame.base and frame.record is not None:
+        frame.record.breaks.append((what, x.position, user_line()))
+
+
+def refuse_if_recorded(x: Operand, what: str) -> None:
+    """TypeError where `what` would drop the gradient of `x` silently."""
+    if is_recorded(x):
+        raise TypeError(
+            f"{what} would drop the gradient of {describe(x)}, which a tape is recording. Use this library's or NumPy's "
+            "functions on the Tensor itself (av.stack([t, u]) for np.array([t, u]), av.exp(t) for math.exp(t)); if no "
+            "gradient is wanted, say so with t.numpy(), t.item() or av.stop_gradient(t)."
+        )
+
+
+def describe(x: Operand) -> str:
+    """A few words that name `x` in a message."""
+    return f"{type(x).__name__} {x.name!r} of shape {x.shape} and dtype {x.dtype}"  # type: ignore[attr-defined]
+
+
+def op_name(name: str, mark, position: int) -> str:
+    """The full name of the op that made a Tensor: its scope, and its number within the record while that is there."""
+    if mark is None:
+        return name
+    full = mark.prefix + name
+    if mark.record is None or not position:
+        return full
+    earlier = 0
+    for rule, out, _, _, other in mark.record.entries:
+        if out == position:
+            return f"{full}_{earlier}" if earlier else full
+        if other is not None and other.prefix + rule.op.name == full:
+            earlier += 1
+    return full
+
+
+def _bare(x):
+    return x.array if isinstance(x, Operand) else x
+
+
+def _ufunc_with_options(ufunc, method, inputs, kwargs):
+    out = kwargs.pop("out", None)
+    if out is not None and not (out[0] is inputs[0] and len(out) == 1 and not isinstance(out[0], Operand)):
+        raise TypeError(
+            f"{registry.numpy_name(ufunc)}(..., out=) cannot write a Tensor's result into an array that nobody records; "
+            "use the Tensor that it returns. For a Variable there are assign, assign_add and assign_sub."
+        )
+    # `array += tensor` arrives as out=(array,): the name on the left becomes a Tensor.
+    if method == "__call__":
+        function = registry.functions.get(ufunc) or registry.constants.get(ufunc)
+        if function is None:
+            raise registry.refusal(ufunc)
+        dtype = kwargs.pop("dtype", None)
+        if kwargs:
+            raise TypeError(
+                f"{registry.numpy_name(ufunc)}: {', '.join(kwargs)} is not supported for Tensors"
+                + ("; use av.where(condition, result, otherwise)" if "where" in kwargs else "")
+            )
+        if dtype is not None:
+            inputs = [registry.ops["astype"].public(x, dtype) for x in inputs]
+        return function(*inputs)
+    function = reductions.get((ufunc, method))
+    if function is None:
+        raise registry.refusal(ufunc, f".{method}")
+    return function(*inputs, **kwargs)
+
+
+def _in_order(function, args, kwargs):
+    """The positional form of a call that named its arrays: np.sum(a=t) comes with `args` empty."""
+    import inspect
+
+    bound = inspect.signature(function).bind(*args, **kwargs)
+    first = next(iter(bound.arguments))
+    return [kwargs.pop(first)]

@@ -1,0 +1,191 @@
+"""What is being recorded: records, frames, entries, and who is told when a variable is written. Floor 1.
+
+Terms
+-----
+position   An integer that names a value: an op's output, a watched Tensor, a Variable. One counter for the process
+           hands them out, so a position is never used twice. 0 means "not watched by anyone".
+record     The flat list of entries that the tapes nested in one another share. A tape is a window on it.
+entry      ``(rule, output position, input positions, saved, mark)``: one op that ran on something watched. `saved` has,
+           for each watched input, the tuple of arrays and attributes that its vjp asks for: always bare arrays. Where a
+           gradient must be differentiable itself, the walk puts Tensors with their positions back in their place.
+frame      What is open in this thread or task now: the record, the tapes and other listeners that hear ops, the name
+           scope. Immutable; the top one is read once per op.
+mark       The name scope in which an op ran.
+
+Is a value watched? ``value.position >= frame.base``: a record's base is higher than all positions before it, so values
+of an earlier record fail the test by themselves; the positions of trainable Variables lie above all others and pass
+it whenever something listens (`NOBODY` is above those). A position from another thread's record may pass as well: its
+op is recorded for nothing, and no gradient goes astray, because positions are unique.
+
+The memory of a Variable never moves. When one is about to be written, `written` gives a copy of the old value to those
+who still need it: entries of records that a tape has yet to walk, and Tensors that are views of the buffer.
+"""
+
+from itertools import count
+from weakref import WeakValueDictionary, ref
+
+from ..base.backend import copy, is_array, memory_owner, same_view
+from ..base.stack import Stack
+
+__all__ = [
+    "NOBODY", "VARIABLES", "Frame", "Mark", "Record", "active", "frames", "lease", "lend", "live_records", "live_variables",
+    "new_position", "reclaim", "variable_position", "written",
+]  # fmt: skip
+
+VARIABLES = 1 << 61  # positions of Variables start here
+NOBODY = 1 << 62  # the base of a frame in which nothing listens
+
+new_position = count(1).__next__
+variable_position = count(VARIABLES).__next__
+
+frames = Stack("tape or scope")
+active = frames.top
+
+
+class Mark:
+    """A name scope as the ops in it see it: the prefix of their names, and the record that numbers them."""
+
+    __slots__ = ("prefix", "record")
+
+    def __init__(self, prefix: str, record):
+        self.prefix, self.record = prefix, record
+
+
+class Record:
+    """The entries that nested tapes share, and what must be known when one of them walks."""
+
+    __slots__ = ("__weakref__", "base", "breaks", "entries", "moved", "scope_counts", "unsettled", "walkers")
+
+    def __init__(self):
+        self.base = new_position()
+        self.entries: list[tuple] = []
+        self.moved: dict[int, tuple] = {}  # id(tensor) -> (weak reference, positions it had before it was watched again)
+        self.breaks: list[tuple] = []  # (what cut the path, input position, line): for `explain`
+        self.scope_counts: dict[str, int] = {}  # how often each name scope was opened
+        self.unsettled: list = []  # variables whose watchedness is settled when the outermost tape closes
+        self.walkers = 0  # tapes that may still walk the entries
+        live_records.append(self)
+
+    def release(self) -> None:
+        """One tape will not walk any more; after the last one the arrays are let go."""
+        self.walkers -= 1
+        if self.walkers == 0:
+            self.entries.clear()
+            if self in live_records:
+                live_records.remove(self)
+
+    def settle(self) -> None:
+        """Nothing listens any more: variables switched or watched in between take their own state back."""
+        for variable in self.unsettled:
+            variable.settle()
+        self.unsettled.clear()
+
+
+class Frame:
+    """One open `with` of a tape, an accumulator, a pause or a name scope, and all that an op must know of those below."""
+
+    __slots__ = ("base", "below", "entries", "listeners", "mark", "plain", "record", "tapes")
+
+    def __init__(self, below, record=None, tapes=(), listeners=(), mark=None):
+        self.below = below
+        self.record, self.tapes, self.listeners, self.mark = record, tapes, listeners, mark
+        self.base = record.base if tapes or listeners else NOBODY
+        self.entries = record.entries if record is not None else None
+        # Plain: an op with an input above the base is appended to the entries, and nobody else is to be asked or told.
+        self.plain = not listeners and any(tape.watches_variables for tape in tapes)
+
+    def __repr__(self):
+        scope = f" in {self.mark.prefix!r}" if self.mark is not None and self.mark.prefix else ""
+        return f"<{len(self.tapes)} tapes, {len(self.listeners)} listeners{scope}>"
+
+    @classmethod
+    def over(cls, below, **changes):
+        """A frame on top of `below` (which may be None) that differs from it in `changes`."""
+        fields = {name: getattr(below, name) for name in ("record", "tapes", "listeners", "mark")} if below else {}
+        return cls(below, **{**fields, **changes})
+
+    def watches(self, position: int) -> bool:
+        """Does any tape or listener here follow the value at `position`?"""
+        if position < self.base:
+            return False
+        if self.plain or position < VARIABLES:
+            return True
+        return any(t.watches_variables or position in t.watched for t in self.tapes) or any(
+            listener.follows(position) for listener in self.listeners
+        )
+
+    def hear(self, entry, call) -> int:
+        """Record `entry` where a tape wants it, then tell the other listeners. Off the fast path; returns the position."""
+        rule, out, inputs, _, _ = entry
+        followed = any(map(self.watches, inputs))
+        if not followed:
+            return 0
+        if self.tapes:
+            self.entries.append(entry)
+        for listener in self.listeners:
+            listener.hear(entry, call)
+        return out
+
+
+live_records: list[Record] = []  # those that a tape may still walk
+live_variables: WeakValueDictionary = WeakValueDictionary()  # by position
+_leases: dict[int, list] = {}  # id of a variable's buffer -> weak references to the Tensors that are views of it
+
+
+def lend(buffer) -> None:
+    """From now on `buffer` is the memory of a Variable."""
+    _leases[id(buffer)] = []
+
+
+def reclaim(key: int) -> None:
+    """The buffer with id `key` is gone."""
+    _leases.pop(key, None)
+
+
+def lease(tensor) -> None:
+    """Note that `tensor` may be a view of a Variable, so that it keeps its value when the Variable is written."""
+    leases = _leases.get(id(memory_owner(tensor.array)))
+    if leases is not None:
+        if len(leases) > 32 and len(leases) & (len(leases) - 1) == 0:  # at powers of two: drop what is dead
+            leases[:] = [r for r in leases if r() is not None]
+        leases.append(ref(tensor))
+
+
+def written(variables) -> None:
+    """Tell everyone that the buffers of `variables` are about to be written: whoever needs an old value gets a copy."""
+    old: dict[int, object] = {}
+
+    def move(array):
+        owner = memory_owner(array)
+        if id(owner) not in buffers:
+            return array
+        if id(owner) not in old:
+            old[id(owner)] = copy(owner)
+        return same_view(array, owner, old[id(owner)])
+
+    buffers = {id(v.array) for v in variables}
+    for record in live_records:
+        _move_saved(record.entries, buffers, move)
+    for key in buffers:
+        leases = _leases.get(key)
+        if leases:
+            for tensor in [r() for r in leases]:
+                if tensor is not None:
+                    tensor.array = move(tensor.array)
+            leases.clear()
+
+
+def _move_saved(entries, buffers, move):
+    def touched(value):
+        if value.__class__ is tuple:
+            return any(map(touched, value))
+        return is_array(value) and id(memory_owner(value)) in buffers
+
+    def moved(value):
+        if value.__class__ is tuple:
+            return tuple(map(moved, value))
+        return move(value) if is_array(value) else value
+
+    for index, (rule, out, inputs, saved, mark) in enumerate(entries):
+        if touched(saved):
+            entries[index] = (rule, out, inputs, moved(saved), mark)

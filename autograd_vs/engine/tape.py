@@ -1,0 +1,698 @@
+"""GradientTape: listens while it is open, then walks its entries backwards. Floor 1; it knows no op by name.
+
+How `gradient` works
+--------------------
+1. Find the positions of the targets and sources (a value that was watched in several records has several).
+2. Forwards over the entries: which positions does any source reach? A source that reaches no target gets None.
+3. Backwards over the entries, once: the gradient that has arrived at an entry's output goes through its vjps to those
+   inputs that a source reaches, and adds up there. A gradient is stored as it comes the first time (one vjp may hand
+   the same array to two inputs), added out of place the second time, in place from then on (that sum is ours).
+4. If somebody else listens to these entries (an outer tape, an accumulator, this tape itself inside its own `with`),
+   the saved arrays become Tensors with their positions again, so the rules are recorded as any other ops are.
+
+A tape that is not persistent lets go of each entry as it is consumed, if no other tape needs it.
+"""
+
+import sys
+from bisect import bisect_left
+from typing import Any
+from weakref import ref
+
+import numpy as np
+
+from ..base.backend import is_array, namespace
+from ..base.dtypes import is_differentiable
+from ..base.nest import flatten, pack
+from .cotangent import Bundle, IndexedSlices, dense
+from .op import EVERY
+from .protocol import Operand, describe
+from .record import VARIABLES, Frame, Mark, Record, active, frames, lease, live_records, live_variables, new_position
+from .tensor import Tensor, as_tensor
+
+__all__ = ["GradientTape"]
+
+ndarray = np.ndarray
+
+
+class GradientTape:
+    """Records what is computed inside its ``with``, for gradients by reverse-mode differentiation.
+
+    Parameters
+    ----------
+    persistent : bool, default False
+        Allow more than one call of `gradient` and its kin; the entries stay until the tape is gone.
+    watch_accessed_variables : bool, default True
+        Watch every trainable Variable that is read. Otherwise only what `watch` names.
+    check_numerics : bool, default False
+        Raise FloatingPointError at the first recorded op that gives a NaN or an Inf, with its name.
+
+    Notes
+    -----
+    Tapes nest to any depth; a gradient taken inside another tape is differentiable itself. The gradient is that at the
+    values which the forward pass read, whatever is assigned to variables afterwards.
+
+    Examples
+    --------
+    >>> import autograd_vs as av
+    >>> x = av.Variable(3.0)
+    >>> with av.GradientTape() as tape:
+    ...     y = x * x
+    >>> tape.gradient(y, x).item()
+    6.0
+    """
+
+    def __init__(self, persistent: bool = False, watch_accessed_variables: bool = True, check_numerics: bool = False):
+        self.persistent = persistent
+        self.watches_variables = watch_accessed_variables
+        self.watched: dict[int, Any] = {}  # position -> what was watched by name
+        self._checker = _NumericsChecker() if check_numerics else None
+        self._record: Record | None = None
+        self._windows: list[list] = []  # [first entry, end or None, first position, end or None]
+        self._frame: Frame | None = None
+        self._used_at: tuple | None = None  # where a tape that is not persistent was used up
+        self._skeleton: list | None = None
+
+    # ---------------------------------------------------------------- recording
+    def __enter__(self) -> "GradientTape":
+        if self._frame is not None:
+            raise RuntimeError("this tape is recording already: a tape cannot be entered twice at once")
+        below = active()
+        if self._record is None:
+            shared = below.record if below is not None else None
+            self._record = shared or Record()
+            self._record.walkers += 1
+        for variable in self.watched.values():
+            self._attract(variable)
+        listeners = below.listeners if below is not None else ()
+        mark = below.mark if below is not None else None
+        if mark is None or mark.record is not self._record:
+            mark = Mark(mark.prefix if mark else "", self._record)
+        self._frame = Frame(
+            below,
+            record=self._record,
+            tapes=(*(below.tapes if below is not None and below.record is self._record else ()), self),
+            listeners=(*listeners, self._checker) if self._checker else listeners,
+            mark=mark,
+        )
+        frames.push(self._frame)
+        self._open_window()
+        return self
+
+    def __exit__(self, kind, value, trace) -> None:
+        self._close()
+        frame, self._frame = self._frame, None
+        try:
+            frames.pop(frame, quiet=kind is not None)
+        finally:
+            below = active()
+            if below is None or below.record is not self._record:
+                self._record.settle()  # type: ignore[union-attr]
+
+    def _open_window(self) -> None:
+        self._windows.append([len(self._record.entries), None, new_position(), None])  # type: ignore[union-attr]
+
+    def _close(self) -> None:
+        if self._windows and self._windows[-1][1] is None:
+            self._windows[-1][1] = len(self._record.entries)  # type: ignore[union-attr]
+            self._windows[-1][3] = new_position()
+
+    def __del__(self):
+        if self._record is not None and self._used_at is None:
+            self._used_at = ("", 0)
+            self._record.release()
+
+    def watch(self, tensor: Any) -> None:
+        """Record what is computed from `tensor`: a Tensor, a Variable, or a nest of them.
+
+        Raises
+        ------
+        TypeError
+            If it is a bare array (wrap it: ``x = av.Tensor(a)``), or has an integer or bool dtype.
+        RuntimeError
+            If the tape is not recording.
+
+        Examples
+        --------
+        >>> x = Tensor(3.0)
+        >>> with GradientTape() as tape:
+        ...     tape.watch(x)
+        ...     y = np.exp(x)
+        >>> round(tape.gradient(y, x).item(), 3)
+        20.086
+        """
+        for x in flatten(tensor):
+            if not isinstance(x, Operand):
+                raise TypeError(
+                    f"watch takes Tensors and Variables, got {type(x).__name__}: wrap the array first, `x = av.Tensor(a)`, "
+                    "and compute with x"
+                )
+            if not is_differentiable(x.dtype):
+                raise TypeError(f"cannot watch {describe(x)}: only float and complex values have gradients")
+            if self._frame is None:
+                raise RuntimeError("watch works while the tape records: call it inside of `with tape:`")
+            self._attract(x)
+            self.watched[x.position] = x
+
+    def _attract(self, x) -> None:
+        record = self._record
+        if hasattr(x, "settle"):  # a Variable has one position for life
+            x.position = x.own_position
+            record.unsettled.append(x)  # type: ignore[union-attr]
+        elif x.position < record.base:  # type: ignore[union-attr]
+            if x.position:  # an earlier record, which may still be walked, knows it under another position
+                for other in [r for r in live_records if r.base <= x.position]:
+                    known = other.moved.get(id(x))
+                    others = known[1] if known is not None and known[0]() is x else ()
+                    other.moved[id(x)] = (ref(x), (*others, x.position))
+            x.position = new_position()
+
+    def stop_recording(self) -> "_Pause":
+        """A context manager: this tape does not hear what is computed inside.
+
+        Examples
+        --------
+        >>> x = Tensor(2.0)
+        >>> with GradientTape(persistent=True) as tape:
+        ...     tape.watch(x)
+        ...     y = x * x
+        ...     with tape.stop_recording():
+        ...         dx = tape.gradient(y, x)
+        >>> dx.item()
+        4.0
+
+        Raises
+        ------
+        RuntimeError
+            If the tape is not recording.
+        """
+        if self._frame is None:
+            raise RuntimeError("stop_recording works while the tape records: call it inside of `with tape:`")
+        return _Pause(self)
+
+    def reset(self) -> None:
+        """Forget all that was recorded and watched so far; inside the ``with`` the tape goes on recording."""
+        recording = self._frame is not None and bool(self._windows) and self._windows[-1][1] is None
+        if self._record is not None and self._record.walkers == 1 and self._used_at is None:
+            self._record.entries.clear()
+        self._windows.clear()
+        self.watched.clear()
+        self._skeleton = None
+        if self._used_at is not None and self._record is not None:
+            self._record.walkers += 1
+            self._used_at = None
+        if recording:
+            self._open_window()
+
+    def watched_variables(self) -> tuple:
+        """The trainable Variables that were read while it recorded, and those watched by name, in order of reading."""
+        seen = {p: x for p, x in self.watched.items() if p >= VARIABLES}
+        if self.watches_variables:
+            for entry in self._entries():
+                for p in entry[2]:
+                    if p >= VARIABLES and p not in seen and p in live_variables:
+                        seen[p] = live_variables[p]
+        return tuple(seen.values())
+
+    # ---------------------------------------------------------------- gradients
+    def gradient(self, target, sources, output_gradients=None, unconnected_gradients: str = "none"):
+        """The gradient of the sum of the elements of `target` with respect to `sources`.
+
+        Parameters
+        ----------
+        target : Tensor, or nest of Tensors
+            Several targets are summed.
+        sources : Tensor or Variable, or nest of them
+        output_gradients : nest like target, optional
+            The gradient that arrives at each target (shape of the target); ones by default.
+        unconnected_gradients : {"none", "zero"}
+            What stands for a source from which no path leads to the target.
+
+        Returns
+        -------
+        nest like sources
+            Tensors of the sources' shape and dtype; `IndexedSlices` for a Variable of which only rows were gathered;
+            None (or zeros) where there is no path: `explain` says why.
+
+        Raises
+        ------
+        RuntimeError
+            If the tape is not persistent and was used up before; the message says where.
+        TypeError
+            If a source or target is no Tensor or Variable, or has an integer dtype.
+        ValueError
+            If `output_gradients` do not fit, or `unconnected_gradients` is neither "none" nor "zero".
+        """
+        if unconnected_gradients not in ("none", "zero"):
+            raise ValueError(f"unconnected_gradients must be 'none' or 'zero', got {unconnected_gradients!r}")
+        leaves = self._checked_sources(sources)
+        targets = self._checked_targets(target)
+        seeds = self._seeds(targets, output_gradients)
+        self._check_unused("gradient")
+        if not self.persistent and self._frame is not None:
+            self._close()
+        try:
+            results = self._walk(seeds, leaves, consume=not self.persistent)
+        finally:
+            if not self.persistent:
+                self._use_up(sys._getframe(1))
+        if unconnected_gradients == "zero":
+            results = [_zeros(x) if g is None else g for g, x in zip(results, leaves, strict=True)]
+        return results[0] if sources is leaves[0] else pack(sources, results)
+
+    def jacobian(self, target, sources, unconnected_gradients: str = "none", chunk_size: int | None = None):
+        """The Jacobian of `target` with respect to each source: shape ``target.shape + source.shape``.
+
+        Parameters
+        ----------
+        target : Tensor
+        sources : Tensor or Variable, or nest of them
+        unconnected_gradients : {"none", "zero"}
+        chunk_size : int, optional
+            How many one-hot output gradients are made at a time (memory: ``chunk_size * target.size`` numbers);
+            by default as many as fit into a million numbers.
+
+        Returns
+        -------
+        nest like sources, of Tensors
+
+        Notes
+        -----
+        One walk per element of the target. Works once on a tape that is not persistent. Where outputs outnumber inputs,
+        `autograd_vs.jacobian` takes forward mode instead.
+
+        Examples
+        --------
+        >>> x = Tensor(np.array([1.0, 2.0]))
+        >>> with GradientTape() as tape:
+        ...     tape.watch(x)
+        ...     y = x * x
+        >>> tape.jacobian(y, x).numpy().tolist()
+        [[2.0, 0.0], [0.0, 4.0]]
+        """
+        if isinstance(target, (list, tuple, dict)):
+            raise TypeError("jacobian takes one target; call it once for each (persistent=True)")
+        (y,) = self._checked_targets(target)
+        return self._rows(y, sources, unconnected_gradients, y.size, (), chunk_size, sys._getframe(1))
+
+    def batch_jacobian(self, target, source, unconnected_gradients: str = "none", chunk_size: int | None = None):
+        """The Jacobians of each row of `target` with respect to the same row of `source`.
+
+        Parameters
+        ----------
+        target : Tensor, shape (batch, ...)
+        source : Tensor or Variable, shape (batch, ...)
+            Row i of the target may depend on row i of the source only.
+        unconnected_gradients, chunk_size :
+            As in `jacobian`.
+
+        Returns
+        -------
+        Tensor, shape (batch, *target.shape[1:], *source.shape[1:])
+
+        Raises
+        ------
+        ValueError
+            If the first dimensions differ, or there is none.
+
+        Examples
+        --------
+        >>> x = Tensor(np.array([[1.0, 2.0], [3.0, 4.0]]))
+        >>> with GradientTape() as tape:
+        ...     tape.watch(x)
+        ...     y = x * x
+        >>> tape.batch_jacobian(y, x).numpy().tolist()
+        [[[2.0, 0.0], [0.0, 4.0]], [[6.0, 0.0], [0.0, 8.0]]]
+        """
+        (y,) = self._checked_targets(target)
+        if not y.shape or not source.shape or y.shape[0] != source.shape[0]:
+            raise ValueError(f"batch_jacobian needs one batch size first in both: target {y.shape}, source {source.shape}")
+        size = int(np.prod(y.shape[1:], dtype=int))
+        return self._rows(y, source, unconnected_gradients, size, y.shape[:1], chunk_size, sys._getframe(1))
+
+    def _rows(self, y, sources, unconnected, rows, batch, chunk_size, caller):
+        """`rows` walks with one-hot output gradients (the same one in each row of the `batch`), stacked."""
+        if unconnected not in ("none", "zero"):
+            raise ValueError(f"unconnected_gradients must be 'none' or 'zero', got {unconnected!r}")
+        leaves = self._checked_sources(sources)
+        self._check_unused("jacobian")
+        if not self.persistent and self._frame is not None:
+            self._close()
+        chunk = chunk_size or max(1, 1_000_000 // max(1, y.size))
+        xp = namespace(y.array)
+        columns: list[list] = [[] for _ in leaves]
+        try:
+            for start in range(0, rows, chunk):
+                for i, row in enumerate(range(start, min(start + chunk, rows))):
+                    if i == 0:
+                        one_hot = xp.zeros((min(chunk, rows - start), *batch, rows), y.dtype)
+                        for j in range(len(one_hot)):
+                            one_hot[j, ..., start + j] = 1
+                    seeds = [(y, one_hot[row - start].reshape(y.shape))]
+                    for column, g, x in zip(columns, self._walk(seeds, leaves, consume=False), leaves, strict=True):
+                        column.append(_dense_tensor(_zeros(x) if g is None and unconnected == "zero" else g))
+        finally:
+            if not self.persistent:
+                self._use_up(caller)
+        results = [self._stack(column, y, x, batch, unconnected) for column, x in zip(columns, leaves, strict=True)]
+        return results[0] if sources is leaves[0] else pack(sources, results)
+
+    def _stack(self, column, y, x, batch, unconnected):
+        from .registry import ops
+
+        if any(g is None for g in column):
+            return None
+        inner = x.shape[1:] if batch else x.shape
+        if not column:  # a target without elements
+            return None if unconnected == "none" else Tensor(namespace(x.array).zeros((*y.shape, *inner), x.dtype))
+        rows = ops["stack"].public(column, len(batch))
+        return rows.reshape((*y.shape, *inner))
+
+    # ---------------------------------------------------------------- the walk
+    def _walk(self, seeds, leaves, consume):
+        """Gradients of the seeded targets with respect to `leaves`, None where no path leads."""
+        record = self._record
+        if record is None:
+            return [None] * len(leaves)
+        places = [self._source_positions(x) for x in leaves]
+        needed = {p for group in places for p in group}
+        sources = frozenset(needed)
+        ranges = [(w[0], len(record.entries) if w[1] is None else w[1]) for w in self._windows]
+        for start, stop in ranges:
+            for _, out, inputs, _, _ in record.entries[start:stop]:
+                for p in inputs:
+                    if p in needed:
+                        needed.add(out)
+                        break
+        listening = self._listening()
+        lifted = bool(listening) or any(isinstance(g, Operand) and _is_followed(g) for _, g in seeds)
+        grads: dict[int, Any] = {}
+        owned: set[int] = set()
+        for target, g in seeds:
+            g = as_tensor(g) if lifted else _raw(g)
+            if g.dtype.kind == "c":
+                g = g.conj()
+            for p in self._positions(target):
+                if p in needed:
+                    _accumulate(grads, owned, p, g, lifted)
+        done: dict[int, Any] = {}
+        alone = consume and record.walkers == 1
+        if grads:
+            bones = []
+            for start, stop in reversed(ranges):
+                entries = record.entries
+                last = alone and stop == len(entries)
+                for index in range(stop - 1, start - 1, -1):
+                    if last:  # let go of the arrays, keep the bones until it is known that nobody has to explain
+                        rule, out, inputs, saved, mark = entries.pop()
+                        bones.append((rule.op.name, out, inputs, mark))
+                    else:
+                        rule, out, inputs, saved, mark = entries[index]
+                    g = grads.pop(out, None)
+                    if g is None:
+                        continue
+                    if out in sources:
+                        done[out] = g
+                    if g.__class__ is not ndarray:
+                        g = dense(g)
+                    if lifted:
+                        covered = any(t._covers(index) for t in listening)
+                        saved = _lifted(rule, saved, inputs, out, covered)
+                    for vjp, p, args in zip(rule.vjps, inputs, saved):  # noqa: B905 (saved may be longer)
+                        if p in needed:
+                            c = vjp(g, *args)
+                            old = grads.get(p)
+                            if old is None:
+                                grads[p] = c
+                            else:
+                                _accumulate(grads, owned, p, c, lifted)
+            if bones and not all(any(p in grads or p in done for p in group) for group in places):
+                self._skeleton = self._bones() + bones[::-1]
+        elif consume:
+            self._skeleton = self._bones()
+        grads.update(done)
+        return [_finish(x, [grads[p] for p in group if p in grads]) for x, group in zip(leaves, places, strict=True)]
+
+    def _listening(self):
+        """The tapes (and other listeners, as this tape) that hear ops now and share this record."""
+        frame = active()
+        if frame is None or frame.record is not self._record or frame.base > frame.record.base:
+            return ()
+        if self._frame is not None and not self.persistent:
+            return tuple(t for t in frame.tapes if t is not self) or ((self,) if frame.listeners else ())
+        return frame.tapes or ((self,) if frame.listeners else ())
+
+    def _covers(self, index) -> bool:
+        return any(w[0] <= index and (w[1] is None or index < w[1]) for w in self._windows)
+
+    def _entries(self):
+        if self._record is None:
+            return []
+        return [e for w in self._windows for e in self._record.entries[w[0] : w[1]]]
+
+    def _bones(self):
+        """The entries without their arrays: what `explain` needs after the tape was used up."""
+        return [(rule.op.name, out, inputs, mark) for rule, out, inputs, _, mark in self._entries()]
+
+    # ---------------------------------------------------------------- positions and checks
+    def _positions(self, x) -> tuple[int, ...]:
+        """All positions under which this record may know `x`."""
+        if hasattr(x, "settle"):
+            return (x.own_position,)
+        moved = self._record.moved.get(id(x)) if self._record is not None else None
+        return (x.position, *moved[1]) if moved is not None and moved[0]() is x else (x.position,)
+
+    def _source_positions(self, x) -> tuple[int, ...]:
+        return tuple(p for p in self._positions(x) if self._follows(p))
+
+    def _follows(self, p) -> bool:
+        if p in self.watched:
+            return True
+        if p >= VARIABLES:
+            return self.watches_variables
+        return any(w[2] <= p and (w[3] is None or p < w[3]) for w in self._windows)
+
+    def _checked_sources(self, sources) -> list:
+        leaves = flatten(sources)
+        for x in leaves:
+            if not isinstance(x, Operand):
+                raise TypeError(f"a source must be a Tensor or a Variable, got {x!r} ({type(x).__name__})"[:400])
+            if not is_differentiable(x.dtype):
+                raise TypeError(f"{describe(x)} is no source of gradients: its dtype is not float or complex; cast it first")
+        if not leaves:
+            raise ValueError("no sources: the nest of sources is empty")
+        return leaves
+
+    def _checked_targets(self, target) -> list:
+        targets = flatten(target)
+        for y in targets:
+            if not isinstance(y, Operand):
+                hint = ": it left the tape when it was converted" if is_array(y) or isinstance(y, (float, np.generic)) else ""
+                raise TypeError(f"the target must be a Tensor computed inside the tape, got {type(y).__name__}{hint}")
+            if not is_differentiable(y.dtype):
+                raise TypeError(f"the target {describe(y)} has no gradient: its dtype is not float or complex")
+        if not targets:
+            raise ValueError("no targets: the nest of targets is empty")
+        return targets
+
+    def _seeds(self, targets, output_gradients) -> list:
+        if output_gradients is None:
+            return [(y, _ones_like(y.array)) for y in targets]
+        given = flatten(output_gradients)
+        if len(given) != len(targets):
+            raise ValueError(f"{len(given)} output_gradients for {len(targets)} targets")
+        seeds = []
+        for y, g in zip(targets, given, strict=True):
+            g = _ones_like(y.array) if g is None else g if isinstance(g, Operand) else namespace(y.array).asarray(g)
+            if g.shape != y.shape:
+                raise ValueError(f"an output gradient has shape {g.shape}, its target {describe(y)} has shape {y.shape}")
+            seeds.append((y, g if g.dtype == y.dtype else g.astype(y.dtype)))
+        return seeds
+
+    def _check_unused(self, what) -> None:
+        if self._used_at is not None:
+            file, line = self._used_at
+            raise RuntimeError(
+                f"{what}: this tape is used up. It is not persistent, and its entries were let go at {file}:{line}. Either run "
+                "the forward pass again under a new tape (in a notebook: the cell with `with av.GradientTape()`), or "
+                "make it GradientTape(persistent=True)."
+            )
+
+    def _use_up(self, caller) -> None:
+        self._used_at = (caller.f_code.co_filename, caller.f_lineno)
+        if self._record is not None:
+            if self._frame is not None:  # inside its own `with`: stop hearing, as TensorFlow does
+                top = active()
+                if top is self._frame:
+                    frame = Frame.over(top, tapes=tuple(t for t in top.tapes if t is not self))
+                    frame.below = top.below
+                    frames.replace(frame)
+                    self._frame = frame
+            self._record.release()
+
+    # ---------------------------------------------------------------- in words
+    def explain(self, target, source) -> str:
+        """Say in words how `target` depends on `source` in what this tape recorded, or where the path broke.
+
+        Parameters
+        ----------
+        target : Tensor
+        source : Tensor or Variable
+
+        Returns
+        -------
+        str
+
+        Examples
+        --------
+        >>> x = Tensor(np.array([0.5, 1.5]))
+        >>> with GradientTape() as tape:
+        ...     tape.watch(x)
+        ...     y = np.floor(x) * 2.0
+        >>> print(tape.explain(y, x))  # doctest: +ELLIPSIS
+        No gradient: x (Tensor 'tensor:0' of shape (2,) and dtype float64) was read, but the path stops there: floor passes no gradient (at ...).
+        """
+        from .explain import explain
+
+        return explain(self, target, source)
+
+
+class _Pause:
+    """`GradientTape.stop_recording`: one tape does not hear; the others do."""
+
+    def __init__(self, tape):
+        self.tape = tape
+
+    def __enter__(self):
+        below = active()
+        self.frame = Frame.over(below, tapes=tuple(t for t in below.tapes if t is not self.tape))
+        self.frame.below = below
+        frames.push(self.frame)
+        self.tape._close()
+
+    def __exit__(self, kind, value, trace):
+        frames.pop(self.frame, quiet=kind is not None)
+        self.tape._open_window()
+
+
+class _NumericsChecker:
+    """The listener of ``check_numerics=True``."""
+
+    def follows(self, position) -> bool:
+        return False
+
+    def hear(self, entry, call) -> None:
+        outputs = call.output if isinstance(call.output, tuple) else (call.output,)
+        for y in outputs:
+            if is_differentiable(y.dtype) and not bool(namespace(y.array).isfinite(y.array).all()):
+                bad = "NaN" if bool(namespace(y.array).isnan(y.array).any()) else "Inf"
+                inputs = ", ".join(describe(x) if isinstance(x, Operand) else repr(x) for x in call.operands)
+                from ..base.errors import user_line
+
+                raise FloatingPointError(f"{call.op.name} gave the first {bad} at {user_line()}; its inputs: {inputs}")
+
+
+# ---------------------------------------------------------------- small parts of the walk
+
+
+def _accumulate(grads, owned, p, c, lifted) -> None:
+    old = grads.get(p)
+    if old is None:
+        grads[p] = c
+    elif p in owned and old.__class__ is ndarray and not lifted and old.dtype == c.dtype and old.ndim:
+        old += c
+    else:
+        grads[p] = old + c
+        owned.add(p)
+
+
+def _lifted(rule, saved, inputs, out, covered):
+    """`saved` with Tensors where a gradient passes, so that the rule itself is recorded."""
+    if not covered:
+        inputs, out = (0,) * len(inputs), 0
+
+    def lift(value, code):
+        if code is None or value is None:
+            return value
+        if code == EVERY:
+            where = dict(zip(rule.watched, inputs, strict=True))
+            return tuple(_at(a, where.get(i, 0)) for i, a in enumerate(value))
+        return _at(value, out if code == -1 else inputs[code])
+
+    lifted = [
+        tuple(v if callable(code) else lift(v, code) for v, code in zip(args, codes, strict=True))
+        for args, codes in zip(saved, rule.layout, strict=True)
+    ]
+    extra = lifted[-1]
+    return [
+        tuple(code(extra) if callable(code) else v for v, code in zip(args, codes, strict=True))
+        for args, codes in zip(lifted[: len(inputs)], rule.layout, strict=False)
+    ]
+
+
+def _at(array, position) -> Tensor:
+    t = Tensor(array)
+    t.position = position
+    return t
+
+
+def _raw(g):
+    return g.array if isinstance(g, Operand) else g
+
+
+def _is_followed(x) -> bool:
+    frame = active()
+    return frame is not None and frame.watches(x.position)
+
+
+def _finish(x, parts):
+    """The gradient of a source as the user gets it: summed, in its dtype, conjugated, a Tensor."""
+    if not parts:
+        return None
+    g = parts[0]
+    for part in parts[1:]:
+        g = g + part
+    if isinstance(g, Bundle):
+        raise TypeError("internal error: a bundle of gradients reached a source")
+    if g.__class__ is IndexedSlices:
+        if not hasattr(x, "assign"):
+            return _finish(x, [g.to_dense()])
+        values = _finish_array(x, g.values)
+        return IndexedSlices(values, g.indices if isinstance(g.indices, Operand) else Tensor(g.indices), g.dense_shape)
+    return _finish_array(x, g)
+
+
+def _finish_array(x, g):
+    if g.dtype != x.dtype:
+        if g.dtype.kind == "c" and x.dtype.kind != "c":
+            g = g.real
+        g = g.astype(x.dtype)
+    if g.dtype.kind == "c":
+        g = g.conj()
+    if not isinstance(g, Operand):
+        g = Tensor(g)
+        lease(g)  # a rule may hand out the very buffer of a variable
+    return g
+
+
+def _dense_tensor(g):
+    if g.__class__ is IndexedSlices:
+        g = g.to_dense()
+    return g if g is None or isinstance(g, Operand) else Tensor(g)
+
+
+def _ones_like(a):
+    xp = namespace(a)
+    if a.ndim == 0 and xp is np:
+        found = _one.get(a.dtype)
+        if found is None:
+            found = _one[a.dtype] = np.ones((), a.dtype)
+            found.flags.writeable = False
+        return found
+    return xp.ones(a.shape, a.dtype)
+
+
+_one: dict = {}
+
+
+def _zeros(x) -> Tensor:
+    return Tensor(namespace(x.array).zeros(x.shape, x.dtype))

@@ -1,0 +1,126 @@
+"""Tensor: one array and the position by which records know it. Floor 1."""
+
+import numpy as np
+
+from ..base.backend import as_array, copy, is_array, to_numpy
+from .protocol import Operand, op_name
+
+__all__ = ["OpInfo", "Tensor", "as_tensor", "asarray", "new_tensor"]
+
+
+class OpInfo:
+    """The op that made a Tensor: ``.name`` with its scopes (no ":0"), ``.type`` without."""
+
+    __slots__ = ("name", "type")
+
+    def __init__(self, name: str, type: str):
+        self.name, self.type = name, type
+
+    def __repr__(self):
+        return f"<op {self.name!r}>"
+
+
+class Tensor(Operand):
+    """A value: one NumPy or CuPy array that nobody writes to.
+
+    Parameters
+    ----------
+    a : array, any dtype and device
+        Wrapped without copying: the caller promises not to write to it while a tape lives (`asarray` copies). Numbers
+        and lists become NumPy arrays with NumPy's dtypes.
+
+    Attributes
+    ----------
+    array : numpy.ndarray or cupy.ndarray
+        The array itself, to be read only.
+
+    Raises
+    ------
+    TypeError
+        If `a` cannot be an array of numbers.
+
+    Examples
+    --------
+    >>> t = Tensor(np.array([1.0, 2.0]))
+    >>> t.shape, t.dtype
+    ((2,), dtype('float64'))
+    >>> t
+    Tensor([1., 2.], shape=(2,), dtype=float64)
+    """
+
+    __slots__ = ("mark", "source")
+
+    def __init__(self, a):
+        if isinstance(a, Operand):
+            a = a.numpy() if hasattr(a, "assign") else a.array
+        self.array = as_array(a)
+        self.position = 0
+        self.source = self.mark = None
+
+    @property
+    def op(self) -> OpInfo:
+        """The op that made it."""
+        type = "tensor" if self.source is None else self.source.name
+        return OpInfo(op_name(type, self.mark, self.position), type)
+
+    @property
+    def name(self) -> str:
+        """The name of its op with the number of the output, ``"scope/add:0"``."""
+        return self.op.name + ":0"
+
+    def __repr__(self):
+        values = np.array2string(to_numpy(self.array), separator=", ", prefix="Tensor(", threshold=200)
+        device = "" if self.device == "cpu" else f", device={self.device}"
+        name = "" if self.source is None else f", name={self.name!r}"
+        return f"Tensor({values}, shape={self.shape}, dtype={self.dtype}{device}{name})"
+
+    def __copy__(self):
+        return self
+
+    def __deepcopy__(self, memo):
+        return Tensor(copy(self.array))
+
+    def __reduce__(self):
+        return Tensor, (to_numpy(self.array),)
+
+
+new_tensor = Tensor.__new__
+
+
+def as_tensor(x) -> Operand:
+    """`x` itself if it is a Tensor or a Variable, else a Tensor of it; a writable array is copied."""
+    if isinstance(x, Operand):
+        return x
+    if hasattr(x, "__tensor__"):
+        return x.__tensor__()
+    return asarray(x)
+
+
+def asarray(x, dtype=None) -> Tensor:
+    """A Tensor with its own copy of `x`: later writes to `x` do not reach it.
+
+    Parameters
+    ----------
+    x : array_like
+        An array of NumPy or CuPy, a number, a list, a Tensor or a Variable.
+    dtype : dtype, optional
+        NumPy's choice by default.
+
+    Returns
+    -------
+    Tensor
+
+    Examples
+    --------
+    >>> batch = np.zeros(2)
+    >>> t = asarray(batch)
+    >>> batch[:] = 1
+    >>> t.numpy().tolist()
+    [0.0, 0.0]
+    """
+    if isinstance(x, Operand):
+        if dtype is None or x.dtype == dtype:
+            return x if isinstance(x, Tensor) else x + 0  # type: ignore[operator,return-value]
+        return x.astype(dtype)  # type: ignore[attr-defined]
+    array = as_array(x, dtype)
+    return Tensor(copy(array) if is_array(x) and array is x else array)

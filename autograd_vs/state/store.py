@@ -1,0 +1,5 @@
+"""PLACEHOLDER until scopes are written."""
+
+
+def name_plain_variable(variable, name):
+    return name

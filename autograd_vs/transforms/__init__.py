@@ -1,0 +1,1 @@
+"""Floor 3: functions of functions: grad, jvp, jacobian, custom gradients."""
