@@ -18,7 +18,8 @@ def explain(tape, target, source) -> str:
         return "No gradient: the tape has recorded nothing yet; compute the target inside of `with tape:`."
     bones = tape._skeleton or tape._bones()
     starts = {p for p in tape._positions(source) if tape._follows(p)}
-    if not starts:
+    read = starts & {p for _, _, inputs, _ in bones for p in inputs}
+    if not starts or (hasattr(source, "settle") and not source.trainable and not read):
         return "No gradient: " + _why_not_followed(tape, source)
     reached = _reach(bones, starts)
     ends = {p for p in tape._positions(target) if p}
@@ -31,8 +32,6 @@ def explain(tape, target, source) -> str:
         places = "; ".join(dict.fromkeys(f"{what} (at {line})" for what, line in breaks))
         return f"No gradient: {who} was read, but the path stops there: {places}."
     if len(reached) == len(starts):
-        if tape._used_at is not None and not bones:
-            return f"Unknown: the tape was used up at {tape._used_at[0]}:{tape._used_at[1]} and kept no record of it."
         return f"No gradient: {who} was never read while the tape recorded."
     last = dict.fromkeys(name for name, *_ in list(reached.values())[-3:] if name)
     if not any(tape._follows(p) for p in ends):

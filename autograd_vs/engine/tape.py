@@ -396,13 +396,13 @@ class GradientTape:
                     _accumulate(grads, owned, p, g, lifted)
         done: dict[int, Any] = {}
         alone = consume and record.walkers == 1
+        bones: list[tuple] = []
         if grads:
-            bones = []
             for start, stop in reversed(ranges):
                 entries = record.entries
                 last = alone and stop == len(entries)
                 for index in range(stop - 1, start - 1, -1):
-                    if last:  # let go of the arrays, keep the bones until it is known that nobody has to explain
+                    if last:  # let go of the arrays, keep the bones for `explain`
                         rule, out, inputs, saved, mark = entries.pop()
                         bones.append((rule.op.name, out, inputs, mark))
                     else:
@@ -425,10 +425,8 @@ class GradientTape:
                                 grads[p] = c
                             else:
                                 _accumulate(grads, owned, p, c, lifted)
-            if bones and not all(any(p in grads or p in done for p in group) for group in places):
-                self._skeleton = self._bones() + bones[::-1]
-        elif consume:
-            self._skeleton = self._bones()
+        if consume:
+            self._skeleton = self._bones() + bones[::-1]
         grads.update(done)
         return [_finish(x, [grads[p] for p in group if p in grads]) for x, group in zip(leaves, places, strict=True)]
 

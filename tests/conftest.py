@@ -1,0 +1,28 @@
+"""Seals: a test that leaves a tape, a scope, a store, a seed or a default dtype changed fails."""
+
+import numpy as np
+import pytest
+
+from autograd_vs.base import dtypes, seeds
+from autograd_vs.engine import record
+
+
+@pytest.fixture(autouse=True)
+def seals():
+    before = (record.active(), dtypes.default_dtype(), seeds.global_seed(), np.random.get_state()[1].tobytes())
+    yield
+    after = (record.active(), dtypes.default_dtype(), seeds.global_seed(), np.random.get_state()[1].tobytes())
+    seeds.set_seed(before[2])
+    dtypes.set_default_dtype(before[1])
+    assert after[0] is before[0], f"left open: {after[0]!r}"
+    assert after[1] == before[1], "left another default dtype behind"
+    assert after[2] == before[2], "left a seed behind (use the `seed` fixture)"
+    assert after[3] == before[3], "touched NumPy's global random state"
+
+
+@pytest.fixture
+def seed():
+    """Set the global seed for one test."""
+    before = seeds.global_seed()
+    yield seeds.set_seed
+    seeds.set_seed(before)
