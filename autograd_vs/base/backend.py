@@ -15,21 +15,46 @@ __all__ = [
     "to_numpy", "write",
 ]  # fmt: skip
 
+
+
+def _numpy_view(view, old, new):
+    offset = view.__array_interface__["data"][0] - old.__array_interface__["data"][0]
+    return np.ndarray(view.shape, view.dtype, new.reshape(-1).view(np.uint8), offset, view.strides)
+
+
+def _cupy_view(view, old, new):
+    memory = new.data + (view.data.ptr - old.data.ptr)
+    return _namespaces[type(view)].ndarray(view.shape, view.dtype, memptr=memory, strides=view.strides)
+
+
 _namespaces: dict[type, Any] = {np.ndarray: np}
-_to_numpy: dict[type, Any] = {}
+_to_numpy: dict[type, Any] = {np.ndarray: np.array}
+_same_view: dict[type, Any] = {np.ndarray: _numpy_view}
 
 
-def register_backend(array_type: type, module, to_numpy) -> None:
-    """Make arrays of `array_type` usable: `module` has NumPy's functions for them, `to_numpy(a)` copies to the host."""
+def register_backend(array_type: type, module, to_numpy, same_view) -> None:
+    """Make arrays of `array_type` usable.
+
+    Parameters
+    ----------
+    array_type : type
+    module : module
+        NumPy's functions for them.
+    to_numpy : function
+        Copies an array to the host.
+    same_view : function
+        See `same_view`.
+    """
     _namespaces[array_type] = module
     _to_numpy[array_type] = to_numpy
+    _same_view[array_type] = same_view
 
 
 def _find_cupy(cls: type) -> bool:
     if cls.__module__.partition(".")[0] != "cupy" or "cupy" not in sys.modules:
         return False
     cupy = sys.modules["cupy"]
-    register_backend(cupy.ndarray, cupy, cupy.asnumpy)
+    register_backend(cupy.ndarray, cupy, cupy.asnumpy, _cupy_view)
     return cls is cupy.ndarray
 
 
@@ -68,8 +93,7 @@ def as_array(x, dtype=None):
 
 def to_numpy(a) -> np.ndarray:
     """A copy of `a` on the host, as a NumPy array."""
-    convert = _to_numpy.get(a.__class__)
-    return np.array(a) if convert is None else convert(a)
+    return _to_numpy.get(a.__class__, np.array)(a)
 
 
 def copy(a):
@@ -112,10 +136,4 @@ def memory_owner(a):
 
 def same_view(view, old, new):
     """The view of `new` that lies in it as `view` lies in `old` (`new` is a C-ordered copy of the C-ordered `old`)."""
-    if view is old:
-        return new
-    if namespace(old) is np:
-        offset = view.__array_interface__["data"][0] - old.__array_interface__["data"][0]
-        return np.ndarray(view.shape, view.dtype, new.reshape(-1).view(np.uint8), offset, view.strides)
-    offset = view.data.ptr - old.data.ptr
-    return namespace(old).ndarray(view.shape, view.dtype, memptr=new.data + offset, strides=view.strides)
+    return new if view is old else _same_view.get(view.__class__, _numpy_view)(view, old, new)

@@ -192,7 +192,7 @@ def fit(c, shape, dtype):
     if c.shape != shape:
         extra = c.ndim - len(shape)
         if extra == 1 and c.__class__ is ndarray and c.ndim == 2 and c.shape[1:] == shape and c.dtype.char in "fd":
-            c = np.dot(ones(c.shape[0], c.dtype), c)  # a bias: BLAS sums rows 2 times faster than add.reduce
+            c = ones(c.shape[0], c).dot(c)  # a bias: BLAS sums rows 2 times faster than add.reduce
         else:
             if extra > 0:
                 c = c.sum(axis=tuple(range(extra)))
@@ -208,13 +208,14 @@ def fit(c, shape, dtype):
     return c
 
 
-def ones(n, dtype):
-    """A cached read-only vector of ones."""
-    found = _ones.get((n, dtype))
+def ones(n, like):
+    """A cached vector of ones of the dtype of the NumPy array `like`; nobody may write to it."""
+    key = n, like.dtype
+    found = _ones.get(key)
     if found is None:
         if len(_ones) > 64:
             _ones.clear()
-        found = _ones[n, dtype] = np.ones(n, dtype)
+        found = _ones[key] = namespace(like).ones(n, like.dtype)
         found.flags.writeable = False
     return found
 

@@ -14,7 +14,7 @@ A tape that is not persistent lets go of each entry as it is consumed, if no oth
 """
 
 import sys
-from bisect import bisect_left
+from math import prod
 from typing import Any
 from weakref import ref
 
@@ -326,7 +326,7 @@ class GradientTape:
         (y,) = self._checked_targets(target)
         if not y.shape or not source.shape or y.shape[0] != source.shape[0]:
             raise ValueError(f"batch_jacobian needs one batch size first in both: target {y.shape}, source {source.shape}")
-        size = int(np.prod(y.shape[1:], dtype=int))
+        size = prod(y.shape[1:])
         return self._rows(y, source, unconnected_gradients, size, y.shape[:1], chunk_size, sys._getframe(1))
 
     def _rows(self, y, sources, unconnected, rows, batch, chunk_size, caller):
@@ -679,17 +679,18 @@ def _dense_tensor(g):
 
 
 def _ones_like(a):
+    """The seed of a walk; that of a scalar loss on the host is kept."""
     xp = namespace(a)
-    if a.ndim == 0 and xp is np:
-        found = _one.get(a.dtype)
-        if found is None:
-            found = _one[a.dtype] = np.ones((), a.dtype)
-            found.flags.writeable = False
-        return found
-    return xp.ones(a.shape, a.dtype)
+    if a.ndim or xp is not np:
+        return xp.ones(a.shape, a.dtype)
+    found = _seeds.get(a.dtype)
+    if found is None:
+        found = _seeds[a.dtype] = xp.ones((), a.dtype)
+        found.flags.writeable = False
+    return found
 
 
-_one: dict = {}
+_seeds: dict = {}
 
 
 def _zeros(x) -> Tensor:
