@@ -26,3 +26,4 @@ from .ops.shape import *  # noqa: F403
 from .state.variable import Variable
 
 # transforms, layers, training
+from .transforms.grad import grad, hessian, hvp, jacobian, jvp, value_and_grad, vjp
