@@ -1,7 +1,7 @@
 """Derivatives of functions: grad, value_and_grad, vjp, jvp, jacobian, hessian, hvp. Floor 3.
 
-Each of them gives the function fresh Tensors (`fresh`) that nobody else knows, so derivatives nest without mixing up whose
-variable is whose: an inner derivative never sees what the outer one holds of the same array.
+Each of them gives the function fresh Tensors (`fresh`) that nobody else knows, so derivatives nest without mixing up
+whose variable is whose: an inner derivative never sees what the outer one holds of the same array.
 """
 
 from collections.abc import Callable
@@ -24,8 +24,8 @@ def _same(x):
 
 
 alias = op(
-    "The same value under another identity; its gradient passes unchanged.", name="alias", forward=_same, linear="each", view=True,
-    vjp={"x": lambda g: g},
+    summary="The same value under another identity; its gradient passes unchanged.", name="alias", forward=_same,
+    linear="each", view=True, vjp={"x": lambda g: g},
 )  # fmt: skip
 
 
@@ -38,7 +38,7 @@ def value_and_grad(f: Callable, argnums: int | tuple[int, ...] = 0, has_aux: boo
     Parameters
     ----------
     f : function
-        Returns a real scalar (a Tensor of one element without dimensions), or with `has_aux` a pair of that and anything.
+        Returns a real scalar (a Tensor of shape ()), or with `has_aux` a pair of that and anything.
     argnums : int or tuple of int, default 0
         The positional arguments to differentiate with respect to. Each is a Python float, an array, a Tensor, a
         Variable, or a nest of them; floats and complex numbers only.
@@ -102,8 +102,8 @@ def grad(f: Callable, argnums: int | tuple[int, ...] = 0, has_aux: bool = False)
 
     Notes
     -----
-    Python floats are float64 here. For complex arguments the gradient follows TensorFlow and PyTorch: it points where `f`
-    grows fastest.
+    Python floats are float64 here. For complex arguments the gradient follows TensorFlow and PyTorch: it points where
+    `f` grows fastest.
 
     Examples
     --------
@@ -165,6 +165,8 @@ def vjp(f: Callable, *primals: Any, has_aux: bool = False) -> tuple:
     _check_tensors(y, name)
 
     def pullback(g=None):
+        if isinstance(g, list) and isinstance(y, Operand):
+            g = as_tensor(g)
         return pack(args, tape.gradient(y, sources, output_gradients=g, unconnected_gradients="zero"))
 
     return (y, pullback, aux) if has_aux else (y, pullback)
@@ -178,7 +180,7 @@ def jvp(f: Callable, primals: Any, tangents: Any) -> tuple:
     f : function
         Returns a Tensor or a nest of them.
     primals : tuple or list
-        The arguments of `f`, as in `value_and_grad`. A single argument that is no tuple and no list may stand by itself.
+        The arguments of `f`, as in `value_and_grad`. A single argument that is no tuple and no list may stand alone.
     tangents : like primals
         The direction, of the same shapes.
 
@@ -231,8 +233,8 @@ def jacobian(f: Callable, argnums: int | tuple[int, ...] = 0, mode: str | None =
     Returns
     -------
     function
-        Takes what `f` takes and returns Tensors of shape ``y.shape + x.shape``, in the structure of `y`, and in it that of the
-        arguments.
+        Takes what `f` takes and returns Tensors of shape ``y.shape + x.shape``, in the structure of `y`, and within it
+        that of the arguments.
 
     Raises
     ------
@@ -244,8 +246,8 @@ def jacobian(f: Callable, argnums: int | tuple[int, ...] = 0, mode: str | None =
 
     Notes
     -----
-    Where an argument is complex, row i is the gradient of the real part of output i, as TensorFlow's and PyTorch's tapes
-    give it. Where only the output is complex, the Jacobian is complex.
+    Where an argument is complex, row i is the gradient of the real part of output i, as TensorFlow's and PyTorch's
+    tapes give it. Where only the output is complex, the Jacobian is complex.
 
     Examples
     --------
@@ -390,7 +392,8 @@ def fresh(x, where: str) -> Tensor:
         x = as_tensor(_number(x, where))
     if not is_differentiable(x.dtype):
         raise TypeError(
-            f"{where} has dtype {x.dtype}, and only float and complex values have derivatives: write 2.0 for 2, or x.astype(float)"
+            f"{where} has dtype {x.dtype}, and only float and complex values have derivatives: write 2.0 for 2, or "
+            "x.astype(float)"
         )
     return alias(x)
 
@@ -411,9 +414,7 @@ def _differentiable_arguments(args, argnums, name):
     places = []
     for n in numbers:
         if not -len(args) <= n < len(args):
-            raise TypeError(
-                f"{name} is to be differentiated with respect to positional argument {n}, but got {len(args)} of them"
-            )
+            raise TypeError(f"{name} got {len(args)} positional arguments, and is to be differentiated by number {n}")
         places.append(n % len(args))
     if len(set(places)) != len(places):
         raise ValueError(f"argnums {argnums!r} names an argument of {name} twice")
@@ -437,8 +438,8 @@ def _check_tensors(y, name) -> list:
     for leaf in leaves:
         if not isinstance(leaf, Operand):
             raise TypeError(
-                f"{name} returned {leaf!r} ({type(leaf).__name__}), which is no Tensor and carries no derivative: compute "
-                "it from the arguments with this library's or NumPy's functions"[:400]
+                f"{name} returned a {type(leaf).__name__}, which is no Tensor and carries no derivative: compute it from "
+                "the arguments with this library's or NumPy's functions"
             )
         if not is_differentiable(leaf.dtype):
             raise TypeError(f"{name} returned a value of dtype {leaf.dtype}, which has no derivative")
@@ -453,9 +454,7 @@ def _check_scalar(y, name) -> None:
         )
     _check_tensors(y, name)
     if y.shape != ():
-        raise ValueError(
-            f"grad needs a scalar, {name} returned shape {y.shape}: use jacobian or vjp, or sum the output"
-        )
+        raise ValueError(f"grad needs a scalar, {name} returned shape {y.shape}: use jacobian or vjp, or take the sum")
     if y.dtype.kind == "c":
         raise TypeError(f"grad needs a real output, {name} returned {y.dtype}: take .real or abs() of it, or use vjp")
 
