@@ -60,14 +60,17 @@ def scalar(value, like):
     `like` is not a float array, or the number would not survive, the number itself comes back and NumPy decides.
     """
     dtype = like.dtype
-    if dtype not in _FLOATS or value == 0 or (value.__class__ is complex and dtype.kind != "c"):
-        return value  # 0.0 and -0.0 are one key of a dict
     key = (value, dtype, like.__class__)
     cached = _scalars.get(key)
-    if cached is None:
-        if value.__class__ is int and not -(2**53) <= value <= 2**53:
-            return value
-        if len(_scalars) >= 4096:  # a learning rate that changes at each step must not grow this for ever
-            _scalars.clear()
-        cached = _scalars[key] = namespace(like).asarray(value, dtype=dtype)
+    if cached is not None and value.__class__ is not bool:
+        return cached
+    if value.__class__ is complex:  # it may change the dtype, so it is an array like any other
+        return namespace(like).asarray(value, dtype=np.result_type(dtype, value))
+    if dtype not in _FLOATS or value == 0:  # 0.0 and -0.0 are one key of a dict
+        return value
+    if value.__class__ is int and not -(2**53) <= value <= 2**53:
+        return value
+    if len(_scalars) >= 4096:  # a learning rate that changes at each step must not grow this for ever
+        _scalars.clear()
+    cached = _scalars[key] = namespace(like).asarray(value, dtype=dtype)
     return cached

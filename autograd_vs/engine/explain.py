@@ -59,10 +59,10 @@ def _why_not_followed(tape, x) -> str:
 def _reach(bones, starts) -> dict:
     """position -> (name of the op, position it came from) of all that the starts reach, in order."""
     reached: dict[int, tuple] = {p: ("", 0) for p in starts}
-    for name, out, inputs, mark in bones:
+    for rule, out, inputs, mark in bones:
         for p in inputs:
             if p in reached:
-                reached[out] = ((mark.prefix if mark else "") + name, p)
+                reached[out] = ((mark.prefix if mark else "") + rule.op.name, p)
                 break
     return reached
 

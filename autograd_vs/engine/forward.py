@@ -10,11 +10,14 @@ forward over reverse and reverse over forward all give higher derivatives.
 
 from typing import Any
 
+from ..base.dtypes import is_differentiable
 from ..base.nest import flatten, pack
 from . import registry
+from .cotangent import Bundle
+from .op import parameters
 from .protocol import Operand, describe
 from .record import Frame, Mark, Record, active, frames, new_position
-from .tape import GradientTape, _zeros, is_differentiable
+from .tape import GradientTape, lifted, zeros
 from .tensor import Tensor
 
 __all__ = ["ForwardAccumulator"]
@@ -79,7 +82,7 @@ class ForwardAccumulator:
             self._tangents[x.position] = t
         mark = below.mark if below is not None else None
         if mark is None or mark.record is not self._record:
-            mark = Mark(mark.prefix if mark else "", self._record)
+            mark = Mark(mark.prefix if mark else "", self._record, mark.path if mark else "")
         self._frame = Frame.over(below, record=self._record, listeners=(*(below.listeners if below else ()), self), mark=mark)
         self._frame.below = below
         frames.push(self._frame)
@@ -122,7 +125,7 @@ class ForwardAccumulator:
             if not isinstance(y, Operand):
                 raise TypeError(f"jvp takes Tensors computed inside of the accumulator, got {type(y).__name__}")
             t = self._tangents.get(y.own_position if hasattr(y, "settle") else y.position)
-            found.append(_zeros(y) if t is None and unconnected_gradients == "zero" else t)
+            found.append(zeros(y) if t is None and unconnected_gradients == "zero" else t)
         return pack(primals, found)
 
     # ---------------------------------------------------------------- listening
@@ -195,8 +198,6 @@ def _push(call, rule, entry, n, i, t):
 
 def _arguments(op, function, call, i):
     """The values that a forward rule asks for, as the operands themselves."""
-    from .op import parameters
-
     values = dict(zip(op.names, (*call.operands, *call.attributes), strict=False))
     values.update(call.options)
     defaults = op.defaults or ()
@@ -211,7 +212,7 @@ def _arguments(op, function, call, i):
 
 
 def _zeros_of(x):
-    return _zeros(x) if isinstance(x, Operand) else Tensor(x * 0)
+    return zeros(x) if isinstance(x, Operand) else Tensor(x * 0)
 
 
 def _transposed(op, rule, entry, n, t, y):
@@ -219,13 +220,11 @@ def _transposed(op, rule, entry, n, t, y):
 
     (Jamie Townsend, "A new trick for calculating Jacobian vector products", 2017.)
     """
-    from .cotangent import Bundle
-    from .tape import _lifted
 
     _, out, inputs, saved, _ = entry
     outputs = y if isinstance(y, tuple) else (y,)
-    dummies = [Tensor(_zeros(o).array) for o in outputs]
-    args = _lifted(rule, saved, inputs, out, True)[n]
+    dummies = [Tensor(zeros(o).array) for o in outputs]
+    args = lifted(rule, saved, inputs, out)[n]
     with GradientTape(persistent=True, watch_accessed_variables=False) as tape:
         tape.watch(dummies)
         g = Bundle(dummies) if isinstance(y, tuple) else dummies[0]
@@ -235,6 +234,6 @@ def _transposed(op, rule, entry, n, t, y):
         t = t if pulled.dtype == t.dtype else t.astype(pulled.dtype)
         found = tape.gradient(pulled, dummies, output_gradients=t.conj() if t.dtype.kind == "c" else t)
     found = [None if f is None else f.conj() if f.dtype.kind == "c" else f for f in found]
-    return found if isinstance(y, tuple) else found[0] if found[0] is not None else _zeros(outputs[0])
+    return found if isinstance(y, tuple) else found[0] if found[0] is not None else zeros(outputs[0])
 
 

@@ -221,117 +221,212 @@ def ones(n, like):
 
 
 # ---------------------------------------------------------------- calls
-# Three spellings of the same call, because its cost is the cost of the engine: one array, two arrays, any number.
+# The cost of a call is the cost of the engine, so its five forms are spelled out: ufuncs of one and of two arguments,
+# ops of one and of two arrays with attributes, and everything else. Each does the same: unwrap, forward, wrap, record.
+
+
+def _unary(op):
+    """The call of a ufunc of one argument."""
+    forward, name, rule = op.forward, op.name, None
+
+    def call(x):
+        try:
+            a, k = x.array, x.position
+        except AttributeError:
+            a, k = unwrap(x, False), 0
+        y = forward(a) if a.__class__ is ndarray else getattr(namespace(a), name)(a)
+        t = new_tensor(Tensor)
+        t.array = y if y.__class__ is ndarray else as_array(y)
+        t.source = op
+        frame = active()
+        if frame is None:
+            t.position = 0
+            t.mark = None
+            return t
+        t.mark = mark = frame.mark
+        if k < frame.base:
+            t.position = 0
+            return t
+        nonlocal rule
+        if rule is None:
+            rule = op.rule((0,))
+        t.position = out = new_position()
+        entry = (rule, out, (k,), rule.keep(t.array, a), mark)
+        if frame.plain:
+            frame.entries.append(entry)
+        else:
+            t.position = frame.hear(entry, Call(op, (x,), (), {}, t))
+        return t
+
+    def inner(x):
+        if x.__class__ is ndarray:
+            return forward(x)
+        return call(x) if isinstance(x, Operand) else getattr(namespace(x), name)(x)
+
+    return call, inner
+
+
+def _binary(op):
+    """The call of a ufunc of two arguments: they broadcast, and Python numbers are weak."""
+    forward, name = op.forward, op.name
+    rules = [None] * 8  # by: a watched + 2 * b watched + 4 * shapes or dtypes differ
+
+    def call(a, b):
+        number = raw = False
+        cls = a.__class__
+        if cls is Tensor:
+            xa, ka = a.array, a.position
+        else:
+            xa, ka, number, raw = operand(a)
+        cls = b.__class__
+        if cls is Tensor:
+            xb, kb = b.array, b.position
+        elif cls is float and not number:
+            xb, kb, number = scalar(b, xa), 0, True
+        else:
+            xb, kb, number_b, raw_b = operand(b)
+            raw = raw or raw_b
+            if number_b:
+                xb = as_array(b) if number else scalar(b, xa)
+                number = cls is not complex
+        if xa.__class__ in NUMBERS:
+            number = xa.__class__ is not complex
+            xa = scalar(a, xb)
+        y = forward(xa, xb) if xa.__class__ is ndarray else getattr(namespace(xb if number else xa), name)(xa, xb)
+        t = new_tensor(Tensor)
+        t.array = y if y.__class__ is ndarray else as_array(y)
+        t.source = op
+        frame = active()
+        if frame is None:
+            t.position = 0
+            t.mark = None
+            return t
+        t.mark = mark = frame.mark
+        base = frame.base
+        which = (ka >= base) + 2 * (kb >= base)
+        if not which:
+            t.position = 0
+            return t
+        if not number and (xa.shape != xb.shape or xa.dtype is not xb.dtype):
+            which += 4
+            if xa.dtype is not xb.dtype:
+                note_precision(a, b, t)
+        rule = rules[which]
+        if rule is None:
+            rule = rules[which] = op.rule(((), (0,), (1,), (0, 1))[which & 3], which > 3)
+        if raw:
+            xa, xb = protect(rule, (a, b), (xa, xb))
+        t.position = out = new_position()
+        inputs = (ka, kb) if which & 3 == 3 else (ka,) if which & 1 else (kb,)
+        entry = (rule, out, inputs, rule.keep(t.array, xa, xb), mark)
+        if frame.plain:
+            frame.entries.append(entry)
+        else:
+            t.position = frame.hear(entry, Call(op, (a, b), (), {}, t))
+        return t
+
+    def inner(a, b):
+        if isinstance(a, Operand) or isinstance(b, Operand):
+            return call(a, b)
+        return forward(a, b)
+
+    return call, inner
 
 
 def _one(op):
-    """The call of an op with one array argument."""
+    """The call of an op of one array, and attributes."""
     forward, view, rule = op.forward, op.view, None
-    is_ufunc = isinstance(forward, np.ufunc)
 
     def call(x, *attributes, **options):
-        nonlocal rule
         try:
             a, k = x.array, x.position
         except AttributeError:
             a, k = unwrap(x, view), 0
-        if a.__class__ is ndarray or not is_ufunc:
-            y = forward(a, *attributes, **options)
-        else:
-            y = getattr(namespace(a), op.name)(a)
-        if y.__class__ is not ndarray:
-            y = as_array(y)
+        y = forward(a, *attributes, **options)
         t = new_tensor(Tensor)
-        t.array = y
+        t.array = y if y.__class__ is ndarray else as_array(y)
         t.source = op
-        t.position = 0
-        t.mark = None
         if view:
             lease(t)
         frame = active()
-        if frame is not None:
-            t.mark = frame.mark
-            if k >= frame.base:
-                if rule is None:
-                    rule = op.rule((0,))
-                t.position = out = new_position()
-                entry = (rule, out, (k,), rule.keep(y, a, *attributes, **options), frame.mark)
-                if frame.plain:
-                    frame.entries.append(entry)
-                else:
-                    t.position = frame.hear(entry, Call(op, (x,), attributes, options, t))
+        if frame is None:
+            t.position = 0
+            t.mark = None
+            return t
+        t.mark = mark = frame.mark
+        if k < frame.base:
+            t.position = 0
+            return t
+        nonlocal rule
+        if rule is None:
+            rule = op.rule((0,))
+        t.position = out = new_position()
+        entry = (rule, out, (k,), rule.keep(t.array, a, *attributes, **options), mark)
+        if frame.plain:
+            frame.entries.append(entry)
+        else:
+            t.position = frame.hear(entry, Call(op, (x,), attributes, options, t))
         return t
 
     def inner(x, *attributes, **options):
         if isinstance(x, Operand):
             return call(x, *attributes, **options)
-        if x.__class__ is ndarray or not is_ufunc:
-            return forward(x, *attributes, **options)
-        return getattr(namespace(x), op.name)(x)
+        return forward(x, *attributes, **options)
 
     return call, inner
 
 
 def _two(op):
-    """The call of an op with two array arguments; elementwise ones take weak Python numbers and broadcast."""
-    forward, view, elementwise = op.forward, op.view, op.elementwise
-    is_ufunc = isinstance(forward, np.ufunc)
-    rules = {}  # (a watched, b watched, fitted) -> Rule
+    """The call of an op of two arrays, and attributes, that is not elementwise."""
+    forward, view = op.forward, op.view
+    rules = [None] * 4  # by: a watched + 2 * b watched
 
     def call(a, b, *attributes, **options):
-        number = raw = number_a = False
+        raw = False
         if a.__class__ is Tensor:
             xa, ka = a.array, a.position
         else:
-            xa, ka, number_a, raw = operand(a)
+            xa, ka, number, raw = operand(a)
+            if number:
+                xa = as_array(a)
         if b.__class__ is Tensor:
             xb, kb = b.array, b.position
         else:
             xb, kb, number, raw_b = operand(b)
             raw = raw or raw_b
-        if number:
-            if number_a or not elementwise:
-                xa, xb, number = as_array(xa), as_array(b), False
-            else:
-                xb = scalar(b, xa)
-        elif number_a:
-            xa = scalar(a, xb) if elementwise else as_array(a)
-            number = elementwise
-        if xa.__class__ is ndarray or not is_ufunc:
-            y = forward(xa, xb, *attributes, **options)
-        else:
-            y = getattr(namespace(xa), op.name)(xa, xb)
-        if y.__class__ is not ndarray:
-            y = as_array(y)
+            if number:
+                xb = as_array(b)
+        y = forward(xa, xb, *attributes, **options)
         t = new_tensor(Tensor)
-        t.array = y
+        t.array = y if y.__class__ is ndarray else as_array(y)
         t.source = op
-        t.position = 0
-        t.mark = None
-        frame = active()
-        if frame is not None:
-            t.mark = frame.mark
-            base = frame.base
-            if ka >= base or kb >= base:
-                # Elementwise: undo broadcasting where the shapes differ, and promotion where the dtypes do.
-                fitted = elementwise and not number and (xa.shape != xb.shape or xa.dtype is not xb.dtype)
-                key = (ka >= base, kb >= base, fitted)
-                rule = rules.get(key)
-                if rule is None:
-                    rule = rules[key] = op.rule(tuple(i for i in (0, 1) if key[i]), fitted)
-                if fitted and xa.dtype is not xb.dtype:
-                    note_precision(a, b, y)
-                if raw:
-                    xa, xb = protect(rule, (a, b), (xa, xb))
-                t.position = out = new_position()
-                inputs = (ka, kb) if key[0] and key[1] else (ka,) if key[0] else (kb,)
-                entry = (rule, out, inputs, rule.keep(y, xa, xb, *attributes, **options), frame.mark)
-                if frame.plain:
-                    frame.entries.append(entry)
-                else:
-                    t.position = frame.hear(entry, Call(op, (a, b), attributes, options, t))
         if view:
             lease(t)
+        frame = active()
+        if frame is None:
+            t.position = 0
+            t.mark = None
+            return t
+        t.mark = mark = frame.mark
+        base = frame.base
+        which = (ka >= base) + 2 * (kb >= base)
+        if not which:
+            t.position = 0
+            return t
+        rule = rules[which]
+        if rule is None:
+            rule = rules[which] = op.rule(((), (0,), (1,), (0, 1))[which])
+        if xa.dtype is not xb.dtype:
+            note_precision(a, b, t)
+        if raw:
+            xa, xb = protect(rule, (a, b), (xa, xb))
+        t.position = out = new_position()
+        inputs = (ka, kb) if which == 3 else (ka,) if which == 1 else (kb,)
+        entry = (rule, out, inputs, rule.keep(t.array, xa, xb, *attributes, **options), mark)
+        if frame.plain:
+            frame.entries.append(entry)
+        else:
+            t.position = frame.hear(entry, Call(op, (a, b), attributes, options, t))
         return t
 
     def inner(a, b, *attributes, **options):
@@ -564,8 +659,7 @@ def op(
     elif arity == 0:
         arity = max(names.index(n) for n in vjp) + 1
     row = Op(name, forward, names, arity, vjp, defaults, {**options, "numpy": function})
-    simple = row.outputs == 1 and not row.aux and row.arity is not None
-    call, inner = (_one if simple and arity == 1 else _two if simple and arity == 2 else _many)(row)
+    call, inner = _form(row)(row)
     call.__name__ = call.__qualname__ = name
     call.__module__ = "autograd_vs"
     call.__doc__ = (None if isinstance(forward, np.ufunc) else forward.__doc__) or _docstring(row, summary)
@@ -587,6 +681,15 @@ def op(
     for method in methods.split():
         install(method, call)
     return call
+
+
+def _form(row):
+    """Which of the five calls fits an op."""
+    if isinstance(row.forward, np.ufunc):
+        return _unary if row.arity == 1 else _binary
+    if row.outputs == 1 and not row.aux and not (row.elementwise and row.arity != 1):
+        return {1: _one, 2: _two}.get(row.arity, _many)
+    return _many
 
 
 def constant(function, operators: str = "", methods: str = ""):

@@ -43,18 +43,22 @@ active = frames.top
 
 
 class Mark:
-    """A name scope as the ops in it see it: the prefix of their names, and the record that numbers them."""
+    """A name scope as the ops in it see it: the prefix of their names, and the record that numbers them.
 
-    __slots__ = ("prefix", "record")
+    `path` is the prefix without the numbers that records give to scopes opened again: plain Variables take it.
+    """
 
-    def __init__(self, prefix: str, record):
+    __slots__ = ("path", "prefix", "record")
+
+    def __init__(self, prefix: str, record, path: str | None = None):
         self.prefix, self.record = prefix, record
+        self.path = prefix if path is None else path
 
 
 class Record:
     """The entries that nested tapes share, and what must be known when one of them walks."""
 
-    __slots__ = ("__weakref__", "base", "breaks", "entries", "moved", "scope_counts", "unsettled", "walkers")
+    __slots__ = ("__weakref__", "base", "breaks", "entries", "moved", "scope_counts", "scope_paths", "unsettled", "walkers")
 
     def __init__(self):
         self.base = new_position()
@@ -62,6 +66,7 @@ class Record:
         self.moved: dict[int, tuple] = {}  # id(tensor) -> (weak reference, positions it had before it was watched again)
         self.breaks: list[tuple] = []  # (what cut the path, input position, line): for `explain`
         self.scope_counts: dict[str, int] = {}  # how often each name scope was opened
+        self.scope_paths: dict[str, str] = {}  # numbered prefix -> the path without the numbers
         self.unsettled: list = []  # variables whose watchedness is settled when the outermost tape closes
         self.walkers = 0  # tapes that may still walk the entries
         live_records.append(self)

@@ -2,7 +2,8 @@
 
 Four classes of NumPy functions: differentiable (`functions`), constant (integer, bool or step output: they work and
 pass no gradient), query (`np.shape`, `np.allclose`: they just work) and refused (everything else: a TypeError by name).
-`ops` holds every `Op` by name; the tests, the docs table and the plans find ops there by themselves.
+`ops` holds every `Op` by name, `composed` the functions made of several ops; the tests, the docs table and the plans
+find them there by themselves.
 """
 
 from collections.abc import Callable
@@ -10,9 +11,10 @@ from typing import Any
 
 from ..base.errors import close_names
 
-__all__ = ["constants", "functions", "numpy_name", "ops", "queries", "refusal"]
+__all__ = ["composed", "constants", "functions", "numpy_name", "ops", "queries", "refusal"]
 
 ops: dict[str, Any] = {}
+composed: dict[str, Any] = {}
 functions: dict[Callable, Callable] = {}
 constants: dict[Callable, Callable] = {}
 queries: set[Callable] = set()

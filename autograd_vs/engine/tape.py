@@ -23,7 +23,7 @@ import numpy as np
 from ..base.backend import is_array, namespace
 from ..base.dtypes import is_differentiable
 from ..base.nest import flatten, pack
-from .cotangent import Bundle, IndexedSlices, dense
+from .cotangent import Bundle, IndexedSlices, bare, dense
 from .op import EVERY
 from .protocol import Operand, describe
 from .record import VARIABLES, Frame, Mark, Record, active, frames, lease, live_records, live_variables, new_position
@@ -86,7 +86,7 @@ class GradientTape:
         listeners = below.listeners if below is not None else ()
         mark = below.mark if below is not None else None
         if mark is None or mark.record is not self._record:
-            mark = Mark(mark.prefix if mark else "", self._record)
+            mark = Mark(mark.prefix if mark else "", self._record, mark.path if mark else "")
         self._frame = Frame(
             below,
             record=self._record,
@@ -256,7 +256,7 @@ class GradientTape:
             if not self.persistent:
                 self._use_up(sys._getframe(1))
         if unconnected_gradients == "zero":
-            results = [_zeros(x) if g is None else g for g, x in zip(results, leaves, strict=True)]
+            results = [zeros(x) if g is None else g for g, x in zip(results, leaves, strict=True)]
         return results[0] if sources is leaves[0] else pack(sources, results)
 
     def jacobian(self, target, sources, unconnected_gradients: str = "none", chunk_size: int | None = None):
@@ -349,7 +349,7 @@ class GradientTape:
                             one_hot[j, ..., start + j] = 1
                     seeds = [(y, one_hot[row - start].reshape(y.shape))]
                     for column, g, x in zip(columns, self._walk(seeds, leaves, consume=False), leaves, strict=True):
-                        column.append(_dense_tensor(_zeros(x) if g is None and unconnected == "zero" else g))
+                        column.append(_dense_tensor(zeros(x) if g is None and unconnected == "zero" else g))
         finally:
             if not self.persistent:
                 self._use_up(caller)
@@ -373,61 +373,30 @@ class GradientTape:
         record = self._record
         if record is None:
             return [None] * len(leaves)
-        places = [self._source_positions(x) for x in leaves]
-        needed = {p for group in places for p in group}
-        sources = frozenset(needed)
+        places = [[p for p in self._positions(x) if self._follows(p)] for x in leaves]
+        sources = {p for group in places for p in group}
         ranges = [(w[0], len(record.entries) if w[1] is None else w[1]) for w in self._windows]
-        for start, stop in ranges:
-            for _, out, inputs, _, _ in record.entries[start:stop]:
-                for p in inputs:
-                    if p in needed:
-                        needed.add(out)
-                        break
+        needed = _reached(record.entries, ranges, sources)
         listening = self._listening()
-        lifted = bool(listening) or any(isinstance(g, Operand) and _is_followed(g) for _, g in seeds)
+        lifted = bool(listening) or any(isinstance(g, Operand) and is_followed(g) for _, g in seeds)
         grads: dict[int, Any] = {}
         owned: set[int] = set()
         for target, g in seeds:
-            g = as_tensor(g) if lifted else _raw(g)
+            g = as_tensor(g) if lifted else bare(g)
             if g.dtype.kind == "c":
                 g = g.conj()
             for p in self._positions(target):
                 if p in needed:
                     _accumulate(grads, owned, p, g, lifted)
-        done: dict[int, Any] = {}
         alone = consume and record.walkers == 1
         bones: list[tuple] = []
-        if grads:
-            for start, stop in reversed(ranges):
-                entries = record.entries
-                last = alone and stop == len(entries)
-                for index in range(stop - 1, start - 1, -1):
-                    if last:  # let go of the arrays, keep the bones for `explain`
-                        rule, out, inputs, saved, mark = entries.pop()
-                        bones.append((rule.op.name, out, inputs, mark))
-                    else:
-                        rule, out, inputs, saved, mark = entries[index]
-                    g = grads.pop(out, None)
-                    if g is None:
-                        continue
-                    if out in sources:
-                        done[out] = g
-                    if g.__class__ is not ndarray:
-                        g = dense(g)
-                    if lifted:
-                        covered = any(t._covers(index) for t in listening)
-                        saved = _lifted(rule, saved, inputs, out, covered)
-                    for vjp, p, args in zip(rule.vjps, inputs, saved):  # noqa: B905 (saved may be longer)
-                        if p in needed:
-                            c = vjp(g, *args)
-                            old = grads.get(p)
-                            if old is None:
-                                grads[p] = c
-                            else:
-                                _accumulate(grads, owned, p, c, lifted)
+        for start, stop in reversed(ranges):
+            # Let go of entries (but keep their bones for `explain`) where nobody else needs them.
+            pop = alone and stop == len(record.entries)
+            lift = _lifter(listening) if lifted else None
+            _scan(record.entries, start, stop, grads, owned, needed, sources, lift, bones if pop else None)
         if consume:
             self._skeleton = self._bones() + bones[::-1]
-        grads.update(done)
         return [_finish(x, [grads[p] for p in group if p in grads]) for x, group in zip(leaves, places, strict=True)]
 
     def _listening(self):
@@ -449,7 +418,7 @@ class GradientTape:
 
     def _bones(self):
         """The entries without their arrays: what `explain` needs after the tape was used up."""
-        return [(rule.op.name, out, inputs, mark) for rule, out, inputs, _, mark in self._entries()]
+        return [(rule, out, inputs, mark) for rule, out, inputs, _, mark in self._entries()]
 
     # ---------------------------------------------------------------- positions and checks
     def _positions(self, x) -> tuple[int, ...]:
@@ -592,6 +561,47 @@ class _NumericsChecker:
 # ---------------------------------------------------------------- small parts of the walk
 
 
+def _reached(entries, ranges, sources) -> set[int]:
+    """The positions that any of `sources` reaches, themselves included."""
+    needed = set(sources)
+    add = needed.add
+    for start, stop in ranges:
+        for _, out, inputs, _, _ in entries[start:stop]:
+            for p in inputs:
+                if p in needed:
+                    add(out)
+                    break
+    return needed
+
+
+def _scan(entries, start, stop, grads, owned, needed, sources, lift, bones) -> None:
+    """Step 3: pull the gradients in `grads` back through the entries from `stop` down to `start`."""
+    done = {}
+    for index in range(stop - 1, start - 1, -1):
+        if bones is None:
+            rule, out, inputs, saved, mark = entries[index]
+        else:
+            rule, out, inputs, saved, mark = entries.pop()
+            bones.append((rule, out, inputs, mark))
+        g = grads.pop(out, None)
+        if g is None:
+            continue
+        if out in sources:
+            done[out] = g
+        if g.__class__ is not ndarray:
+            g = dense(g)
+        if lift is not None:
+            saved = lift(index, rule, saved, inputs, out)
+        for vjp, p, args in zip(rule.vjps, inputs, saved):  # noqa: B905 (with auxiliary outputs `saved` is longer)
+            if p in needed:
+                c = vjp(g, *args)
+                if p in grads:
+                    _accumulate(grads, owned, p, c, lift is not None)
+                else:
+                    grads[p] = c
+    grads.update(done)
+
+
 def _accumulate(grads, owned, p, c, lifted) -> None:
     old = grads.get(p)
     if old is None:
@@ -603,10 +613,19 @@ def _accumulate(grads, owned, p, c, lifted) -> None:
         owned.add(p)
 
 
-def _lifted(rule, saved, inputs, out, covered):
+def _lifter(listening):
+    """Step 4, for the entries that one of the `listening` tapes covers; the others' values are constants."""
+
+    def lift(index, rule, saved, inputs, out):
+        if any(tape._covers(index) for tape in listening):
+            return lifted(rule, saved, inputs, out)
+        return lifted(rule, saved, (0,) * len(inputs), 0)
+
+    return lift
+
+
+def lifted(rule, saved, inputs, out):
     """`saved` with Tensors where a gradient passes, so that the rule itself is recorded."""
-    if not covered:
-        inputs, out = (0,) * len(inputs), 0
 
     def lift(value, code):
         if code is None or value is None:
@@ -616,14 +635,14 @@ def _lifted(rule, saved, inputs, out, covered):
             return tuple(_at(a, where.get(i, 0)) for i, a in enumerate(value))
         return _at(value, out if code == -1 else inputs[code])
 
-    lifted = [
+    values = [
         tuple(v if callable(code) else lift(v, code) for v, code in zip(args, codes, strict=True))
         for args, codes in zip(saved, rule.layout, strict=True)
     ]
-    extra = lifted[-1]
+    extra = values[-1]
     return [
         tuple(code(extra) if callable(code) else v for v, code in zip(args, codes, strict=True))
-        for args, codes in zip(lifted[: len(inputs)], rule.layout, strict=False)
+        for args, codes in zip(values[: len(inputs)], rule.layout, strict=False)
     ]
 
 
@@ -633,11 +652,7 @@ def _at(array, position) -> Tensor:
     return t
 
 
-def _raw(g):
-    return g.array if isinstance(g, Operand) else g
-
-
-def _is_followed(x) -> bool:
+def is_followed(x) -> bool:
     frame = active()
     return frame is not None and frame.watches(x.position)
 
@@ -693,5 +708,5 @@ def _ones_like(a):
 _seeds: dict = {}
 
 
-def _zeros(x) -> Tensor:
+def zeros(x) -> Tensor:
     return Tensor(namespace(x.array).zeros(x.shape, x.dtype))

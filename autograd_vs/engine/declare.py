@@ -1,0 +1,54 @@
+"""Declaring ops in other ways than `op(...)`: as a decorator of the forward, and as a function made of other ops. Floor 1."""
+
+import numpy as np
+
+from . import registry
+from .op import op
+from .protocol import install, reductions
+
+__all__ = ["composed", "primitive", "reduces"]
+
+
+def primitive(function=None, summary="", **declaration):
+    """`op` as a decorator of the forward: ``@primitive(np.sum, vjp={...}, ...)`` over ``def sum(a, axis=None, ...)``."""
+
+    def declare(forward):
+        return op(function, summary, forward=forward, **declaration)
+
+    return declare
+
+
+def composed(function=None, *, methods="", operators="", samples=None):
+    """Declare what is made of other ops: a decorator that registers its function for NumPy's `function`.
+
+    `methods`, `operators` and `samples` are as in `op`; the tests find the function in ``registry.composed``.
+    """
+
+    def declare(call):
+        call.__module__ = "autograd_vs"
+        call.numpy, call.samples = function, samples
+        registry.composed[call.__name__] = call
+        if function is not None:
+            registry.functions[function] = call
+        for special in operators.split():
+            install(special, call)
+        for method in methods.split():
+            install(method, call)
+        return call
+
+    return declare
+
+
+def reduces(ufunc: np.ufunc, call, method: str = "reduce") -> None:
+    """Say that ``ufunc.reduce`` (or another of its methods) is `call`; a ufunc's own default is the first axis."""
+
+    def reduction(a, axis=0, dtype=None, out=None, keepdims=False, **options):
+        if keepdims:
+            options["keepdims"] = keepdims
+        if dtype is not None:
+            options["dtype"] = dtype
+        if out is not None:
+            options["out"] = out
+        return call(a, axis=axis, **options)
+
+    reductions[ufunc, method] = reduction
