@@ -113,7 +113,9 @@ def apply(function, args, kwargs):
 
 def _operator(name):
     def method(self, other):
-        if getattr(type(other), "__array_ufunc__", None) is not None and not isinstance(other, (StrictArray, np.ndarray, np.generic)):
+        if getattr(type(other), "__array_ufunc__", None) is not None and not isinstance(
+            other, (StrictArray, np.ndarray, np.generic)
+        ):
             return NotImplemented
         return wrap(getattr(self._a, name)(bare(other)))
 
@@ -144,7 +146,11 @@ class _Module:
         self._module = module
 
     def asarray(self, x, dtype=None):
-        return x if isinstance(x, StrictArray) and dtype in (None, x.dtype) else StrictArray(np.array(x._a if isinstance(x, StrictArray) else x, dtype))
+        return (
+            x
+            if isinstance(x, StrictArray) and dtype in (None, x.dtype)
+            else StrictArray(np.array(x._a if isinstance(x, StrictArray) else x, dtype))
+        )
 
     array = asarray
 

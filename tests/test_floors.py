@@ -55,7 +55,9 @@ def test_imports_go_downwards(path):
             continue
         if path.name == "__init__.py" and path.parent == PACKAGE:
             continue
-        assert len(module) > 1 and (PACKAGE / module[1]).exists() or (PACKAGE / f"{module[1]}.py").exists(), f"{where}: not the root"
+        assert (len(module) > 1 and (PACKAGE / module[1]).exists()) or (PACKAGE / f"{module[1]}.py").exists(), (
+            f"{where}: not the root"
+        )
         target = (PACKAGE / module[1]) if (PACKAGE / module[1]).is_dir() else PACKAGE / f"{module[1]}.py"
         other_height, other = floor_of(target / "x.py" if target.is_dir() else target)
         if other_height == height == 2:
@@ -70,7 +72,7 @@ def test_the_order_inside_the_engine():
         tree = ast.parse((PACKAGE / "engine" / f"{name}.py").read_text())
         top = [n for n in tree.body if isinstance(n, ast.ImportFrom) and n.level == 1]
         seen = {n.module for n in top if n.module} | {a.name for n in top if n.module is None for a in n.names}
-        assert not seen & set(order[i + 1 :]), f"{name}.py imports {seen & set(order[i + 1:])} at its top"
+        assert not seen & set(order[i + 1 :]), f"{name}.py imports {seen & set(order[i + 1 :])} at its top"
 
 
 ARRAY_FREE = {  # what of NumPy may be named above base: types, dtypes, ufuncs (they dispatch), helpers that take no array

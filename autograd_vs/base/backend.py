@@ -16,7 +16,6 @@ __all__ = [
 ]  # fmt: skip
 
 
-
 def _numpy_view(view, old, new):
     offset = view.__array_interface__["data"][0] - old.__array_interface__["data"][0]
     return np.ndarray(view.shape, view.dtype, new.reshape(-1).view(np.uint8), offset, view.strides)
@@ -80,7 +79,11 @@ def as_array(x, dtype=None):
     TypeError
         If `x` cannot be an array of numbers (None, a string, ragged lists, objects).
     """
-    if x.__class__ is np.ndarray or x.__class__ in _namespaces or (not isinstance(x, np.ndarray) and _find_cupy(x.__class__)):
+    if (
+        x.__class__ is np.ndarray
+        or x.__class__ in _namespaces
+        or (not isinstance(x, np.ndarray) and _find_cupy(x.__class__))
+    ):
         return x if dtype is None or x.dtype == dtype else x.astype(dtype)
     try:
         array = np.asarray(x, dtype=dtype)

@@ -8,7 +8,13 @@ __all__ = ["as_dtype", "default_dtype", "is_differentiable", "scalar", "set_defa
 
 _default = np.dtype(np.float32)
 _scalars: dict = {}
-_FLOATS = {np.dtype(np.float16), np.dtype(np.float32), np.dtype(np.float64), np.dtype(np.complex64), np.dtype(np.complex128)}
+_FLOATS = {
+    np.dtype(np.float16),
+    np.dtype(np.float32),
+    np.dtype(np.float64),
+    np.dtype(np.complex64),
+    np.dtype(np.complex128),
+}
 
 
 def default_dtype() -> np.dtype:

@@ -139,7 +139,9 @@ class Bundle:
         self.parts = tuple(parts)
 
     def __add__(self, other):
-        return Bundle(a if b is None else b if a is None else a + b for a, b in zip(self.parts, other.parts, strict=True))
+        return Bundle(
+            a if b is None else b if a is None else a + b for a, b in zip(self.parts, other.parts, strict=True)
+        )
 
 
 def bare(x):

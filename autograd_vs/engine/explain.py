@@ -47,7 +47,9 @@ def _why_not_followed(tape, x) -> str:
     if hasattr(x, "settle"):
         if not x.trainable:
             return f"{who} is not trainable, so reading it does not watch it; call tape.watch(variable), or set variable.trainable = True."
-        return f"{who} was not watched: the tape was made with watch_accessed_variables=False; call tape.watch(variable)."
+        return (
+            f"{who} was not watched: the tape was made with watch_accessed_variables=False; call tape.watch(variable)."
+        )
     if x.position == 0:
         return f"{who} was never watched: call tape.watch(x) inside of the tape, before computing with it."
     return (
@@ -57,7 +59,7 @@ def _why_not_followed(tape, x) -> str:
 
 
 def _reach(bones, starts) -> dict:
-    """position -> (name of the op, position it came from) of all that the starts reach, in order."""
+    """Position -> (name of the op, position it came from) of all that the starts reach, in order."""
     reached: dict[int, tuple] = {p: ("", 0) for p in starts}
     for rule, out, inputs, mark in bones:
         for p in inputs:

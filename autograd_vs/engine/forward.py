@@ -56,7 +56,9 @@ class ForwardAccumulator:
         self._directions = []
         for x, t in zip(self._primals, directions, strict=True):
             if not isinstance(x, Operand):
-                raise TypeError(f"a primal must be a Tensor or a Variable, got {type(x).__name__}: wrap it, `av.Tensor(a)`")
+                raise TypeError(
+                    f"a primal must be a Tensor or a Variable, got {type(x).__name__}: wrap it, `av.Tensor(a)`"
+                )
             if not is_differentiable(x.dtype):
                 raise TypeError(f"{describe(x)} has no tangent: its dtype is not float or complex")
             t = t if isinstance(t, Operand) else Tensor(t)
@@ -83,7 +85,9 @@ class ForwardAccumulator:
         mark = below.mark if below is not None else None
         if mark is None or mark.record is not self._record:
             mark = Mark(mark.prefix if mark else "", self._record, mark.path if mark else "")
-        self._frame = Frame.over(below, record=self._record, listeners=(*(below.listeners if below else ()), self), mark=mark)
+        self._frame = Frame.over(
+            below, record=self._record, listeners=(*(below.listeners if below else ()), self), mark=mark
+        )
         self._frame.below = below
         frames.push(self._frame)
         return self
@@ -220,7 +224,6 @@ def _transposed(op, rule, entry, n, t, y):
 
     (Jamie Townsend, "A new trick for calculating Jacobian vector products", 2017.)
     """
-
     _, out, inputs, saved, _ = entry
     outputs = y if isinstance(y, tuple) else (y,)
     dummies = [Tensor(zeros(o).array) for o in outputs]
@@ -235,5 +238,3 @@ def _transposed(op, rule, entry, n, t, y):
         found = tape.gradient(pulled, dummies, output_gradients=t.conj() if t.dtype.kind == "c" else t)
     found = [None if f is None else f.conj() if f.dtype.kind == "c" else f for f in found]
     return found if isinstance(y, tuple) else found[0] if found[0] is not None else zeros(outputs[0])
-
-

@@ -114,7 +114,9 @@ def _make_rule(op, watched, fitted) -> Rule:
         name = op.names[i]
         vjp = op.vjps.get(name)
         if vjp is None:
-            raise TypeError(f"{op.name} has no gradient with respect to {name!r}: pass av.stop_gradient({name}) or its .numpy()")
+            raise TypeError(
+                f"{op.name} has no gradient with respect to {name!r}: pass av.stop_gradient({name}) or its .numpy()"
+            )
         texts, codes = [], []
         for wanted in parameters(vjp)[1:]:
             text, code = _saved(op, wanted, watched, extra)
@@ -521,7 +523,9 @@ def _several(op, arrays, frame, entry, call):
 
 
 _item = Op("item", None, ("x", "i", "n"), 1, {}, None, {})
-_item_rule = Rule(_item, (0,), (lambda g, i, n: Bundle(g if j == i else None for j in range(n)),), None, ((None, None),))
+_item_rule = Rule(
+    _item, (0,), (lambda g, i, n: Bundle(g if j == i else None for j in range(n)),), None, ((None, None),)
+)
 
 
 # ---------------------------------------------------------------- operands
@@ -554,7 +558,9 @@ def unwrap(x, view):
 
 
 def _refuse_list(x):
-    raise TypeError("a list of Tensors is not an array: use av.stack([...]) or av.concatenate([...]), which are differentiable")
+    raise TypeError(
+        "a list of Tensors is not an array: use av.stack([...]) or av.concatenate([...]), which are differentiable"
+    )
 
 
 def weak(operands, arrays):
@@ -583,7 +589,12 @@ _warned: set = set()
 def note_precision(a, b, y) -> None:
     """Warn, once per line of the user's, where a float32 Variable meets a float64 array."""
     for this, other in ((a, b), (b, a)):
-        if isinstance(this, Operand) and this.position >= VARIABLES and this.dtype == np.float32 and y.dtype == np.float64:
+        if (
+            isinstance(this, Operand)
+            and this.position >= VARIABLES
+            and this.dtype == np.float32
+            and y.dtype == np.float64
+        ):
             from ..base.errors import user_line
 
             line = user_line()

@@ -163,7 +163,7 @@ class Operand:
             function = registry.functions.get(ufunc) or registry.constants.get(ufunc)
             if function is not None:
                 return function(*inputs)
-        return ufunc_with_options(ufunc, method, inputs, kwargs)
+        return _ufunc_with_options(ufunc, method, inputs, kwargs)
 
     def __array_function__(self, function, types, args, kwargs):
         known = registry.functions.get(function) or registry.constants.get(function)
@@ -262,8 +262,7 @@ def _bare(x):
     return x.array if isinstance(x, Operand) else x
 
 
-def ufunc_with_options(ufunc, method, inputs, kwargs):
-    """A ufunc with keyword arguments, or one of its methods (``np.add.reduce``)."""
+def _ufunc_with_options(ufunc, method, inputs, kwargs):
     out = kwargs.pop("out", None)
     if out is not None and not (out[0] is inputs[0] and len(out) == 1 and not isinstance(out[0], Operand)):
         raise TypeError(

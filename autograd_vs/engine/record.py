@@ -58,12 +58,24 @@ class Mark:
 class Record:
     """The entries that nested tapes share, and what must be known when one of them walks."""
 
-    __slots__ = ("__weakref__", "base", "breaks", "entries", "moved", "scope_counts", "scope_paths", "unsettled", "walkers")
+    __slots__ = (
+        "__weakref__",
+        "base",
+        "breaks",
+        "entries",
+        "moved",
+        "scope_counts",
+        "scope_paths",
+        "unsettled",
+        "walkers",
+    )
 
     def __init__(self):
         self.base = new_position()
         self.entries: list[tuple] = []
-        self.moved: dict[int, tuple] = {}  # id(tensor) -> (weak reference, positions it had before it was watched again)
+        self.moved: dict[
+            int, tuple
+        ] = {}  # id(tensor) -> (weak reference, positions it had before it was watched again)
         self.breaks: list[tuple] = []  # (what cut the path, input position, line): for `explain`
         self.scope_counts: dict[str, int] = {}  # how often each name scope was opened
         self.scope_paths: dict[str, str] = {}  # numbered prefix -> the path without the numbers
@@ -169,6 +181,8 @@ def written(variables) -> None:
         return same_view(array, owner, old[id(owner)])
 
     buffers = {id(v.array) for v in variables}
+    for variable in variables:
+        variable.assigned = True  # a store warns about some new names once training has begun
     for record in live_records:
         _move_saved(record.entries, buffers, move)
     for key in buffers:

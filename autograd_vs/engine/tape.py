@@ -325,7 +325,9 @@ class GradientTape:
         """
         (y,) = self._checked_targets(target)
         if not y.shape or not source.shape or y.shape[0] != source.shape[0]:
-            raise ValueError(f"batch_jacobian needs one batch size first in both: target {y.shape}, source {source.shape}")
+            raise ValueError(
+                f"batch_jacobian needs one batch size first in both: target {y.shape}, source {source.shape}"
+            )
         size = prod(y.shape[1:])
         return self._rows(y, source, unconnected_gradients, size, y.shape[:1], chunk_size, sys._getframe(1))
 
@@ -444,7 +446,9 @@ class GradientTape:
             if not isinstance(x, Operand):
                 raise TypeError(f"a source must be a Tensor or a Variable, got {x!r} ({type(x).__name__})"[:400])
             if not is_differentiable(x.dtype):
-                raise TypeError(f"{describe(x)} is no source of gradients: its dtype is not float or complex; cast it first")
+                raise TypeError(
+                    f"{describe(x)} is no source of gradients: its dtype is not float or complex; cast it first"
+                )
         if not leaves:
             raise ValueError("no sources: the nest of sources is empty")
         return leaves
@@ -453,7 +457,11 @@ class GradientTape:
         targets = flatten(target)
         for y in targets:
             if not isinstance(y, Operand):
-                hint = ": it left the tape when it was converted" if is_array(y) or isinstance(y, (float, np.generic)) else ""
+                hint = (
+                    ": it left the tape when it was converted"
+                    if is_array(y) or isinstance(y, (float, np.generic))
+                    else ""
+                )
                 raise TypeError(f"the target must be a Tensor computed inside the tape, got {type(y).__name__}{hint}")
             if not is_differentiable(y.dtype):
                 raise TypeError(f"the target {describe(y)} has no gradient: its dtype is not float or complex")
@@ -471,7 +479,9 @@ class GradientTape:
         for y, g in zip(targets, given, strict=True):
             g = _ones_like(y.array) if g is None else g if isinstance(g, Operand) else namespace(y.array).asarray(g)
             if g.shape != y.shape:
-                raise ValueError(f"an output gradient has shape {g.shape}, its target {describe(y)} has shape {y.shape}")
+                raise ValueError(
+                    f"an output gradient has shape {g.shape}, its target {describe(y)} has shape {y.shape}"
+                )
             seeds.append((y, g if g.dtype == y.dtype else g.astype(y.dtype)))
         return seeds
 
