@@ -14,11 +14,12 @@ from ..base.dtypes import is_differentiable
 from ..base.nest import flatten, pack
 from . import registry
 from .cotangent import Bundle
-from .op import parameters
 from .protocol import Operand, describe
 from .record import Frame, Mark, Record, active, frames, new_position
-from .tape import GradientTape, lifted, zeros
+from .rule import parameters
+from .tape import GradientTape
 from .tensor import Tensor
+from .walk import lifted, zeros
 
 __all__ = ["ForwardAccumulator"]
 
@@ -154,13 +155,12 @@ class ForwardAccumulator:
             parts = [_push(call, rule, entry, n, i, tangents[inputs[n]]) for n, i in here]
             outputs = call.output if isinstance(call.output, tuple) else None
             if outputs is None:
-                total = parts[0]
-                for part in parts[1:]:
-                    total = total + part
-                tangents[out] = _as(call.output, total)
+                total = _total(parts)
+                if total is not None:
+                    tangents[out] = _as(call.output, total)
             else:
                 for j, y in enumerate(outputs):
-                    total = _total([part[j] for part in parts])
+                    total = _total([part[j] for part in parts if part is not None])
                     if total is not None:
                         tangents[y.position] = _as(y, total)
         finally:
@@ -232,6 +232,8 @@ def _transposed(op, rule, entry, n, t, y):
         tape.watch(dummies)
         g = Bundle(dummies) if isinstance(y, tuple) else dummies[0]
         pulled = rule.vjps[n](g, *args)
+        if pulled is None:  # a custom gradient may say that there is none
+            return None
         if not isinstance(pulled, Operand):
             pulled = pulled.to_dense()
         t = t if pulled.dtype == t.dtype else t.astype(pulled.dtype)

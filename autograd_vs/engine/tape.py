@@ -23,11 +23,11 @@ import numpy as np
 from ..base.backend import is_array, namespace
 from ..base.dtypes import is_differentiable
 from ..base.nest import flatten, pack
-from .cotangent import Bundle, IndexedSlices, bare, dense
-from .op import EVERY
+from .cotangent import bare
 from .protocol import Operand, describe
-from .record import VARIABLES, Frame, Mark, Record, active, frames, lease, live_records, live_variables, new_position
+from .record import VARIABLES, Frame, Mark, Record, active, frames, live_records, live_variables, new_position
 from .tensor import Tensor, as_tensor
+from .walk import accumulate, finish, is_followed, lifter, ones_like, reached, scan, to_dense, zeros
 
 __all__ = ["GradientTape"]
 
@@ -351,7 +351,7 @@ class GradientTape:
                             one_hot[j, ..., start + j] = 1
                     seeds = [(y, one_hot[row - start].reshape(y.shape))]
                     for column, g, x in zip(columns, self._walk(seeds, leaves, consume=False), leaves, strict=True):
-                        column.append(_dense_tensor(zeros(x) if g is None and unconnected == "zero" else g))
+                        column.append(to_dense(zeros(x) if g is None and unconnected == "zero" else g))
         finally:
             if not self.persistent:
                 self._use_up(caller)
@@ -378,7 +378,7 @@ class GradientTape:
         places = [[p for p in self._positions(x) if self._follows(p)] for x in leaves]
         sources = {p for group in places for p in group}
         ranges = [(w[0], len(record.entries) if w[1] is None else w[1]) for w in self._windows]
-        needed = _reached(record.entries, ranges, sources)
+        needed = reached(record.entries, ranges, sources)
         listening = self._listening()
         lifted = bool(listening) or any(isinstance(g, Operand) and is_followed(g) for _, g in seeds)
         grads: dict[int, Any] = {}
@@ -389,17 +389,18 @@ class GradientTape:
                 g = g.conj()
             for p in self._positions(target):
                 if p in needed:
-                    _accumulate(grads, owned, p, g, lifted)
+                    accumulate(grads, owned, p, g, lifted)
         alone = consume and record.walkers == 1
         bones: list[tuple] = []
         for start, stop in reversed(ranges):
             # Let go of entries (but keep their bones for `explain`) where nobody else needs them.
             pop = alone and stop == len(record.entries)
-            lift = _lifter(listening) if lifted else None
-            _scan(record.entries, start, stop, grads, owned, needed, sources, lift, bones if pop else None)
+            lift = lifter(listening) if lifted else None
+            scan(record.entries, start, stop, grads, owned, needed, sources, lift, bones if pop else None)
         if consume:
             self._skeleton = self._bones() + bones[::-1]
-        return [_finish(x, [grads[p] for p in group if p in grads]) for x, group in zip(leaves, places, strict=True)]
+        found = [[g for p in group if (g := grads.get(p)) is not None] for group in places]
+        return [finish(x, parts) for x, parts in zip(leaves, found, strict=True)]
 
     def _listening(self):
         """The tapes (and other listeners, as this tape) that hear ops now and share this record."""
@@ -471,13 +472,13 @@ class GradientTape:
 
     def _seeds(self, targets, output_gradients) -> list:
         if output_gradients is None:
-            return [(y, _ones_like(y.array)) for y in targets]
+            return [(y, ones_like(y.array)) for y in targets]
         given = flatten(output_gradients)
         if len(given) != len(targets):
             raise ValueError(f"{len(given)} output_gradients for {len(targets)} targets")
         seeds = []
         for y, g in zip(targets, given, strict=True):
-            g = _ones_like(y.array) if g is None else g if isinstance(g, Operand) else namespace(y.array).asarray(g)
+            g = ones_like(y.array) if g is None else g if isinstance(g, Operand) else namespace(y.array).asarray(g)
             if g.shape != y.shape:
                 raise ValueError(
                     f"an output gradient has shape {g.shape}, its target {describe(y)} has shape {y.shape}"
@@ -566,157 +567,3 @@ class _NumericsChecker:
                 from ..base.errors import user_line
 
                 raise FloatingPointError(f"{call.op.name} gave the first {bad} at {user_line()}; its inputs: {inputs}")
-
-
-# ---------------------------------------------------------------- small parts of the walk
-
-
-def _reached(entries, ranges, sources) -> set[int]:
-    """The positions that any of `sources` reaches, themselves included."""
-    needed = set(sources)
-    add = needed.add
-    for start, stop in ranges:
-        for _, out, inputs, _, _ in entries[start:stop]:
-            for p in inputs:
-                if p in needed:
-                    add(out)
-                    break
-    return needed
-
-
-def _scan(entries, start, stop, grads, owned, needed, sources, lift, bones) -> None:
-    """Step 3: pull the gradients in `grads` back through the entries from `stop` down to `start`."""
-    done = {}
-    for index in range(stop - 1, start - 1, -1):
-        if bones is None:
-            rule, out, inputs, saved, mark = entries[index]
-        else:
-            rule, out, inputs, saved, mark = entries.pop()
-            bones.append((rule, out, inputs, mark))
-        g = grads.pop(out, None)
-        if g is None:
-            continue
-        if out in sources:
-            done[out] = g
-        if g.__class__ is not ndarray:
-            g = dense(g)
-        if lift is not None:
-            saved = lift(index, rule, saved, inputs, out)
-        for vjp, p, args in zip(rule.vjps, inputs, saved):  # noqa: B905 (with auxiliary outputs `saved` is longer)
-            if p in needed:
-                c = vjp(g, *args)
-                if p in grads:
-                    _accumulate(grads, owned, p, c, lift is not None)
-                else:
-                    grads[p] = c
-    grads.update(done)
-
-
-def _accumulate(grads, owned, p, c, lifted) -> None:
-    old = grads.get(p)
-    if old is None:
-        grads[p] = c
-    elif p in owned and old.__class__ is ndarray and not lifted and old.dtype == c.dtype and old.ndim:
-        old += c
-    else:
-        grads[p] = old + c
-        owned.add(p)
-
-
-def _lifter(listening):
-    """Step 4, for the entries that one of the `listening` tapes covers; the others' values are constants."""
-
-    def lift(index, rule, saved, inputs, out):
-        if any(tape._covers(index) for tape in listening):
-            return lifted(rule, saved, inputs, out)
-        return lifted(rule, saved, (0,) * len(inputs), 0)
-
-    return lift
-
-
-def lifted(rule, saved, inputs, out):
-    """`saved` with Tensors where a gradient passes, so that the rule itself is recorded."""
-
-    def lift(value, code):
-        if code is None or value is None:
-            return value
-        if code == EVERY:
-            where = dict(zip(rule.watched, inputs, strict=True))
-            return tuple(_at(a, where.get(i, 0)) for i, a in enumerate(value))
-        return _at(value, out if code == -1 else inputs[code])
-
-    values = [
-        tuple(v if callable(code) else lift(v, code) for v, code in zip(args, codes, strict=True))
-        for args, codes in zip(saved, rule.layout, strict=True)
-    ]
-    extra = values[-1]
-    return [
-        tuple(code(extra) if callable(code) else v for v, code in zip(args, codes, strict=True))
-        for args, codes in zip(values[: len(inputs)], rule.layout, strict=False)
-    ]
-
-
-def _at(array, position) -> Tensor:
-    t = Tensor(array)
-    t.position = position
-    return t
-
-
-def is_followed(x) -> bool:
-    frame = active()
-    return frame is not None and frame.watches(x.position)
-
-
-def _finish(x, parts):
-    """The gradient of a source as the user gets it: summed, in its dtype, conjugated, a Tensor."""
-    if not parts:
-        return None
-    g = parts[0]
-    for part in parts[1:]:
-        g = g + part
-    if isinstance(g, Bundle):
-        raise TypeError("internal error: a bundle of gradients reached a source")
-    if g.__class__ is IndexedSlices:
-        if not hasattr(x, "assign"):
-            return _finish(x, [g.to_dense()])
-        values = _finish_array(x, g.values)
-        return IndexedSlices(values, g.indices if isinstance(g.indices, Operand) else Tensor(g.indices), g.dense_shape)
-    return _finish_array(x, g)
-
-
-def _finish_array(x, g):
-    if g.dtype != x.dtype:
-        if g.dtype.kind == "c" and x.dtype.kind != "c":
-            g = g.real
-        g = g.astype(x.dtype)
-    if g.dtype.kind == "c":
-        g = g.conj()
-    if not isinstance(g, Operand):
-        g = Tensor(g)
-        lease(g)  # a rule may hand out the very buffer of a variable
-    return g
-
-
-def _dense_tensor(g):
-    if g.__class__ is IndexedSlices:
-        g = g.to_dense()
-    return g if g is None or isinstance(g, Operand) else Tensor(g)
-
-
-def _ones_like(a):
-    """The seed of a walk; that of a scalar loss on the host is kept."""
-    xp = namespace(a)
-    if a.ndim or xp is not np:
-        return xp.ones(a.shape, a.dtype)
-    found = _seeds.get(a.dtype)
-    if found is None:
-        found = _seeds[a.dtype] = xp.ones((), a.dtype)
-        found.flags.writeable = False
-    return found
-
-
-_seeds: dict = {}
-
-
-def zeros(x) -> Tensor:
-    return Tensor(namespace(x.array).zeros(x.shape, x.dtype))

@@ -1,0 +1,429 @@
+"""Running an op: unwrap, forward, wrap, tell the record. Floor 1.
+
+The cost of a call is the cost of the engine, so its five forms are spelled out: ufuncs of one and of two arguments, ops
+of one and of two arrays with attributes, and everything else. Each gives two functions: ``call``, which returns
+Tensors, and ``inner``, the form for rules: bare arrays in and out, Tensors in and out.
+"""
+
+import numpy as np
+
+from ..base.backend import as_array, is_writable, namespace
+from ..base.dtypes import scalar
+from ..base.errors import PrecisionWarning
+from . import registry
+from .cotangent import Bundle
+from .protocol import Operand
+from .record import VARIABLES, active, lease, new_position
+from .rule import Rule
+from .tensor import Tensor, new_tensor
+
+__all__ = ["Call", "form"]
+
+ndarray = np.ndarray
+
+
+class Call:
+    """What ran, for listeners other than tapes: the op, its operands, attributes and output."""
+
+    __slots__ = ("attributes", "op", "operands", "options", "output")
+
+    def __init__(self, op, operands, attributes, options, output):
+        self.op, self.operands, self.attributes, self.options, self.output = op, operands, attributes, options, output
+
+
+def _unary(op):
+    """The call of a ufunc of one argument."""
+    forward, name, rule = op.forward, op.name, None
+
+    def call(x):
+        try:
+            a, k = x.array, x.position
+        except AttributeError:
+            a, k = unwrap(x, False), 0
+        y = forward(a) if a.__class__ is ndarray else getattr(namespace(a), name)(a)
+        t = new_tensor(Tensor)
+        t.array = y if y.__class__ is ndarray else as_array(y)
+        t.source = op
+        frame = active()
+        if frame is None:
+            t.position = 0
+            t.mark = None
+            return t
+        t.mark = mark = frame.mark
+        if k < frame.base:
+            t.position = 0
+            return t
+        nonlocal rule
+        if rule is None:
+            rule = op.rule((0,))
+        t.position = out = new_position()
+        entry = (rule, out, (k,), rule.keep(t.array, a), mark)
+        if frame.plain:
+            frame.entries.append(entry)
+        else:
+            t.position = frame.hear(entry, Call(op, (x,), (), {}, t))
+        return t
+
+    def inner(x):
+        if x.__class__ is ndarray:
+            return forward(x)
+        return call(x) if isinstance(x, Operand) else getattr(namespace(x), name)(x)
+
+    return call, inner
+
+
+def _binary(op):
+    """The call of a ufunc of two arguments: they broadcast, and Python numbers are weak."""
+    forward, name = op.forward, op.name
+    rules = [None] * 8  # by: a watched + 2 * b watched + 4 * shapes or dtypes differ
+
+    def call(a, b):
+        number = raw = False
+        cls = a.__class__
+        if cls is Tensor:
+            xa, ka = a.array, a.position
+        else:
+            xa, ka, number, raw = operand(a)
+        cls = b.__class__
+        if cls is Tensor:
+            xb, kb = b.array, b.position
+        elif cls is float and not number:
+            xb, kb, number = scalar(b, xa), 0, True
+        else:
+            xb, kb, number_b, raw_b = operand(b)
+            raw = raw or raw_b
+            if number_b:
+                xb = as_array(b) if number else scalar(b, xa)
+                number = cls is not complex
+        if xa.__class__ in NUMBERS:
+            number = xa.__class__ is not complex
+            xa = scalar(a, xb)
+        y = forward(xa, xb) if xa.__class__ is ndarray else getattr(namespace(xb if number else xa), name)(xa, xb)
+        t = new_tensor(Tensor)
+        t.array = y if y.__class__ is ndarray else as_array(y)
+        t.source = op
+        frame = active()
+        if frame is None:
+            t.position = 0
+            t.mark = None
+            return t
+        t.mark = mark = frame.mark
+        base = frame.base
+        which = (ka >= base) + 2 * (kb >= base)
+        if not which:
+            t.position = 0
+            return t
+        if not number and (xa.shape != xb.shape or xa.dtype is not xb.dtype):
+            which += 4
+            if xa.dtype is not xb.dtype:
+                note_precision(a, b, t)
+        rule = rules[which]
+        if rule is None:
+            rule = rules[which] = op.rule(((), (0,), (1,), (0, 1))[which & 3], which > 3)
+        if raw:
+            xa, xb = protect(rule, (a, b), (xa, xb))
+        t.position = out = new_position()
+        inputs = (ka, kb) if which & 3 == 3 else (ka,) if which & 1 else (kb,)
+        entry = (rule, out, inputs, rule.keep(t.array, xa, xb), mark)
+        if frame.plain:
+            frame.entries.append(entry)
+        else:
+            t.position = frame.hear(entry, Call(op, (a, b), (), {}, t))
+        return t
+
+    def inner(a, b):
+        if isinstance(a, Operand) or isinstance(b, Operand):
+            return call(a, b)
+        return forward(a, b)
+
+    return call, inner
+
+
+def _one(op):
+    """The call of an op of one array, and attributes."""
+    forward, view, rule = op.forward, op.view, None
+
+    def call(x, *attributes, **options):
+        try:
+            a, k = x.array, x.position
+        except AttributeError:
+            a, k = unwrap(x, view), 0
+        y = forward(a, *attributes, **options)
+        t = new_tensor(Tensor)
+        t.array = y if y.__class__ is ndarray else as_array(y)
+        t.source = op
+        if view:
+            lease(t)
+        frame = active()
+        if frame is None:
+            t.position = 0
+            t.mark = None
+            return t
+        t.mark = mark = frame.mark
+        if k < frame.base:
+            t.position = 0
+            return t
+        nonlocal rule
+        if rule is None:
+            rule = op.rule((0,))
+        t.position = out = new_position()
+        entry = (rule, out, (k,), rule.keep(t.array, a, *attributes, **options), mark)
+        if frame.plain:
+            frame.entries.append(entry)
+        else:
+            t.position = frame.hear(entry, Call(op, (x,), attributes, options, t))
+        return t
+
+    def inner(x, *attributes, **options):
+        if isinstance(x, Operand):
+            return call(x, *attributes, **options)
+        return forward(x, *attributes, **options)
+
+    return call, inner
+
+
+def _two(op):
+    """The call of an op of two arrays, and attributes, that is not elementwise."""
+    forward, view = op.forward, op.view
+    rules = [None] * 4  # by: a watched + 2 * b watched
+
+    def call(a, b, *attributes, **options):
+        raw = False
+        if a.__class__ is Tensor:
+            xa, ka = a.array, a.position
+        else:
+            xa, ka, number, raw = operand(a)
+            if number:
+                xa = as_array(a)
+        if b.__class__ is Tensor:
+            xb, kb = b.array, b.position
+        else:
+            xb, kb, number, raw_b = operand(b)
+            raw = raw or raw_b
+            if number:
+                xb = as_array(b)
+        y = forward(xa, xb, *attributes, **options)
+        t = new_tensor(Tensor)
+        t.array = y if y.__class__ is ndarray else as_array(y)
+        t.source = op
+        if view:
+            lease(t)
+        frame = active()
+        if frame is None:
+            t.position = 0
+            t.mark = None
+            return t
+        t.mark = mark = frame.mark
+        base = frame.base
+        which = (ka >= base) + 2 * (kb >= base)
+        if not which:
+            t.position = 0
+            return t
+        rule = rules[which]
+        if rule is None:
+            rule = rules[which] = op.rule(((), (0,), (1,), (0, 1))[which])
+        if xa.dtype is not xb.dtype:
+            note_precision(a, b, t)
+        if raw:
+            xa, xb = protect(rule, (a, b), (xa, xb))
+        t.position = out = new_position()
+        inputs = (ka, kb) if which == 3 else (ka,) if which == 1 else (kb,)
+        entry = (rule, out, inputs, rule.keep(t.array, xa, xb, *attributes, **options), mark)
+        if frame.plain:
+            frame.entries.append(entry)
+        else:
+            t.position = frame.hear(entry, Call(op, (a, b), attributes, options, t))
+        return t
+
+    def inner(a, b, *attributes, **options):
+        if isinstance(a, Operand) or isinstance(b, Operand):
+            return call(a, b, *attributes, **options)
+        return forward(a, b, *attributes, **options)
+
+    return call, inner
+
+
+def _many(op):
+    """The call of any op: several or a sequence of arrays, several outputs, auxiliary outputs."""
+    arity, forward, outputs, n_aux = op.arity, op.forward, op.outputs, len(op.aux)
+
+    def call(*args, **options):
+        sequence = arity is None
+        operands = tuple(args[0]) if sequence else args[:arity]
+        if not sequence and len(operands) < arity:
+            raise TypeError(f"{op.name} takes {arity} arrays ({', '.join(op.names[:arity])}), got {len(operands)}")
+        attributes = args[1:] if sequence else args[arity:]
+        arrays = [x.array if isinstance(x, Operand) else unwrap(x, False) for x in operands]
+        if op.elementwise:
+            arrays = weak(operands, arrays)
+        positions = [x.position if isinstance(x, Operand) else 0 for x in operands]
+        y = forward(arrays, *attributes, **options) if sequence else forward(*arrays, *attributes, **options)
+        aux = ()
+        if n_aux:
+            y, *aux = y
+        y = as_array(y) if outputs == 1 else tuple(map(as_array, y))
+        frame = active()
+        mark = frame.mark if frame is not None else None
+        out, record = 0, None
+        if frame is not None:
+            watched = tuple(i for i, k in enumerate(positions) if k >= frame.base)
+            if watched:
+                fitted = op.elementwise and any(a.shape != y.shape or a.dtype is not y.dtype for a in arrays)
+                rule = op.rule(watched, fitted)
+                arrays = protect(rule, operands, arrays)
+                saved = rule.keep(y, *aux, *((arrays,) if sequence else arrays), *attributes, **options)
+                out = new_position()
+                entry = (rule, out, tuple(positions[i] for i in watched), saved, mark)
+                record = frame
+        if outputs != 1:
+            return _several(op, y, record, out and entry, Call(op, operands, attributes, options, None))
+        t = _result(op, y, out, mark)
+        if record is not None:
+            if record.plain:
+                record.entries.append(entry)
+            else:
+                t.position = record.hear(entry, Call(op, operands, attributes, options, t))
+        if op.view:
+            lease(t)
+        return t
+
+    def inner(*args, **options):
+        operands = args[0] if arity is None else args[:arity]
+        if any(isinstance(x, Operand) for x in operands):
+            return call(*args, **options)
+        y = forward(*args, **options)
+        return y[0] if n_aux else y
+
+    return call, inner
+
+
+def _result(op, y, position, mark):
+    t = new_tensor(Tensor)
+    t.array, t.source, t.position, t.mark = y, op, position, mark
+    return t
+
+
+def _several(op, arrays, frame, entry, call):
+    """The Tensors of an op with several outputs: its entry gives one hidden value, from which each output is an item."""
+    tensors = tuple(_result(op, y, 0, frame.mark if frame is not None else None) for y in arrays)
+    for t in tensors:
+        if op.view:
+            lease(t)
+    if frame is not None:
+        for t in tensors:
+            t.position = new_position()
+        call.output = tensors
+        hidden = entry[1]
+        if frame.plain:
+            frame.entries.append(entry)
+        elif not frame.hear(entry, call):
+            hidden = 0
+        for i, t in enumerate(tensors):
+            if not hidden:
+                t.position = 0
+            elif frame.tapes:
+                frame.entries.append((_item_rule, t.position, (hidden,), ((i, len(tensors)),), frame.mark))
+    return tensors
+
+
+class _Item:
+    """The pseudo op that takes one output out of several."""
+
+    name = "item"
+
+
+_item_rule = Rule(
+    _Item, (0,), (lambda g, i, n: Bundle(g if j == i else None for j in range(n)),), None, ((None, None),)
+)
+
+
+# ---------------------------------------------------------------- operands
+
+NUMBERS = {float, int, bool, complex}  # weak: they take the dtype of the other operand
+
+
+def operand(x):
+    """(array, position, is a Python number, is a raw array) of an argument; a number's array is the number itself."""
+    cls = x.__class__
+    if cls in NUMBERS:
+        return x, 0, True, False
+    if cls is ndarray:
+        return x, 0, False, True
+    if isinstance(x, Operand):
+        return x.array, x.position, False, False
+    return unwrap(x, False), 0, False, True
+
+
+def unwrap(x, view):
+    """The array of an argument that is no Tensor; what a view op may return a view of is copied, if it is writable."""
+    if isinstance(x, Operand):
+        return x.array
+    if hasattr(x, "__tensor__"):
+        return x.__tensor__().array
+    if isinstance(x, (list, tuple)) and any(isinstance(i, Operand) for i in x):
+        return registry.ops["stack"].public(x).array if not active() else _refuse_list(x)
+    a = as_array(x)
+    return a.copy() if view and a is x and is_writable(a) else a
+
+
+def _refuse_list(x):
+    raise TypeError(
+        "a list of Tensors is not an array: use av.stack([...]) or av.concatenate([...]), which are differentiable"
+    )
+
+
+def weak(operands, arrays):
+    """Python numbers among the operands, in the dtype of the other ones."""
+    others = [a for x, a in zip(operands, arrays, strict=True) if x.__class__ not in NUMBERS]
+    if not others or len(others) == len(arrays):
+        return arrays
+    dtype = np.result_type(*(a.dtype for a in others))
+    return [
+        as_array(scalar(x, others[0]), np.result_type(dtype, x)) if x.__class__ in NUMBERS else a
+        for x, a in zip(operands, arrays, strict=True)
+    ]
+
+
+def protect(rule, operands, arrays):
+    """Copies of the raw writable arrays among the operands that an entry keeps: batch buffers are used again."""
+    return [
+        a.copy() if i in rule.keeps_raw and not isinstance(x, Operand) and hasattr(a, "flags") and is_writable(a) else a
+        for i, (x, a) in enumerate(zip(operands, arrays, strict=True))
+    ]
+
+
+_warned: set = set()
+
+
+def note_precision(a, b, y) -> None:
+    """Warn, once per line of the user's, where a float32 Variable meets a float64 array."""
+    for this, other in ((a, b), (b, a)):
+        if (
+            isinstance(this, Operand)
+            and this.position >= VARIABLES
+            and this.dtype == np.float32
+            and y.dtype == np.float64
+        ):
+            from ..base.errors import user_line
+
+            line = user_line()
+            if line not in _warned:
+                _warned.add(line)
+                import warnings
+
+                warnings.warn(
+                    f"float32 variable {this.name!r} meets a float64 value at {line}: the result is float64, at twice "  # type: ignore[attr-defined]
+                    "the cost. Make the data float32 (x.astype(np.float32)), or the variable float64.",
+                    PrecisionWarning,
+                    stacklevel=4,
+                )
+            return
+
+
+def form(row):
+    """Which of the five calls fits an op."""
+    if isinstance(row.forward, np.ufunc):
+        return _unary if row.arity == 1 else _binary
+    if row.outputs == 1 and not row.aux and not (row.elementwise and row.arity != 1):
+        return {1: _one, 2: _two}.get(row.arity, _many)
+    return _many

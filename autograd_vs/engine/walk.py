@@ -1,0 +1,181 @@
+"""The parts of a walk over entries: reachability, the reverse scan, lifting, sums and results. Floor 1.
+
+`GradientTape._walk` puts them together; the top of tape.py tells the whole in four steps.
+"""
+
+import numpy as np
+
+from ..base.backend import namespace
+from .cotangent import Bundle, IndexedSlices, dense
+from .protocol import Operand
+from .record import active, lease
+from .rule import EVERY
+from .tensor import Tensor
+
+__all__ = [
+    "accumulate",
+    "finish",
+    "is_followed",
+    "lifted",
+    "lifter",
+    "ones_like",
+    "reached",
+    "scan",
+    "to_dense",
+    "zeros",
+]
+
+ndarray = np.ndarray
+
+
+def reached(entries, ranges, sources) -> set[int]:
+    """The positions that any of `sources` reaches, themselves included."""
+    needed = set(sources)
+    add = needed.add
+    for start, stop in ranges:
+        for _, out, inputs, _, _ in entries[start:stop]:
+            for p in inputs:
+                if p in needed:
+                    add(out)
+                    break
+    return needed
+
+
+def scan(entries, start, stop, grads, owned, needed, sources, lift, bones) -> None:
+    """Step 3: pull the gradients in `grads` back through the entries from `stop` down to `start`."""
+    done = {}
+    for index in range(stop - 1, start - 1, -1):
+        if bones is None:
+            rule, out, inputs, saved, mark = entries[index]
+        else:
+            rule, out, inputs, saved, mark = entries.pop()
+            bones.append((rule, out, inputs, mark))
+        g = grads.pop(out, None)
+        if g is None:
+            continue
+        if out in sources:
+            done[out] = g
+        if g.__class__ is not ndarray:
+            g = dense(g)
+        if lift is not None:
+            saved = lift(index, rule, saved, inputs, out)
+        for vjp, p, args in zip(rule.vjps, inputs, saved):  # noqa: B905 (with auxiliary outputs `saved` is longer)
+            if p in needed:
+                c = vjp(g, *args)
+                if p in grads:
+                    accumulate(grads, owned, p, c, lift is not None)
+                else:
+                    grads[p] = c
+    grads.update(done)
+
+
+def accumulate(grads, owned, p, c, lifted) -> None:
+    old = grads.get(p)
+    if old is None:
+        grads[p] = c
+    elif c is None:  # a custom gradient may say that there is none
+        return
+    elif p in owned and old.__class__ is ndarray and not lifted and old.dtype == c.dtype and old.ndim:
+        old += c
+    else:
+        grads[p] = old + c
+        owned.add(p)
+
+
+def lifter(listening):
+    """Step 4, for the entries that one of the `listening` tapes covers; the others' values are constants."""
+
+    def lift(index, rule, saved, inputs, out):
+        if any(tape._covers(index) for tape in listening):
+            return lifted(rule, saved, inputs, out)
+        return lifted(rule, saved, (0,) * len(inputs), 0)
+
+    return lift
+
+
+def lifted(rule, saved, inputs, out):
+    """`saved` with Tensors where a gradient passes, so that the rule itself is recorded."""
+
+    def lift(value, code):
+        if code is None or value is None:
+            return value
+        if code == EVERY:
+            where = dict(zip(rule.watched, inputs, strict=True))
+            return tuple(_at(a, where.get(i, 0)) for i, a in enumerate(value))
+        return _at(value, out if code == -1 else inputs[code])
+
+    values = [
+        tuple(v if callable(code) else lift(v, code) for v, code in zip(args, codes, strict=True))
+        for args, codes in zip(saved, rule.layout, strict=True)
+    ]
+    extra = values[-1]
+    return [
+        tuple(code(extra) if callable(code) else v for v, code in zip(args, codes, strict=True))
+        for args, codes in zip(values[: len(inputs)], rule.layout, strict=False)
+    ]
+
+
+def _at(array, position) -> Tensor:
+    t = Tensor(array)
+    t.position = position
+    return t
+
+
+def is_followed(x) -> bool:
+    frame = active()
+    return frame is not None and frame.watches(x.position)
+
+
+def finish(x, parts):
+    """The gradient of a source as the user gets it: summed, in its dtype, conjugated, a Tensor."""
+    if not parts:
+        return None
+    g = parts[0]
+    for part in parts[1:]:
+        g = g + part
+    if isinstance(g, Bundle):
+        raise TypeError("internal error: a bundle of gradients reached a source")
+    if g.__class__ is IndexedSlices:
+        if not hasattr(x, "assign"):
+            return finish(x, [g.to_dense()])
+        values = _finish_array(x, g.values)
+        return IndexedSlices(values, g.indices if isinstance(g.indices, Operand) else Tensor(g.indices), g.dense_shape)
+    return _finish_array(x, g)
+
+
+def _finish_array(x, g):
+    if g.dtype != x.dtype:
+        if g.dtype.kind == "c" and x.dtype.kind != "c":
+            g = g.real
+        g = g.astype(x.dtype)
+    if g.dtype.kind == "c":
+        g = g.conj()
+    if not isinstance(g, Operand):
+        g = Tensor(g)
+        lease(g)  # a rule may hand out the very buffer of a variable
+    return g
+
+
+def to_dense(g):
+    if g.__class__ is IndexedSlices:
+        g = g.to_dense()
+    return g if g is None or isinstance(g, Operand) else Tensor(g)
+
+
+def ones_like(a):
+    """The seed of a walk; that of a scalar loss on the host is kept."""
+    xp = namespace(a)
+    if a.ndim or xp is not np:
+        return xp.ones(a.shape, a.dtype)
+    found = _seeds.get(a.dtype)
+    if found is None:
+        found = _seeds[a.dtype] = xp.ones((), a.dtype)
+        found.flags.writeable = False
+    return found
+
+
+_seeds: dict = {}
+
+
+def zeros(x) -> Tensor:
+    return Tensor(namespace(x.array).zeros(x.shape, x.dtype))
