@@ -1,4 +1,4 @@
-"""The one home of NumPy's protocols: what a Tensor or a Variable answers to operators, methods and NumPy's functions. Floor 1.
+"""The one home of NumPy's protocols: how Tensors and Variables answer to NumPy. Floor 1.
 
 `Operand` has no maths of its own. The ops install their operators and methods on it (`install`), and NumPy's functions
 find them through the registry. What would drop a gradient silently (``np.array([t])``, ``float(t)`` while a tape
@@ -128,8 +128,8 @@ class Operand:
 
     def __setitem__(self, index, value):
         raise TypeError(
-            f"{describe(self)} cannot be changed in place by t[i] = v: write `t = t.at[i].set(v)` (or .add .multiply .min "
-            ".max), which returns a new Tensor and is differentiable"
+            f"{describe(self)} cannot be changed in place by t[i] = v: write `t = t.at[i].set(v)` (or .add .multiply "
+            ".min .max), which returns a new Tensor and is differentiable"
         )
 
     @property
@@ -231,8 +231,8 @@ def refuse_if_recorded(x: Operand, what: str) -> None:
     """TypeError where `what` would drop the gradient of `x` silently."""
     if is_recorded(x):
         raise TypeError(
-            f"{what} would drop the gradient of {describe(x)}, which a tape is recording. Use this library's or NumPy's "
-            "functions on the Tensor itself (av.stack([t, u]) for np.array([t, u]), av.exp(t) for math.exp(t)); if no "
+            f"{what} would drop the gradient of {describe(x)}, which a tape is recording. Use this library's or "
+            "NumPy's functions on the Tensor itself (av.stack([t, u]) for np.array([t, u]), av.exp(t) for math.exp(t)); if no "
             "gradient is wanted, say so with t.numpy(), t.item() or av.stop_gradient(t)."
         )
 
@@ -266,8 +266,8 @@ def _ufunc_with_options(ufunc, method, inputs, kwargs):
     out = kwargs.pop("out", None)
     if out is not None and not (out[0] is inputs[0] and len(out) == 1 and not isinstance(out[0], Operand)):
         raise TypeError(
-            f"{registry.numpy_name(ufunc)}(..., out=) cannot write a Tensor's result into an array that nobody records; "
-            "use the Tensor that it returns. For a Variable there are assign, assign_add and assign_sub."
+            f"{registry.numpy_name(ufunc)}(..., out=) cannot write a Tensor's result into an array that nobody "
+            "records; use the Tensor that it returns. For a Variable there are assign, assign_add and assign_sub."
         )
     # `array += tensor` arrives as out=(array,): the name on the left becomes a Tensor.
     if method == "__call__":
