@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 
 __all__ = [
-    "as_array", "copy", "device", "is_array", "is_writable", "memory_owner", "namespace", "register_backend", "same_view",
-    "to_numpy", "write",
+    "as_array", "copy", "device", "is_array", "is_writable", "memory_owner", "namespace", "register_backend",
+    "same_view", "to_numpy", "write",
 ]  # fmt: skip
 
 
@@ -105,7 +105,7 @@ def copy(a):
 
 
 def write(target, value) -> None:
-    """Write `value` (same shape, or broadcastable) into the memory of `target`, from the host or from the same device."""
+    """Write `value` (broadcastable) into the memory of `target`, from the host or from the same device."""
     if namespace(target) is np and namespace(value) is not np:
         value = to_numpy(value)
     elif namespace(target) is not namespace(value):

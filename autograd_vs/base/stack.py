@@ -51,5 +51,5 @@ class Stack:
         what = "something opened inside of it is still open" if inner is frame else "it is not open here any more"
         raise RuntimeError(
             f"a {self.name} was closed out of order: {what} (top of the stack: {top!r}). A generator that suspends "
-            "inside a `with` does this: close it before the surrounding `with` ends, or open the scope inside of one step."
+            "inside a `with` does this: close it before the surrounding `with` ends, or open it within one step."
         )

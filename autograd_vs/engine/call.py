@@ -17,7 +17,7 @@ from .record import VARIABLES, active, lease, new_position
 from .rule import Rule
 from .tensor import Tensor, new_tensor
 
-__all__ = ["Call", "form"]
+__all__ = ["Call", "announce", "form"]
 
 ndarray = np.ndarray
 
@@ -304,7 +304,7 @@ def _result(op, y, position, mark):
 
 
 def _several(op, arrays, frame, entry, call):
-    """The Tensors of an op with several outputs: its entry gives one hidden value, from which each output is an item."""
+    """The Tensors of an op with several outputs: the entry gives a hidden value, each output is an item of it."""
     tensors = tuple(_result(op, y, 0, frame.mark if frame is not None else None) for y in arrays)
     for t in tensors:
         if op.view:
@@ -324,6 +324,30 @@ def _several(op, arrays, frame, entry, call):
             elif frame.tapes:
                 frame.entries.append((_item_rule, t.position, (hidden,), ((i, len(tensors)),), frame.mark))
     return tensors
+
+
+def announce(op, arrays, operands, watched, saved):
+    """The Tensors of an op that ran elsewhere and gave `arrays` (one, or a tuple), recorded as the output of the op.
+
+    `saved` is, for each of the `watched` operands, what the op's rule takes. Without watched operands they are constants.
+    """
+    frame = active()
+    mark = frame.mark if frame is not None else None
+    call = Call(op, operands, (), {}, None)
+    out = new_position() if watched else 0
+    entry = None
+    if watched:
+        entry = (op.rule(watched), out, tuple(operands[i].position for i in watched), saved, mark)
+    if isinstance(arrays, tuple):
+        return _several(op, arrays, frame if watched else None, entry, call)
+    t = call.output = _result(op, arrays, out, mark)
+    lease(t)
+    if watched:
+        if frame.plain:
+            frame.entries.append(entry)
+        else:
+            t.position = frame.hear(entry, call)
+    return t
 
 
 class _Item:
@@ -397,7 +421,7 @@ _warned: set = set()
 
 def note_precision(a, b, y) -> None:
     """Warn, once per line of the user's, where a float32 Variable meets a float64 array."""
-    for this, other in ((a, b), (b, a)):
+    for this in (a, b):
         if (
             isinstance(this, Operand)
             and this.position >= VARIABLES
@@ -412,8 +436,8 @@ def note_precision(a, b, y) -> None:
                 import warnings
 
                 warnings.warn(
-                    f"float32 variable {this.name!r} meets a float64 value at {line}: the result is float64, at twice "  # type: ignore[attr-defined]
-                    "the cost. Make the data float32 (x.astype(np.float32)), or the variable float64.",
+                    f"float32 variable {this.name!r} meets a float64 value at {line}: the result is float64, "  # type: ignore[attr-defined]
+                    "at twice the cost. Make the data float32 (x.astype(np.float32)), or the variable float64.",
                     PrecisionWarning,
                     stacklevel=4,
                 )

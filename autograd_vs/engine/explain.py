@@ -13,7 +13,7 @@ def explain(tape, target, source) -> str:
         if not isinstance(x, Operand):
             return f"No gradient: the {what} is a {type(x).__name__}, not a Tensor or Variable."
         if not is_differentiable(x.dtype):
-            return f"No gradient: the {what}, {describe(x)}, is not float or complex (an integer or bool cast cuts the path)."
+            return f"No gradient: the {what}, {describe(x)}, is not float or complex (an integer cast cuts the path)."
     if tape._record is None:
         return "No gradient: the tape has recorded nothing yet; compute the target inside of `with tape:`."
     bones = tape._skeleton or tape._bones()
@@ -36,8 +36,8 @@ def explain(tape, target, source) -> str:
     last = dict.fromkeys(name for name, *_ in list(reached.values())[-3:] if name)
     if not any(tape._follows(p) for p in ends):
         return (
-            f"No gradient: {who} was read (last by {', '.join(last)}), but the target {describe(target)} was not recorded: it was "
-            "computed outside of the tape, while recording was stopped, or from values that nobody watches."
+            f"No gradient: {who} was read (last by {', '.join(last)}), but the target {describe(target)} was not "
+            "recorded: it was computed outside of the tape, while recording was stopped, or from values that nobody watches."
         )
     return f"No gradient: {who} was read (last by {', '.join(last)}), but the target does not depend on that."
 
@@ -46,15 +46,18 @@ def _why_not_followed(tape, x) -> str:
     who = f"{_short(x)} ({describe(x)})"
     if hasattr(x, "settle"):
         if not x.trainable:
-            return f"{who} is not trainable, so reading it does not watch it; call tape.watch(variable), or set variable.trainable = True."
+            return (
+                f"{who} is not trainable, so reading it does not watch it; call tape.watch(variable), or set "
+                "variable.trainable = True."
+            )
         return (
             f"{who} was not watched: the tape was made with watch_accessed_variables=False; call tape.watch(variable)."
         )
     if x.position == 0:
         return f"{who} was never watched: call tape.watch(x) inside of the tape, before computing with it."
     return (
-        f"{who} was not computed inside this tape, and not watched by it (it may have been computed while recording was stopped, or "
-        "before the tape was opened): call tape.watch(x) inside of the tape."
+        f"{who} was not computed inside this tape, and not watched by it (it may have been computed while recording was "
+        "stopped, or before the tape was opened): call tape.watch(x) inside of the tape."
     )
 
 

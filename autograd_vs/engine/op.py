@@ -58,7 +58,7 @@ class Op:
         return f"<Op {self.name}>"
 
     def rule(self, watched: tuple[int, ...], fitted: bool = False) -> Rule:
-        """The rule for the watched arguments; made at first use. With `fitted` it also undoes broadcasting and casts."""
+        """The rule for the watched arguments; made at first use. `fitted`: it undoes broadcasting too."""
         key = (watched, fitted)
         found = self._rules.get(key)
         if found is None:

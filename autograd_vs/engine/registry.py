@@ -31,7 +31,7 @@ def refusal(function, detail: str = "") -> TypeError:
     name = getattr(function, "__name__", str(function))
     known = {f.__name__ for f in (*functions, *constants, *queries)}
     return TypeError(
-        f"{numpy_name(function)}{detail} has no gradient in autograd_vs, so it refuses Tensors and Variables rather than "
-        f"drop the gradient.{close_names(name, known)} If no gradient is wanted, pass `x.numpy()`; to write one, see "
+        f"{numpy_name(function)}{detail} has no gradient in autograd_vs, so it refuses Tensors and Variables rather "
+        f"than drop the gradient.{close_names(name, known)} If no gradient is wanted, pass `x.numpy()`; to write one, see "
         "`autograd_vs.custom_gradient`."
     )

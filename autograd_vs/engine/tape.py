@@ -143,8 +143,8 @@ class GradientTape:
         for x in flatten(tensor):
             if not isinstance(x, Operand):
                 raise TypeError(
-                    f"watch takes Tensors and Variables, got {type(x).__name__}: wrap the array first, `x = av.Tensor(a)`, "
-                    "and compute with x"
+                    f"watch takes Tensors and Variables, got {type(x).__name__}: wrap the array first, "
+                    "`x = av.Tensor(a)`, and compute with x"
                 )
             if not is_differentiable(x.dtype):
                 raise TypeError(f"cannot watch {describe(x)}: only float and complex values have gradients")
@@ -490,8 +490,8 @@ class GradientTape:
         if self._used_at is not None:
             file, line = self._used_at
             raise RuntimeError(
-                f"{what}: this tape is used up. It is not persistent, and its entries were let go at {file}:{line}. Either run "
-                "the forward pass again under a new tape (in a notebook: the cell with `with av.GradientTape()`), or "
+                f"{what}: this tape is used up. It is not persistent, and its entries were let go at {file}:{line}. "
+                "Either run the forward pass again under a new tape (in a notebook: the cell with `with av.GradientTape()`), or "
                 "make it GradientTape(persistent=True)."
             )
 
@@ -527,7 +527,7 @@ class GradientTape:
         ...     tape.watch(x)
         ...     y = np.floor(x) * 2.0
         >>> print(tape.explain(y, x))  # doctest: +ELLIPSIS
-        No gradient: x (Tensor 'tensor:0' of shape (2,) and dtype float64) was read, but the path stops there: floor passes no gradient (at ...).
+        No gradient: x (Tensor ...) was read, but the path stops there: floor passes no gradient (at ...).
         """
         from .explain import explain
 
