@@ -327,9 +327,9 @@ def _several(op, arrays, frame, entry, call):
 
 
 def announce(op, arrays, operands, watched, saved):
-    """The Tensors of an op that ran elsewhere and gave `arrays` (one, or a tuple), recorded as the output of the op.
+    """The Tensors of an op that ran elsewhere and gave `arrays` (one, or a tuple), recorded as its output.
 
-    `saved` is, for each of the `watched` operands, what the op's rule takes. Without watched operands they are constants.
+    `saved` is, for each of the `watched` operands, what the op's rule takes. With none watched they are constants.
     """
     frame = active()
     mark = frame.mark if frame is not None else None

@@ -28,8 +28,8 @@ from ..base.backend import copy, is_array, memory_owner, same_view
 from ..base.stack import Stack
 
 __all__ = [
-    "NOBODY", "VARIABLES", "Frame", "Mark", "Record", "active", "frames", "lease", "lend", "live_records", "live_variables",
-    "new_position", "reclaim", "variable_position", "written",
+    "NOBODY", "VARIABLES", "Apart", "Frame", "Mark", "Readings", "Record", "active", "frames", "lease", "lend",
+    "live_records", "live_variables", "new_position", "reclaim", "variable_position", "written",
 ]  # fmt: skip
 
 VARIABLES = 1 << 61  # positions of Variables start here
@@ -142,6 +142,52 @@ class Frame:
         for listener in self.listeners:
             listener.hear(entry, call)
         return out
+
+
+class Readings:
+    """Notes which watched Variables the ops inside of its `with` read. Needs a frame in which somebody listens.
+
+    With `alone` nobody else hears these ops, and nothing of them is recorded.
+    """
+
+    __slots__ = ("alone", "frame", "variables")
+
+    def __init__(self, alone: bool = False):
+        self.alone = alone
+        self.variables: dict[int, object] = {}  # by position, in order of reading
+
+    def __enter__(self):
+        below = active()
+        others = {"tapes": (), "listeners": (self,)} if self.alone else {"listeners": (*below.listeners, self)}
+        self.frame = Frame.over(below, **others)
+        frames.push(self.frame)
+        return self
+
+    def __exit__(self, kind, value, trace):
+        frames.pop(self.frame, quiet=kind is not None)
+
+    def follows(self, position) -> bool:
+        """Only Variables."""
+        return position >= VARIABLES
+
+    def hear(self, entry, call) -> None:
+        """Note the Variables among the inputs."""
+        for p in entry[2]:
+            if p >= VARIABLES and p in live_variables:
+                self.variables[p] = live_variables[p]
+
+
+class Apart:
+    """A `with` in which nobody listens; tapes opened inside have a record of their own."""
+
+    __slots__ = ("frame",)
+
+    def __enter__(self):
+        self.frame = Frame.over(active(), record=None, tapes=(), listeners=())
+        frames.push(self.frame)
+
+    def __exit__(self, kind, value, trace):
+        frames.pop(self.frame, quiet=kind is not None)
 
 
 live_records: list[Record] = []  # those that a tape may still walk
