@@ -51,7 +51,7 @@ clean:
 # without pip and filled by the pip outside of it. A half-made environment is removed, so that the next try starts fresh.
 $(PY):
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \
-	  echo "Python 3.11 or newer is needed, and '$(PYTHON)' is `$(PYTHON) --version 2>&1 || echo missing`."; \
+	  echo "Python 3.11 or newer is needed, and '$(PYTHON)' is `$(PYTHON) --version 2>/dev/null || echo missing`."; \
 	  echo "Name another one, for example: make PYTHON=python3.12"; exit 1; }
 	@echo "Setting up $(VENV) with `$(PYTHON) --version` ..."
 	@rm -rf $(VENV)
