@@ -23,6 +23,8 @@ from .ops.reduce import *  # noqa: F403
 from .ops.shape import *  # noqa: F403
 
 # state
+from .state.report import LoadReport
+from .state.update import Slots, apply_update
 from .state.variable import Variable
 
 # transforms, layers, training

@@ -1,0 +1,75 @@
+"""LoadReport: what a load did with each name. Floor 2."""
+
+__all__ = ["LoadReport"]
+
+_MEANINGS = {
+    "loaded": "found and put in place",
+    "missing": "not in the file: kept, or started at zero",
+    "unexpected": "in the file, and nothing here takes it",
+    "mismatched": "of another shape or dtype: left out",
+    "renamed": "found under another name",
+    "waiting": "kept for variables that are not made yet",
+}
+
+
+class LoadReport:
+    """What became of each name in a load.
+
+    Parameters
+    ----------
+    loaded, missing, unexpected, mismatched, renamed, waiting : iterable of str
+        `loaded` was found and put in place; `missing` is here and was not in the state; `unexpected` was in the state
+        and nothing takes it; `mismatched` has another shape or dtype (the text says both); `renamed` was found under
+        another name (``"old -> new"``); `waiting` is kept for variables that are not made yet.
+
+    Examples
+    --------
+    >>> LoadReport(loaded=["adam/m/w"], waiting=["adam/m/b"])
+    LoadReport: 1 loaded, 1 waiting
+      waiting (kept for variables that are not made yet): adam/m/b
+    """
+
+    __slots__ = ("loaded", "mismatched", "missing", "renamed", "unexpected", "waiting")
+
+    def __init__(self, loaded=(), missing=(), unexpected=(), mismatched=(), renamed=(), waiting=()):
+        self.loaded, self.missing, self.unexpected = list(loaded), list(missing), list(unexpected)
+        self.mismatched, self.renamed, self.waiting = list(mismatched), list(renamed), list(waiting)
+
+    @property
+    def complete(self) -> bool:
+        """True if nothing is missing, unexpected or mismatched."""
+        return not (self.missing or self.unexpected or self.mismatched)
+
+    def merge(self, other: "LoadReport") -> "LoadReport":
+        """Another report added to a copy of this one."""
+        return LoadReport(*(getattr(self, kind) + getattr(other, kind) for kind in _MEANINGS))
+
+    def problems(self, most: int = 10) -> str:
+        """What a strict load complains about, the first `most` names of each kind, one kind a line."""
+        kinds = [kind for kind in ("missing", "unexpected", "mismatched") if getattr(self, kind)]
+        return "\n".join(f"  {len(getattr(self, kind))} {kind}: {_listed(getattr(self, kind), most)}" for kind in kinds)
+
+    def __repr__(self):
+        counts = ", ".join(f"{len(getattr(self, kind))} {kind}" for kind in _MEANINGS if getattr(self, kind))
+        details = [
+            f"  {kind} ({_MEANINGS[kind]}): {_listed(getattr(self, kind), 10)}"
+            for kind in _MEANINGS
+            if kind != "loaded" and getattr(self, kind)
+        ]
+        return "\n".join([f"LoadReport: {counts or 'nothing to load'}", *details])
+
+    def _repr_html_(self) -> str:
+        from html import escape
+
+        rows = "".join(
+            f"<tr><td>{kind}</td><td>{len(names)}</td><td>{_MEANINGS[kind]}</td>"
+            f"<td style='text-align:left'>{escape(_listed(names, 10))}</td></tr>"
+            for kind in _MEANINGS
+            if (names := getattr(self, kind))
+        )
+        return f"<table><tr><th>what</th><th>count</th><th>meaning</th><th>names</th></tr>{rows}</table>"
+
+
+def _listed(names, most) -> str:
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return ", ".join(names[:most]) + more

@@ -1,0 +1,541 @@
+"""Updates of many variables at once: packs, blocks, slots. Floor 2; it knows no optimizer and no gradient rule.
+
+Terms
+-----
+rule    A pure function ``rule(p, g, *slots, **scalars) -> (delta, *slots)`` written with operators: `delta` is what is
+        subtracted from the variable. It works element by element, so it does not matter to it whether it gets a whole
+        array, a block of one, some rows, several variables laid end to end, or Tensors.
+slot    An array that an optimizer keeps for a variable ("m"), of the variable's shape. The step count is one, too.
+group   Variables that are always updated together and have taken the same number of steps: their slots lie end to end
+        in one flat buffer per slot, their gradients are gathered into one, and the rule runs once. A variable of
+        `BLOCK` elements or more is a group by itself, and runs in blocks that fit into the cache.
+plan    What is known about one tuple of variables: its groups, and where each gradient goes.
+
+Parameters are never packed: their memory never moves, and two optimizers may share one. When a call updates a part of
+a group only, the group splits in two for good (their step counts differ from then on), so the groups are the coarsest
+partition under which every call so far is a union of groups.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+from weakref import ref
+
+import numpy as np
+
+from ..base import backend
+from ..engine.cotangent import IndexedSlices, bare
+from ..engine.protocol import Operand
+from ..engine.record import written
+from ..engine.tensor import Tensor
+from .variable import Variable
+
+__all__ = ["Slots", "apply_update"]
+
+BLOCK = 1 << 16  # elements: packs hold at most so many, larger arrays run in pieces of this size
+_PLANS = 64  # tuples of variables that a Slots remembers
+
+ndarray = np.ndarray
+subtract = np.subtract
+
+
+def apply_update(
+    rule: Callable,
+    variables: Sequence[Variable],
+    gradients: Sequence[Any],
+    slots: "Slots",
+    scalars: Callable[[int], dict[str, float]],
+    *,
+    reads_value: bool = False,
+    rows: bool = False,
+) -> None:
+    """Run the update `rule` of an optimizer on `variables`: packed, in blocks, in place.
+
+    Parameters
+    ----------
+    rule : function ``(p, g, *slots, **scalars) -> (delta, *slots)``
+        Elementwise, written with operators. `p` is the value (None unless `reads_value`), `g` the gradient, then one
+        argument per slot. `delta` is subtracted from the variable; None leaves the variable as it is. The rule may
+        change its slots and its own temporaries by augmented assignment (``m *= beta``: in place on arrays, a new
+        value for Tensors), and must not change `p` and `g`.
+    variables : sequence of Variable
+        Each once, all trainable.
+    gradients : sequence of Tensor, array or IndexedSlices
+        Of the variables' shapes; none is None, none is changed.
+    slots : Slots
+        Where the slots and step counts of these variables live; what is missing starts at zero.
+    scalars : function of int
+        The scalar arguments of the rule at a variable's n-th update (n = 1, 2, ...): a dict of Python floats.
+    reads_value : bool, default False
+        Whether the rule needs the values (weight decay does).
+    rows : bool, default False
+        IndexedSlices update the rows that they name, and nothing else: the rule gets these rows of value and slots,
+        each once. Otherwise they count as the dense gradient that they stand for.
+
+    Raises
+    ------
+    TypeError
+        If one of `variables` is no Variable, or a gradient's dtype or device does not fit.
+    ValueError
+        If a variable occurs twice, is not trainable, has a gradient of another shape, is another object than the one
+        that its slots were made for, or differs in shape from the slots that wait for it.
+    IndexError
+        If IndexedSlices name a row that is not there. In all cases before anything is changed.
+
+    Notes
+    -----
+    Variables' constraints are applied at the end. Values that somebody still needs (a tape that has yet to walk, a
+    view) move out first. Half-precision variables have float32 slots and are computed in float32; complex ones are
+    computed as pairs of real numbers.
+
+    Examples
+    --------
+    >>> v = Variable([1.0, 2.0], name="point")
+    >>> def descend(p, g, *, rate):
+    ...     return (g * rate,)
+    >>> apply_update(descend, [v], [np.array([1.0, 1.0])], Slots(()), lambda step: {"rate": 0.5})
+    >>> v.numpy().tolist()
+    [0.5, 1.5]
+    """
+    plan = slots._plan_of(variables)
+    fresh = plan is None
+    if plan is None:
+        plan = slots._draft(variables)
+    written(variables)  # before the gradients are read: one may be a view of a variable, and has moved out now
+    arrays = []
+    sparse: dict[int, IndexedSlices] = {}
+    constrained = []
+    for g, v, shape, dtype in zip(gradients, variables, plan.shapes, plan.dtypes, strict=True):
+        a = g.array if g.__class__ is Tensor else g
+        if a.__class__ is not ndarray or a.dtype is not dtype or a.shape != shape or not v._trainable:
+            a = _checked(g, v, rows)
+            if a.__class__ is IndexedSlices:
+                sparse[len(arrays)] = a
+        arrays.append(a)
+        if v.constraint is not None:
+            constrained.append(v)
+    if sparse:
+        slots._apply_with_rows(rule, variables, arrays, sparse, scalars, reads_value)
+    else:
+        if fresh:
+            plan = slots._settle(variables)
+        plan.run(rule, arrays, scalars, reads_value)
+    for v in constrained:
+        v.assign(v.constraint(v))  # type: ignore[misc]
+
+
+class Slots:
+    """The slots and step counts of variables, by slot name and full variable name.
+
+    Parameters
+    ----------
+    names : sequence of str
+        The slots that each variable has.
+
+    Notes
+    -----
+    Each variable is known by a weak reference: another object under the same name is an error until `forget`. Slots
+    that were put in with `put` wait until a variable of their name is updated for the first time.
+
+    Examples
+    --------
+    >>> slots = Slots(["m"])
+    >>> slots.put("dense/kernel", 3, {"m": np.ones(2)})
+    >>> slots.step("dense/kernel"), slots.get("dense/kernel", "m").tolist(), list(slots)
+    (3, [1.0, 1.0], ['dense/kernel'])
+    """
+
+    def __init__(self, names: Sequence[str] = ()):
+        self.names = tuple(names)
+        self.strict = True
+        self._cells: dict[str, _Cell] = {}
+        self._groups: dict[str, _Group] = {}  # by name as well: cells do not know their group, so nothing is cyclic
+        self._waiting: dict[str, tuple[int, dict[str, Any]]] = {}
+        self._plans: dict[tuple, _Plan] = {}
+
+    # ---------------------------------------------------------------- looks
+    def __iter__(self) -> Iterator[str]:
+        yield from self._cells
+        yield from self._waiting
+
+    def __len__(self) -> int:
+        return len(self._cells) + len(self._waiting)
+
+    def __contains__(self, name) -> bool:
+        return name in self._cells or name in self._waiting
+
+    @property
+    def waiting(self) -> tuple[str, ...]:
+        """Names whose slots wait for a variable."""
+        return tuple(self._waiting)
+
+    def variable(self, name: str) -> Variable | None:
+        """The variable that the slots of this name belong to; None where they wait, or where it is gone."""
+        cell = self._cells.get(name)
+        return None if cell is None else cell.ref()
+
+    def step(self, name: str) -> int:
+        """How often the variable was updated."""
+        return self._groups[name].step if name in self._cells else self._waiting[name][0]
+
+    def get(self, name: str, slot: str) -> Any:
+        """A copy of a slot, of the variable's shape.
+
+        Raises
+        ------
+        KeyError
+            If there is none.
+        """
+        if name in self._cells:
+            return backend.copy(self._view(name, slot))
+        return backend.copy(self._waiting[name][1][slot])
+
+    # ---------------------------------------------------------------- changes
+    def put(self, name: str, step: int, arrays: dict[str, Any]) -> None:
+        """Let these slots (one array per slot name) wait for the variable `name`, in place of any that are there."""
+        self.forget(name)
+        self._waiting[name] = (int(step), {slot: arrays[slot] for slot in self.names})
+
+    def forget(self, name: str) -> None:
+        """Drop the slots of a name, if there are any; the next update starts them at zero."""
+        self._waiting.pop(name, None)
+        cell = self._cells.pop(name, None)
+        if cell is not None:
+            group = self._groups.pop(name)
+            self._take_out(group, [c for c in group.cells if c is not cell])
+
+    def fill(self, variable: Variable, slot: str, value) -> None:
+        """Write `value` (an array of its shape, or a number) into a slot of a variable."""
+        self._view(variable._name, slot)[...] = value
+
+    def view(self, variable: Variable, slot: str):
+        """The live slot of a variable, valid until the next update. To be read only."""
+        return self._view(variable._name, slot)
+
+    def _view(self, name: str, slot: str):
+        return self._groups[name].view(self._cells[name], self.names.index(slot))
+
+    def _take_out(self, group: "_Group", cells: list) -> None:
+        """Make a group of some cells of `group`."""
+        self._plans.clear()
+        if cells:
+            part = _Group(cells, group.step, group)
+            self._groups.update((cell.name, part) for cell in cells)
+
+    # ---------------------------------------------------------------- plans
+    def _plan_of(self, variables) -> "_Plan | None":
+        try:
+            return self._plans.get(tuple([v.own_position for v in variables]))
+        except AttributeError:
+            bad = next(v for v in variables if not isinstance(v, Variable))
+            raise TypeError(f"an optimizer updates Variables, got {type(bad).__name__}: {bad!r}") from None
+
+    def _draft(self, variables) -> "_Plan":
+        """A plan without groups, after all checks of the variables that do not need the gradients."""
+        if any(cell.ref() is None for cell in self._cells.values()):
+            self._plans.clear()  # they hold on to the arrays of their variables
+        names: dict[str, Variable] = {}
+        for v in variables:
+            name = v._name
+            if names.setdefault(name, v) is not v:
+                raise ValueError(f"two different variables are named {v.name!r}: slots are kept by name")
+            cell = self._cells.get(name)
+            if cell is not None and cell.ref() is not v:
+                raise ValueError(
+                    f"this optimizer keeps slots for another variable named {v.name!r} (this one was created at "
+                    f"{v.created_at}): call optimizer.reset({name!r}) to start them anew"
+                )
+        if len(names) != len(variables):
+            twice = next(v.name for i, v in enumerate(variables) if v._name in {u._name for u in variables[:i]})
+            raise ValueError(f"variable {twice!r} occurs twice in one update: add its gradients up first")
+        self._check_waiting(names)
+        return _Plan([], [v.array.shape for v in variables], [v.array.dtype for v in variables], ())
+
+    def _check_waiting(self, variables: dict[str, Variable]) -> None:
+        wrong = [
+            f"{name!r}: slot {slot!r} has shape {a.shape}, the variable {variables[name].shape}"
+            for name, (_, arrays) in self._waiting.items()
+            if name in variables
+            for slot, a in arrays.items()
+            if a.shape != variables[name].shape
+        ]
+        if wrong:
+            raise ValueError(f"loaded slots do not fit: {'; '.join(wrong)}")
+        unclaimed = [name for name in self._waiting if name not in variables]
+        new = [name for name in variables if name not in self._cells and name not in self._waiting]
+        if not (unclaimed and new):
+            return
+        from ..base.errors import close_names
+
+        shown = ", ".join(repr(name) + close_names(name, unclaimed) for name in new[:10])
+        text = f"loaded slots are unclaimed ({', '.join(map(repr, unclaimed[:10]))}), and there are none for {shown}"
+        if self.strict:
+            raise ValueError(
+                f"{text}. Rename the variables, or load with strict=False to start these at zero, or drop the "
+                "unclaimed slots with optimizer.reset(name)"
+            )
+        import warnings
+
+        warnings.warn(f"{text}: started at zero", stacklevel=5)
+
+    def _settle(self, variables) -> "_Plan":
+        """The plan of `variables`: new ones get their slots, groups of which it has a part only split."""
+        self._adopt([v for v in variables if v._name not in self._cells])
+        cells = [self._cells[v._name] for v in variables]
+        where = {cell: i for i, cell in enumerate(cells)}
+        for group in dict.fromkeys(self._groups[cell.name] for cell in cells):
+            others = [cell for cell in group.cells if cell not in where]
+            if others:
+                self._take_out(group, others)
+                self._take_out(group, [cell for cell in group.cells if cell in where])
+        groups = []
+        for group in dict.fromkeys(self._groups[cell.name] for cell in cells):
+            indices = [where[cell] for cell in group.cells]
+            groups.append((group, indices, [_flat(variables[i].array) for i in indices]))
+        plan = _Plan(
+            groups, [c.shape for c in cells], [v.array.dtype for v in variables], {id(v.array) for v in variables}
+        )
+        if len(self._plans) >= _PLANS:
+            self._plans.clear()
+        self._plans[tuple([v.own_position for v in variables])] = plan
+        return plan
+
+    def _adopt(self, variables) -> None:
+        """Make the slots of new variables: zeros, or those that wait. Equal ones become one group, up to `BLOCK`."""
+        packs: list[tuple[tuple, list]] = []
+        open_packs: dict[tuple, list] = {}
+        for v in variables:
+            step = self._waiting[v._name][0] if v._name in self._waiting else 0
+            cell = _Cell(v)
+            key = (cell.compute, cell.place, step)
+            pack = open_packs.get(key)
+            if pack is None or sum(c.size for c in pack) + cell.size > BLOCK:
+                pack = []
+                packs.append((key, pack))
+                if cell.size < BLOCK:
+                    open_packs[key] = pack
+            pack.append(cell)
+        for (_, _, step), cells in packs:
+            group = _Group(cells, step, len(self.names))
+            for cell in cells:
+                self._cells[cell.name], self._groups[cell.name] = cell, group
+                _, arrays = self._waiting.pop(cell.name, (0, None))
+                for i, slot in enumerate(self.names if arrays is not None else ()):
+                    backend.write(group.view(cell, i), arrays[slot])
+
+    # ---------------------------------------------------------------- rows
+    def _apply_with_rows(self, rule, variables, arrays, sparse, scalars, reads_value) -> None:
+        whole = [i for i in range(len(arrays)) if i not in sparse]
+        plans = [self._settle([variables[i]]) for i in sparse]  # each a group of its own
+        if whole:
+            part = [variables[i] for i in whole]
+            (self._plan_of(part) or self._settle(part)).run(rule, [arrays[i] for i in whole], scalars, reads_value)
+        for (i, g), plan in zip(sparse.items(), plans, strict=True):
+            _run_rows(rule, variables[i].array, g, plan.groups[0][0], scalars, reads_value)
+
+
+class _Plan:
+    """Where the gradients of one tuple of variables go."""
+
+    __slots__ = ("buffers", "dtypes", "groups", "shapes")
+
+    def __init__(self, groups, shapes, dtypes, buffers):
+        self.groups, self.shapes, self.dtypes, self.buffers = groups, shapes, dtypes, buffers
+
+    def run(self, rule, arrays, scalars, reads_value) -> None:
+        # All gradients are gathered before anything is written: a bare one may lie in another variable's memory.
+        gradients = [group.gather([arrays[i] for i in indices], self.buffers) for group, indices, _ in self.groups]
+        for (group, _, values), g in zip(self.groups, gradients, strict=True):
+            group.run(rule, g, values, scalars, reads_value)
+
+
+class _Cell:
+    """What a group knows of one of its variables."""
+
+    __slots__ = ("compute", "dtype", "name", "place", "ref", "shape", "size", "start", "xp")
+
+    def __init__(self, variable: Variable):
+        array = variable.array
+        self.name, self.ref = variable._name, ref(variable)
+        self.shape, self.dtype, self.size = array.shape, array.dtype, array.size * (2 if array.dtype.kind == "c" else 1)
+        self.xp, self.place = backend.namespace(array), backend.device(array)
+        self.compute = _compute_dtype(array.dtype)
+        self.start = 0
+
+
+class _Group:
+    """Variables that go through the rule together: flat buffers, one per slot and one for the gradients.
+
+    `source` is the number of slots, which start at zero, or the group that the cells come from.
+    """
+
+    __slots__ = ("cells", "gradient", "numbers", "pieces", "size", "slots", "step", "value")
+
+    def __init__(self, cells: list[_Cell], step: int, source: "int | _Group"):
+        self.cells, self.step = cells, step
+        self.size = sum(cell.size for cell in cells)
+        self.pieces: list[slice] = []
+        self.gradient = self.value = None  # made when they are needed
+        self.numbers: dict[str, Any] = {}  # scalar name -> 0-d array: NumPy takes it faster than a Python float
+        slots = source.slots if isinstance(source, _Group) else [None] * source
+        self.slots = [cells[0].xp.zeros(self.size, cells[0].compute) for _ in slots]
+        start = 0
+        for cell in cells:
+            piece = slice(start, start + cell.size)
+            if isinstance(source, _Group):
+                for new, old in zip(self.slots, slots, strict=True):
+                    new[piece] = old[cell.start : cell.start + cell.size]
+            self.pieces.append(piece)
+            cell.start, start = start, piece.stop
+
+    def view(self, cell: _Cell, slot: int):
+        """The part of a slot's buffer that belongs to `cell`, in the shape of its variable."""
+        part = self.slots[slot][cell.start : cell.start + cell.size]
+        return (part.view(cell.dtype) if cell.dtype.kind == "c" else part).reshape(cell.shape)
+
+    def _gathered(self, flats, buffer):
+        xp, dtype = self.cells[0].xp, self.cells[0].compute
+        if len(flats) == 1:
+            return flats[0] if flats[0].dtype == dtype else flats[0].astype(dtype)
+        if buffer is None:
+            buffer = xp.empty(self.size, dtype)
+        xp.concatenate(flats, 0, buffer)
+        return buffer
+
+    def gather(self, arrays, own_buffers):
+        """The gradients of the group, end to end in one flat array."""
+        if len(arrays) == 1:
+            flat = _flat(arrays[0])
+            shared = id(backend.memory_owner(flat)) in own_buffers
+            return self._gathered([flat.copy() if shared else flat], None)
+        flats = [a.ravel() for a in arrays] if self.cells[0].dtype.kind != "c" else [_flat(a) for a in arrays]
+        self.gradient = self._gathered(flats, self.gradient)
+        return self.gradient
+
+    def run(self, rule, g, values, scalars, reads_value) -> None:
+        step = self.step + 1
+        numbers = self.as_operands(scalars(step))
+        if self.size > BLOCK:
+            self._run_blocks(rule, g, values[0], numbers, reads_value)
+        else:
+            p = None
+            if reads_value:
+                p = self._gathered(values, self.value)
+                self.value = p if len(values) > 1 else None
+            delta = self._ruled(rule, p, g, self.slots, numbers)
+            if delta is not None:
+                for value, piece in zip(values, self.pieces, strict=True):
+                    subtract(value, delta[piece], value, casting="same_kind")
+        self.step = step
+
+    def _run_blocks(self, rule, g, value, numbers, reads_value) -> None:
+        for start in range(0, self.size, BLOCK):
+            piece = slice(start, start + BLOCK)
+            part = value[piece]
+            p = part if reads_value else None
+            delta = self._ruled(rule, p, g[piece], [slot[piece] for slot in self.slots], numbers)
+            if delta is not None:
+                subtract(part, delta, part, casting="same_kind")
+
+    @staticmethod
+    def _ruled(rule, p, g, slots, numbers):
+        delta, *new = rule(p, g, *slots, **numbers)
+        for old, value in zip(slots, new, strict=True):
+            if value is not old:
+                old[...] = value
+        return delta
+
+    def as_operands(self, scalars: dict[str, float]) -> dict[str, Any]:
+        """The scalars as 0-d arrays of the group's dtype, where that is NumPy's."""
+        if self.cells[0].xp is not np:
+            return scalars
+        numbers = self.numbers
+        for name, number in scalars.items():
+            kept = numbers.get(name)
+            if kept is None or kept[0] != number:
+                array = np.array(number, self.cells[0].compute) if kept is None else kept[1]
+                array[()] = number
+                numbers[name] = (number, array)
+        return {name: numbers[name][1] for name in scalars}
+
+
+def _run_rows(rule, array, g, group, scalars, reads_value) -> None:
+    """The rule on some rows of one variable; `g` has each of its rows once."""
+    cell, ids = group.cells[0], g.indices
+    step = group.step + 1
+    slots = [group.view(cell, i) for i in range(len(group.slots))]
+    parts = [_real(slot[ids]) for slot in slots]
+    values = _real(g.values)
+    if values.dtype != cell.compute:
+        values = values.astype(cell.compute)
+    old = array[ids]
+    numbers = group.as_operands(scalars(step))
+    p = _real(old).astype(cell.compute, copy=False) if reads_value else None
+    delta, *new = rule(p, values, *parts, **numbers)
+    for slot, part in zip(slots, new, strict=True):
+        slot[ids] = part.view(cell.dtype) if cell.dtype.kind == "c" else part
+    if delta is not None:
+        if cell.dtype.kind == "c":
+            delta = delta.view(cell.dtype)
+        array[ids] = subtract(old, delta).astype(cell.dtype, copy=False)
+    group.step = step
+
+
+def _checked(g, v: Variable, rows: bool):
+    """The array (or the merged rows) of the gradient `g` of `v`."""
+    if not v._trainable:
+        raise ValueError(
+            f"variable {v.name!r} is not trainable and has a gradient: leave it out, or pass None for its gradient"
+        )
+    if isinstance(g, IndexedSlices):
+        return _checked_rows(g, v, rows)
+    a = g.array if isinstance(g, Operand) else backend.as_array(g)
+    if a.shape != v.array.shape:
+        raise ValueError(
+            f"the gradient of variable {v.name!r} has shape {a.shape}, the variable {v.shape} "
+            f"(created at {v.created_at})"
+        )
+    if backend.device(a) != v.device:
+        raise TypeError(f"the gradient of variable {v.name!r} lies on {backend.device(a)}, the variable on {v.device}")
+    return _cast(a, v)
+
+
+def _checked_rows(g: IndexedSlices, v: Variable, rows: bool):
+    values, ids = bare(g.values), bare(g.indices)
+    if g.dense_shape != v.array.shape or values.shape != (*ids.shape, *v.array.shape[1:]):
+        raise ValueError(
+            f"the gradient of variable {v.name!r} has {values.shape} values for rows of {g.dense_shape}, the variable "
+            f"has shape {v.shape} (created at {v.created_at})"
+        )
+    low, high = (int(ids.min()), int(ids.max())) if ids.size else (0, 0)
+    if low < 0 or (ids.size and high >= v.array.shape[0]):
+        raise IndexError(f"the gradient of variable {v.name!r} names rows {low} to {high}, it has {v.array.shape[0]}")
+    merged = IndexedSlices(_cast(values, v), ids, g.dense_shape).merged()
+    if rows:
+        return merged
+    whole = backend.namespace(values).zeros(v.array.shape, v.array.dtype)
+    whole[merged.indices] = merged.values
+    return whole
+
+
+def _cast(a, v: Variable):
+    if a.dtype == v.array.dtype:
+        return a
+    if not np.can_cast(a.dtype, v.array.dtype, "same_kind"):
+        raise TypeError(f"the gradient of variable {v.name!r} has dtype {a.dtype}, the variable {v.dtype}")
+    return a.astype(v.array.dtype)
+
+
+def _compute_dtype(dtype: np.dtype) -> np.dtype:
+    if dtype.kind == "c":
+        return np.dtype(f"f{dtype.itemsize // 2}")
+    return np.dtype(np.float32) if dtype.itemsize < 4 else dtype
+
+
+def _flat(a):
+    """`a` as one row of real numbers: a view where its memory allows."""
+    flat = a.reshape(-1)
+    return flat.view(_compute_dtype(a.dtype)) if a.dtype.kind == "c" else flat
+
+
+def _real(a):
+    return a.view(_compute_dtype(a.dtype)) if a.dtype.kind == "c" else a

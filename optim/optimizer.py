@@ -1,0 +1,431 @@
+"""Optimizer: what all optimizers share. The formula of each is a pure function in a file of its own."""
+
+import warnings
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+import autograd_vs as av
+
+from .clipping import clip_by_global_norm, clip_by_norm, clip_by_value
+from .state import SlotMapping, load, save
+
+__all__ = ["Optimizer"]
+
+
+class Optimizer:
+    """Base of the optimizers: pairs gradients with variables, keeps the state of each variable under its name.
+
+    Parameters
+    ----------
+    learning_rate : float, function of int, or Variable
+        A number, a pure function of `iterations` (see `optim.schedules`), or a Variable that somebody else sets.
+    slot_names : sequence of str
+        The arrays that the update rule keeps for each variable.
+    name : str
+        The first part of the keys in `slots` and in checkpoints. Two optimizers in one checkpoint need distinct names.
+    lazy : bool, default False
+        `IndexedSlices` change the rows that they name only.
+    clipnorm, clipvalue, global_clipnorm : float, optional
+        Clip each gradient by its norm, by value, or all of them by their common norm, before the update. One of them
+        at most. See `clip_by_norm`, `clip_by_value`, `clip_by_global_norm`.
+    accumulate_steps : int, default 1
+        Sum the gradients of so many calls of `apply_gradients`, then update once with their mean. Variables with None
+        in all of these calls are left alone. Rows are summed into a dense array.
+
+    Attributes
+    ----------
+    iterations : int
+        How many updates there have been; what a schedule gets.
+    slots : mapping
+        ``"adam/m/dense/kernel"`` to a Tensor with the present value (a copy); ``"adam/step/dense/kernel"`` to the
+        number of updates of this variable.
+
+    Notes
+    -----
+    To write an optimizer, derive from this class, name its slots, set ``update`` to a pure function
+    ``(p, g, *slots, **scalars) -> (delta, *slots)`` (see `autograd_vs.apply_update`) and compute its scalars:
+
+    >>> import numpy as np
+    >>> def sign_update(p, g, *, rate):
+    ...     return (np.sign(g) * rate,)
+    >>> class SignDescent(Optimizer):
+    ...     update = staticmethod(sign_update)
+    ...     def scalars(self, step, rate):
+    ...         return {"rate": rate}
+    >>> v = av.Variable([1.0, 2.0], name="sign_example")
+    >>> SignDescent(0.5, name="sign").apply_gradients([([0.1, -7.0], v)])
+    >>> v.numpy().tolist()
+    [0.5, 2.5]
+    """
+
+    hyperparameters: tuple[str, ...] = ()
+    update: Callable
+    weight_decay: float = 0.0
+
+    def __init__(
+        self,
+        learning_rate: Any,
+        slot_names: Iterable[str] = (),
+        *,
+        name: str,
+        lazy: bool = False,
+        clipnorm: float | None = None,
+        clipvalue: float | None = None,
+        global_clipnorm: float | None = None,
+        accumulate_steps: int = 1,
+    ):
+        if not name or "/" in name:
+            raise ValueError(f"the name of an optimizer is a word without '/', got {name!r}")
+        if sum(limit is not None for limit in (clipnorm, clipvalue, global_clipnorm)) > 1:
+            raise ValueError("give one of clipnorm, clipvalue and global_clipnorm at most")
+        for limit in (clipnorm, clipvalue, global_clipnorm):
+            if limit is not None and not limit > 0:
+                raise ValueError(f"clipnorm, clipvalue and global_clipnorm must be positive, got {limit!r}")
+        if accumulate_steps != int(accumulate_steps) or accumulate_steps < 1:
+            raise ValueError(f"accumulate_steps must be an integer >= 1, got {accumulate_steps!r}")
+        self.name, self.lazy = name, lazy
+        self.learning_rate = learning_rate
+        self.clipnorm, self.clipvalue, self.global_clipnorm = clipnorm, clipvalue, global_clipnorm
+        self.accumulate_steps = int(accumulate_steps)
+        self.iterations = 0
+        self.accumulated = 0  # calls since the last update
+        self._slots = av.Slots(tuple(slot_names))
+        self._sums = av.Slots(("gradient",))
+        self._warned: set[tuple] = set()
+        self.check_range("weight_decay", 0, float("inf"))
+
+    # ---------------------------------------------------------------- what an optimizer says of itself
+    def scalars(self, step: int, rate: float) -> dict[str, float]:
+        """The scalar arguments of the rule at a variable's `step`-th update (from 1) with the learning rate `rate`."""
+        return {"learning_rate": rate}
+
+    @property
+    def slot_names(self) -> tuple[str, ...]:
+        """The slots of each variable."""
+        return self._slots.names
+
+    @property
+    def row_wise(self) -> bool:
+        """Whether `IndexedSlices` change the rows that they name only."""
+        return self.lazy
+
+    @property
+    def learning_rate(self) -> Any:
+        """The learning rate: a number, a schedule or a Variable, as it was given."""
+        return self._learning_rate
+
+    @learning_rate.setter
+    def learning_rate(self, value: Any) -> None:
+        if not callable(value) and not isinstance(value, (av.Variable, av.Tensor)):
+            value = float(value)
+            if not value >= 0:
+                raise ValueError(f"the learning rate must not be negative, got {value!r}")
+        elif not callable(value) and value.size != 1:
+            raise ValueError(f"the learning rate must be one number, got shape {value.shape}")
+        self._learning_rate = value
+
+    def current_rate(self) -> float:
+        """The learning rate of the next update.
+
+        Examples
+        --------
+        >>> Optimizer(lambda iterations: 0.1 / (1 + iterations), name="any").current_rate()
+        0.1
+        """
+        rate = self._learning_rate
+        if rate.__class__ is float:
+            return rate
+        return float(rate(self.iterations)) if callable(rate) else float(rate.item())
+
+    def check_range(self, what: str, low: float, high: float) -> None:
+        """ValueError unless the attribute `what` is in ``[low, high)``."""
+        value = getattr(self, what)
+        if not low <= value < high:
+            raise ValueError(f"{type(self).__name__}: {what} must be in [{low}, {high}), got {value!r}")
+
+    # ---------------------------------------------------------------- updates
+    def apply_gradients(self, pairs: Iterable[tuple[Any, Any]]) -> None:
+        """Update variables by their gradients, in place.
+
+        Parameters
+        ----------
+        pairs : iterable of (gradient, Variable)
+            A gradient is a Tensor, an array, `IndexedSlices` or None. Gradients are not changed.
+
+        Raises
+        ------
+        ValueError
+            If all gradients are None or there are no pairs; if a variable occurs twice; if a gradient has another
+            shape; if a variable is frozen (``trainable`` is False) and has a gradient; if the slots under its name
+            were made for another variable (see `reset`) or do not fit; after a strict load, if a variable has no
+            loaded slots while others are unclaimed.
+        TypeError
+            If one of the variables is no Variable, or a gradient's dtype or device does not fit.
+        IndexError
+            If rows are named that are not there. All pairs are checked before anything is changed.
+
+        Warns
+        -----
+        PartialGradientWarning
+            Some gradients are None: those variables are left as they are. Once per optimizer and set of variables;
+            not for frozen variables.
+        """
+        gradients, variables, absent = [], [], []
+        for g, v in pairs:
+            if g is None:
+                absent.append(v)
+            else:
+                gradients.append(g)
+                variables.append(v)
+        if absent or not variables:
+            self._report_absent(absent, variables)
+        if self.accumulate_steps > 1:
+            self._accumulate(variables, gradients)
+        else:
+            self._apply(variables, gradients)
+
+    def _apply(self, variables, gradients) -> None:
+        if self.global_clipnorm is not None or self.clipnorm is not None or self.clipvalue is not None:
+            gradients = self._clipped(gradients)
+        rate = self.current_rate()
+        av.apply_update(
+            self.update,
+            variables,
+            gradients,
+            self._slots,
+            lambda step: self.scalars(step, rate),
+            reads_value=self.weight_decay != 0,
+            rows=self.row_wise,
+        )
+        self.iterations += 1
+
+    def _accumulate(self, variables, gradients) -> None:
+        av.apply_update(_add_up, variables, gradients, self._sums, _no_scalars, rows=True)
+        self.accumulated += 1
+        if self.accumulated < self.accumulate_steps:
+            return
+        share = 1.0 / self.accumulate_steps
+        known = [v for v in map(self._sums.variable, self._sums) if v is not None and v.trainable]
+        self._apply(known, [self._sums.view(v, "gradient") * share for v in known])
+        self._sums = av.Slots(("gradient",))
+        self.accumulated = 0
+
+    def minimize(self, loss_fn: Callable[[], Any], variables: Any = None) -> Any:
+        """Compute the loss under a tape, its gradients, and update: one training step.
+
+        Parameters
+        ----------
+        loss_fn : function without arguments
+            Returns the loss, a Tensor.
+        variables : sequence of Variable, optional
+            By default all trainable variables that `loss_fn` reads.
+
+        Returns
+        -------
+        Tensor
+            The loss before the update.
+
+        Raises
+        ------
+        ValueError
+            If the loss depends on none of the variables; and as `apply_gradients` does.
+
+        Examples
+        --------
+        >>> import optim
+        >>> v = av.Variable(3.0, name="minimize_example")
+        >>> optimizer = optim.SGD(0.1)
+        >>> optimizer.minimize(lambda: v * v, [v]).item(), round(v.item(), 2)
+        (9.0, 2.4)
+        """
+        with av.GradientTape() as tape:
+            loss = loss_fn()
+        if variables is None:
+            variables = tape.watched_variables()
+        elif isinstance(variables, av.Variable):
+            variables = [variables]
+        variables = list(variables)
+        self.apply_gradients(zip(tape.gradient(loss, variables), variables, strict=True))
+        return loss
+
+    def _clipped(self, gradients) -> list:
+        if self.global_clipnorm is not None:
+            return clip_by_global_norm(gradients, self.global_clipnorm)[0]
+        if self.clipnorm is not None:
+            return clip_by_norm(gradients, self.clipnorm)
+        return clip_by_value(gradients, self.clipvalue)  # type: ignore[arg-type]
+
+    def _report_absent(self, absent, present) -> None:
+        for v in absent:
+            if not isinstance(v, av.Variable):
+                raise TypeError(f"an optimizer updates Variables, got {type(v).__name__}: {v!r}")
+        if not present:
+            if not absent:
+                raise ValueError("apply_gradients got no pairs of gradient and variable")
+            names = ", ".join(v.name for v in absent[:10]) + (" ..." if len(absent) > 10 else "")
+            raise ValueError(
+                f"all gradients are None: the target depends on none of the variables ({names}). "
+                "tape.explain(target, variable) says where the path breaks"
+            )
+        names_key = tuple(v.name for v in absent if v.trainable)
+        if names_key and names_key not in self._warned:
+            self._warned.add(names_key)
+            warnings.warn(
+                f"no gradient for {', '.join(names_key)}: left as they are. tape.explain(target, variable) says where "
+                "the path breaks",
+                av.PartialGradientWarning,
+                stacklevel=3,
+            )
+
+    # ---------------------------------------------------------------- state
+    @property
+    def slots(self) -> Mapping[str, Any]:
+        """The state of all variables: a read-only mapping from ``"adam/m/dense/kernel"`` to a Tensor (a copy).
+
+        Examples
+        --------
+        >>> import optim
+        >>> v = av.Variable([1.0], name="slots_example")
+        >>> optimizer = optim.Adam()
+        >>> optimizer.apply_gradients([([1.0], v)])
+        >>> list(optimizer.slots)
+        ['adam/m/slots_example', 'adam/v/slots_example', 'adam/step/slots_example']
+        """
+        return SlotMapping(self.name, self._slots)
+
+    def get_slot(self, variable: Any, slot: str) -> Any:
+        """A slot of a variable: a Tensor with the present value, which later updates do not change.
+
+        Parameters
+        ----------
+        variable : Variable or str
+            Or its full name (without ":0").
+        slot : str
+            One of `slot_names`, or "step".
+
+        Raises
+        ------
+        KeyError
+            If the optimizer has no such slot, or the variable has not been updated yet.
+        """
+        name = _full_name(variable)
+        if slot not in (*self.slot_names, "step"):
+            raise KeyError(f"{self.name!r} has no slot {slot!r}: it has {', '.join((*self.slot_names, 'step'))}")
+        if name not in self._slots:
+            raise KeyError(f"{self.name!r} has no slots for {name!r}: they appear at its first update")
+        return self.slots[f"{self.name}/{slot}/{name}"]
+
+    def reset(self, variable: Any = None) -> None:
+        """Forget the slots and the step count of one variable, or of all.
+
+        Parameters
+        ----------
+        variable : Variable or str, optional
+            Or its full name. Its next update starts at zero. By default all state is dropped, `iterations` too.
+
+        Raises
+        ------
+        KeyError
+            If there are no slots of that name.
+
+        Examples
+        --------
+        >>> import optim
+        >>> v = av.Variable([1.0], name="reset_example")
+        >>> optimizer = optim.Adam()
+        >>> optimizer.apply_gradients([([1.0], v)])
+        >>> optimizer.reset("reset_example")
+        >>> len(optimizer.slots)
+        0
+        """
+        if variable is None:
+            self._slots, self._sums = av.Slots(self.slot_names), av.Slots(("gradient",))
+            self.iterations = self.accumulated = 0
+            return
+        name = _full_name(variable)
+        if name not in self._slots and name not in self._sums:
+            raise KeyError(f"{self.name!r} has no slots for {name!r}")
+        self._slots.forget(name)
+        self._sums.forget(name)
+
+    def state_dict(self) -> dict[str, Any]:
+        """All state, as copies: slots, step counts, `iterations`, hyperparameters that are numbers.
+
+        Returns
+        -------
+        dict
+            Flat: ``"adam/m/dense/kernel"`` to an array, ``"adam/step/dense/kernel"``, ``"adam/iterations"``,
+            ``"adam/learning_rate"`` and so on to a Python number. Works before the first update, too. A schedule is
+            code, and a Variable is saved by itself: neither is in it.
+
+        Examples
+        --------
+        >>> import optim
+        >>> sorted(optim.SGD(0.1).state_dict())  # doctest: +NORMALIZE_WHITESPACE
+        ['sgd/accumulated', 'sgd/iterations', 'sgd/learning_rate', 'sgd/momentum', 'sgd/nesterov', 'sgd/weight_decay']
+        """
+        return save(self, self._slots, self._sums)
+
+    def load_state_dict(self, state: Mapping[str, Any], strict: bool = True, hyperparameters: bool = True) -> Any:
+        """Take over the state of a `state_dict`, matched by name only.
+
+        Parameters
+        ----------
+        state : mapping
+            As `state_dict` gives it.
+        strict : bool, default True
+            Raise if something is missing, unexpected or misshapen; and if later a new variable turns up without loaded
+            slots while loaded ones are unclaimed. Otherwise such variables start at zero (with a warning).
+        hyperparameters : bool, default True
+            Take over the hyperparameters, too. False keeps the present ones.
+
+        Returns
+        -------
+        LoadReport
+            Slots of variables that this optimizer has not met wait for them, and are listed as `waiting`.
+
+        Raises
+        ------
+        ValueError
+            With `strict`: the first ten names of each kind. Nothing is changed then.
+
+        Examples
+        --------
+        >>> import optim
+        >>> v = av.Variable([1.0], name="load_example")
+        >>> first, second = optim.Adam(), optim.Adam()
+        >>> first.apply_gradients([([1.0], v)])
+        >>> second.load_state_dict(first.state_dict()).waiting
+        ['adam/m/load_example', 'adam/v/load_example', 'adam/step/load_example']
+        >>> second.apply_gradients([([1.0], v)])
+        >>> second.get_slot(v, "step").item()
+        2
+        """
+        parts = load(self, state, strict, hyperparameters)
+        self._slots, self._sums = parts.slots, parts.sums
+        self.iterations, self.accumulated = parts.iterations, parts.accumulated
+        for what, value in parts.hyperparameters.items():
+            setattr(self, what, value)
+        return parts.report
+
+    def __repr__(self):
+        rate = self._learning_rate
+        shown = rate if isinstance(rate, float) else getattr(rate, "name", None) or getattr(rate, "__name__", rate)
+        others = "".join(f", {what}={getattr(self, what)!r}" for what in self.hyperparameters)
+        return (
+            f"<{type(self).__name__} {self.name!r}: learning_rate={shown}{others}; {self.iterations} iterations, "
+            f"{len(self._slots)} variables>"
+        )
+
+
+def _add_up(p, g, total):
+    total += g
+    return None, total
+
+
+def _no_scalars(step: int) -> dict[str, float]:
+    return {}
+
+
+def _full_name(variable) -> str:
+    return variable if isinstance(variable, str) else variable.op.name
