@@ -21,10 +21,15 @@ from .ops.elementwise import *  # noqa: F403  TEMPORARY until the families have 
 from .ops.linalg import *  # noqa: F403
 from .ops.reduce import *  # noqa: F403
 from .ops.shape import *  # noqa: F403
+from . import random
 
 # state
 from .state.report import LoadReport
 from .state.update import Slots, apply_update
+from . import initializers
+from .state.scope import AUTO_REUSE, VariableScope, get_variable, get_variable_scope, name_scope, no_regularizer, variable_scope
+from .state.store import VariableStore, current_store, global_variables, trainable_variables
+from .state.template import make_template
 from .state.variable import Variable
 
 # transforms, layers, training

@@ -13,8 +13,9 @@ from ..base import backend
 from ..base.dtypes import as_dtype, default_dtype, is_differentiable
 from ..base.errors import user_line
 from ..engine.protocol import Operand
-from ..engine.record import lend, live_variables, reclaim, variable_position, written
+from ..engine.record import active, lend, live_variables, reclaim, variable_position, written
 from ..engine.tensor import OpInfo, Tensor
+from .context import check_name, current
 
 __all__ = ["Variable"]
 
@@ -59,7 +60,7 @@ class Variable(Operand):
     """
 
     __slots__ = (
-        "_name", "_trainable", "constraint", "created_at", "initializer", "own_position", "regularizer",
+        "_name", "_trainable", "assigned", "constraint", "created_at", "initializer", "own_position", "regularizer",
     )  # fmt: skip
 
     def __init__(
@@ -71,9 +72,7 @@ class Variable(Operand):
         constraint: Callable | None = None,
     ):
         self._build(initial_value, trainable, dtype, constraint)
-        from .store import name_plain_variable
-
-        self._name = name_plain_variable(self, "Variable" if name is None else name)
+        self._take_name(_scope_path() + ("Variable" if name is None else check_name(name)))
 
     def _build(self, initial_value, trainable, dtype, constraint) -> None:
         value = initial_value() if callable(initial_value) and not isinstance(initial_value, Operand) else initial_value
@@ -85,13 +84,18 @@ class Variable(Operand):
         array = backend.as_array(value, None if dtype is None else as_dtype(dtype))
         self.array = array.copy(order="C") if array is value or array.base is not None else array
         self.own_position = variable_position()
-        self._trainable = bool(trainable)
+        self._trainable = is_differentiable(self.array.dtype) if trainable is None else bool(trainable)
+        self.assigned = False  # `written` makes it True
         self.constraint = constraint
         self.initializer = self.regularizer = None
         self.created_at = user_line()
         live_variables[self.own_position] = self
         lend(self.array)
         self.settle()
+
+    def _take_name(self, full_name: str) -> None:
+        """Be called `full_name`, or the next free name of the current store."""
+        self._name = current().store.take_name(self, full_name)
 
     @classmethod
     def _named(cls, full_name: str, value, trainable, dtype, constraint) -> "Variable":
@@ -124,8 +128,6 @@ class Variable(Operand):
 
     @trainable.setter
     def trainable(self, value: bool) -> None:
-        from ..engine.record import active
-
         self._trainable = bool(value)
         frame = active()
         if frame is not None and frame.record is not None:
@@ -231,13 +233,21 @@ class Variable(Operand):
         return self.__deepcopy__({})
 
     def __deepcopy__(self, memo):
-        copy = Variable(self.array, self._trainable, self._name.rpartition("/")[2], constraint=self.constraint)
+        copy = Variable.__new__(Variable)
+        copy._build(self.array, self._trainable, None, self.constraint)
+        copy._take_name(self._name)
         copy.regularizer, copy.initializer = self.regularizer, self.initializer
         memo[id(self)] = copy
         return copy
 
     def __reduce__(self):
         return _unpickle, (self._name, backend.to_numpy(self.array), self._trainable)
+
+
+def _scope_path() -> str:
+    """The open name scopes, without the numbers that records give them."""
+    frame = active()
+    return "" if frame is None or frame.mark is None else frame.mark.path
 
 
 def _unpickle(name, array, trainable):

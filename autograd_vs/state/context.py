@@ -1,0 +1,177 @@
+"""What is open here: the frames of variable scopes and stores, and the name scopes for ops. Floor 2; nothing public.
+
+A variable scope is a frame on `scopes`, and a name scope is a frame of the engine, on `frames`: it is the ops that take
+its name. Frames are immutable and belong to one thread or async task. Where the user changes an open scope
+(`reuse_variables`, `set_initializer`), and where a scope counts the default names in it, the frame is put back changed;
+so each frame is found again by who opened it.
+"""
+
+import re
+from typing import Any, NamedTuple
+
+from ..base.stack import Stack
+from ..engine.record import Frame, Mark, active, frames
+
+__all__ = [
+    "ScopeDefaults", "ScopeFrame", "check_name", "close_scope", "current", "frame_of", "join", "open_names",
+    "opened_once_more", "replaced", "scopes",
+]  # fmt: skip
+
+scopes = Stack("variable scope or store")
+
+_ALLOWED = re.compile(r"[A-Za-z0-9.][A-Za-z0-9_.\\/>-]*")
+
+
+class ScopeDefaults(NamedTuple):
+    """What a scope says about the variables that are asked for in it; inherited by the scopes inside."""
+
+    reuse: Any = False
+    initializer: Any = None
+    regularizer: Any = None
+    constraint: Any = None
+    dtype: Any = None
+    trainable: Any = None
+    custom_getter: Any = None
+
+
+class ScopeFrame(NamedTuple):
+    """One open scope or store."""
+
+    below: "ScopeFrame | None"
+    opener: Any  # the object whose `with` it is; None for a root
+    scope: Any  # the VariableScope that users hold
+    defaults: ScopeDefaults
+    store: Any
+    opened: dict  # how often each scope was opened inside; never changed in place
+    names: Frame | None = None  # the engine's frame that was opened with it
+    loose: bool = False  # inside of a default name at the root
+
+    def __repr__(self):
+        return f"<{self.scope!r} of {self.store!r}>"
+
+
+def current() -> ScopeFrame:
+    """The innermost frame; the root of the default store where nothing is open."""
+    return scopes.top() or bottom
+
+
+def frame_of(scope) -> ScopeFrame | None:
+    """The frame in which `scope` is open here, or None."""
+    frame = scopes.top()
+    while frame is not None and frame.scope is not scope:
+        frame = frame.below
+    return bottom if frame is None and bottom.scope is scope else frame
+
+
+def replaced(frame: ScopeFrame, **changes) -> None:
+    """Put a changed copy in the place of an open `frame`, however deep it lies."""
+    above = []
+    top = scopes.top()
+    while top is not None and top is not frame:
+        above.append(top)
+        top = top.below
+    new = frame._replace(**changes)
+    for other in reversed(above):
+        new = other._replace(below=new)
+    scopes.replace(new)
+
+
+def close_scope(opener, quiet: bool) -> None:
+    """Close what `opener` opened last, and the name scope that belongs to it.
+
+    Raises
+    ------
+    RuntimeError
+        If it is not the innermost one: see `Stack.pop`. With `quiet` never.
+    """
+    frame = scopes.top()
+    while frame is not None and frame.opener is not opener:
+        frame = frame.below
+    try:
+        if frame is not None:
+            frame.scope.left_with(frame.defaults)
+            if frame.names is not None:
+                frames.pop(frame.names, quiet)
+    finally:
+        scopes.pop(opener if frame is None else frame, quiet)
+
+
+# ---------------------------------------------------------------- names
+
+
+def check_name(full_name: str, what: str = "variable") -> str:
+    """`full_name` itself if it is allowed.
+
+    Raises
+    ------
+    TypeError
+        If it is no string.
+    ValueError
+        If it does not match ``[A-Za-z0-9.][A-Za-z0-9_.\\\\/>-]*``, or is reserved.
+    """
+    if not isinstance(full_name, str):
+        raise TypeError(f"the name of a {what} is a string, got {full_name!r} ({type(full_name).__name__})")
+    if not _ALLOWED.fullmatch(full_name) or "__metadata__" in full_name.split("/"):
+        raise ValueError(
+            f"{full_name!r} cannot be the name of a {what}: a name begins with a letter, a digit or a dot, goes on with those or "
+            "with any of _ - / \\ >, and '__metadata__' is taken by checkpoints"
+        )
+    return full_name
+
+
+def join(prefix: str, name: str) -> str:
+    """``prefix/name``, or `name` at the root."""
+    return f"{prefix}/{name}" if prefix else name
+
+
+def opened_once_more(opened: dict, name: str | None, default_name: str = "") -> str:
+    """Count in `opened` that `name` is opened; without one, the first free of ``default_name``, ``default_name_1``, ..."""
+    if name is None:
+        name = default_name
+        following = "\0" + default_name  # no name: where to go on looking
+        number = opened.get(following, 1)
+        while name in opened:
+            name = f"{default_name}_{number}"
+            number += 1
+        opened[following] = number
+    opened[name] = opened.get(name, 0) + 1
+    return name
+
+
+def open_names(name: str | None) -> Frame:
+    """Open the name scope `name` for ops: under the open one, at the root if it is empty, absolute if it ends in "/"."""
+    below = active()
+    mark = below.mark if below is not None else None
+    record = below.record if below is not None else None
+    if not name:
+        prefix = path = ""
+    elif name.endswith("/"):
+        prefix = check_name(name, "scope")
+        path = record.scope_paths.get(prefix, prefix) if record is not None else prefix
+    else:
+        prefix = check_name((mark.prefix if mark else "") + name, "scope") + "/"
+        path = (mark.path if mark else "") + name + "/"
+        if record is not None:
+            prefix = _numbered(record, prefix)
+            record.scope_paths[prefix] = path
+    frame = Frame.over(below, mark=Mark(prefix, record, path))
+    frames.push(frame)
+    return frame
+
+
+def _numbered(record, prefix: str) -> str:
+    """Within a record a name scope that was opened before gets a number: ``foo_1/``."""
+    counts = record.scope_counts
+    count = counts.get(prefix, 0)
+    counts[prefix] = count + 1
+    if not count:
+        return prefix
+    numbered = f"{prefix[:-1]}_{count}/"
+    while numbered in counts:
+        count += 1
+        numbered = f"{prefix[:-1]}_{count}/"
+    counts[prefix], counts[numbered] = count + 1, 1
+    return numbered
+
+
+bottom: ScopeFrame  # the root of the default store: scope.py makes it
