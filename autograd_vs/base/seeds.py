@@ -47,7 +47,7 @@ def stream_key(seed: int, name: str) -> int:
     return int.from_bytes(hashlib.blake2b(f"{seed}\0{name}".encode(), digest_size=16).digest(), "little")
 
 
-def generator(seed: int, name: str, counter: int = 0) -> np.random.Generator:
+def generator(seed: int, name: str, counter: int = 0) -> "np.random.Generator":
     """NumPy's Philox generator of a name, at the `counter`-th block of 2**64 numbers.
 
     Examples
