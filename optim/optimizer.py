@@ -90,7 +90,7 @@ class Optimizer:
         self.iterations = 0
         self.accumulated = 0  # calls since the last update
         self._slots = av.Slots(tuple(slot_names))
-        self._sums = av.Slots(("gradient",))
+        self._sums = av.Slots(("gradient",), "ignore")
         self._warned: set[tuple] = set()
         self.check_range("weight_decay", 0, float("inf"))
 
@@ -200,6 +200,7 @@ class Optimizer:
         self.iterations += 1
 
     def _accumulate(self, variables, gradients) -> None:
+        self._slots.check(variables)
         av.apply_update(_add_up, variables, gradients, self._sums, _no_scalars, rows=True)
         self.accumulated += 1
         if self.accumulated < self.accumulate_steps:
@@ -207,7 +208,7 @@ class Optimizer:
         share = 1.0 / self.accumulate_steps
         known = [v for v in map(self._sums.variable, self._sums) if v is not None and v.trainable]
         self._apply(known, [self._sums.view(v, "gradient") * share for v in known])
-        self._sums = av.Slots(("gradient",))
+        self._sums = av.Slots(("gradient",), "ignore")
         self.accumulated = 0
 
     def minimize(self, loss_fn: Callable[[], Any], variables: Any = None) -> Any:
@@ -339,7 +340,7 @@ class Optimizer:
         0
         """
         if variable is None:
-            self._slots, self._sums = av.Slots(self.slot_names), av.Slots(("gradient",))
+            self._slots, self._sums = av.Slots(self.slot_names), av.Slots(("gradient",), "ignore")
             self.iterations = self.accumulated = 0
             return
         name = _full_name(variable)

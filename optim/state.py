@@ -46,7 +46,7 @@ class Loaded:
     """A state that was read and checked, ready to be put in place."""
 
     def __init__(self, optimizer):
-        self.slots, self.sums = av.Slots(optimizer.slot_names), av.Slots(("gradient",))
+        self.slots, self.sums = av.Slots(optimizer.slot_names), av.Slots(("gradient",), "ignore")
         self.iterations = self.accumulated = 0
         self.hyperparameters: dict[str, Any] = {}
         self.report = av.LoadReport()
@@ -97,7 +97,7 @@ def load(optimizer, state: Mapping[str, Any], strict: bool, hyperparameters: boo
             f"the state does not fit the optimizer {optimizer.name!r} (nothing was changed):\n{report.problems()}"
             f"{_near(report)}{from_others}\nstrict=False loads what fits"
         )
-    loaded.slots.strict = strict
+    loaded.slots.on_unclaimed = "raise" if strict else "warn"
     if not hyperparameters:
         loaded.hyperparameters = {}
     elif "learning_rate" in loaded.hyperparameters and not isinstance(optimizer.learning_rate, float):

@@ -18,24 +18,23 @@ partition under which every call so far is a union of groups.
 
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
-from weakref import ref
 
 import numpy as np
 
 from ..base import backend
+from ..base.dtypes import is_differentiable
 from ..engine.cotangent import IndexedSlices, bare
 from ..engine.protocol import Operand
 from ..engine.record import written
 from ..engine.tensor import Tensor
+from .packs import BLOCK, Cell, Group, Plan, flat
 from .variable import Variable
 
 __all__ = ["Slots", "apply_update"]
 
-BLOCK = 1 << 16  # elements: packs hold at most so many, larger arrays run in pieces of this size
 _PLANS = 64  # tuples of variables that a Slots remembers
 
 ndarray = np.ndarray
-subtract = np.subtract
 
 
 def apply_update(
@@ -101,26 +100,23 @@ def apply_update(
     if plan is None:
         plan = slots._draft(variables)
     written(variables)  # before the gradients are read: one may be a view of a variable, and has moved out now
-    arrays = []
-    sparse: dict[int, IndexedSlices] = {}
+    arrays: list[Any] = []
+    sparse = []
     constrained = []
     for g, v, shape, dtype in zip(gradients, variables, plan.shapes, plan.dtypes, strict=True):
         a = g.array if g.__class__ is Tensor else g
         if a.__class__ is not ndarray or a.dtype is not dtype or a.shape != shape or not v._trainable:
             a = _checked(g, v, rows)
             if a.__class__ is IndexedSlices:
-                sparse[len(arrays)] = a
+                sparse.append(len(arrays))
         arrays.append(a)
         if v.constraint is not None:
             constrained.append(v)
-    if sparse:
-        slots._apply_with_rows(rule, variables, arrays, sparse, scalars, reads_value)
-    else:
-        if fresh:
-            plan = slots._settle(variables)
-        plan.run(rule, arrays, scalars, reads_value)
+    if fresh or sparse:
+        plan = slots._settled(variables, [variables[i] for i in sparse], None if fresh else plan)
+    plan.run(rule, arrays, scalars, reads_value)
     for v in constrained:
-        v.assign(v.constraint(v))  # type: ignore[misc]
+        v.assign(v.constraint(v))
 
 
 class Slots:
@@ -130,6 +126,8 @@ class Slots:
     ----------
     names : sequence of str
         The slots that each variable has.
+    on_unclaimed : {"raise", "warn", "ignore"}
+        What to do when a variable turns up that has no slots, while slots of other names wait.
 
     Notes
     -----
@@ -144,13 +142,22 @@ class Slots:
     (3, [1.0, 1.0], ['dense/kernel'])
     """
 
-    def __init__(self, names: Sequence[str] = ()):
+    def __init__(self, names: Sequence[str] = (), on_unclaimed: str = "raise"):
         self.names = tuple(names)
-        self.strict = True
-        self._cells: dict[str, _Cell] = {}
-        self._groups: dict[str, _Group] = {}  # by name as well: cells do not know their group, so nothing is cyclic
+        self.on_unclaimed = on_unclaimed
+        self._cells: dict[str, Cell] = {}
+        self._groups: dict[str, Group] = {}  # by name as well: cells do not know their group, so nothing is cyclic
         self._waiting: dict[str, tuple[int, dict[str, Any]]] = {}
-        self._plans: dict[tuple, _Plan] = {}
+        self._plans: dict[tuple, Plan] = {}
+
+    def __getstate__(self):
+        """For copies and pickles: all slots wait for the variables of their names."""
+        waiting = {name: (self.step(name), {slot: self.get(name, slot) for slot in self.names}) for name in self}
+        return {"names": self.names, "on_unclaimed": self.on_unclaimed, "waiting": waiting}
+
+    def __setstate__(self, state):
+        Slots.__init__(self, state["names"], state["on_unclaimed"])
+        self._waiting = state["waiting"]
 
     # ---------------------------------------------------------------- looks
     def __iter__(self) -> Iterator[str]:
@@ -172,6 +179,11 @@ class Slots:
         """The variable that the slots of this name belong to; None where they wait, or where it is gone."""
         cell = self._cells.get(name)
         return None if cell is None else cell.ref()
+
+    def check(self, variables) -> None:
+        """Raise what an update of `variables` would raise, whatever the gradients. Changes nothing."""
+        if self._plan_of(variables) is None:
+            self._draft(variables)
 
     def step(self, name: str) -> int:
         """How often the variable was updated."""
@@ -203,10 +215,6 @@ class Slots:
             group = self._groups.pop(name)
             self._take_out(group, [c for c in group.cells if c is not cell])
 
-    def fill(self, variable: Variable, slot: str, value) -> None:
-        """Write `value` (an array of its shape, or a number) into a slot of a variable."""
-        self._view(variable._name, slot)[...] = value
-
     def view(self, variable: Variable, slot: str):
         """The live slot of a variable, valid until the next update. To be read only."""
         return self._view(variable._name, slot)
@@ -214,28 +222,32 @@ class Slots:
     def _view(self, name: str, slot: str):
         return self._groups[name].view(self._cells[name], self.names.index(slot))
 
-    def _take_out(self, group: "_Group", cells: list) -> None:
+    def _take_out(self, group: "Group", cells: list) -> None:
         """Make a group of some cells of `group`."""
         self._plans.clear()
         if cells:
-            part = _Group(cells, group.step, group)
+            part = Group(cells, group.step, group)
             self._groups.update((cell.name, part) for cell in cells)
 
     # ---------------------------------------------------------------- plans
-    def _plan_of(self, variables) -> "_Plan | None":
+    def _plan_of(self, variables) -> "Plan | None":
         try:
             return self._plans.get(tuple([v.own_position for v in variables]))
         except AttributeError:
             bad = next(v for v in variables if not isinstance(v, Variable))
             raise TypeError(f"an optimizer updates Variables, got {type(bad).__name__}: {bad!r}") from None
 
-    def _draft(self, variables) -> "_Plan":
+    def _draft(self, variables) -> "Plan":
         """A plan without groups, after all checks of the variables that do not need the gradients."""
         if any(cell.ref() is None for cell in self._cells.values()):
             self._plans.clear()  # they hold on to the arrays of their variables
         names: dict[str, Variable] = {}
         for v in variables:
             name = v._name
+            if not is_differentiable(v.array.dtype):
+                raise TypeError(
+                    f"variable {v.name!r} has dtype {v.dtype}: only float and complex variables are updated"
+                )
             if names.setdefault(name, v) is not v:
                 raise ValueError(f"two different variables are named {v.name!r}: slots are kept by name")
             cell = self._cells.get(name)
@@ -248,7 +260,7 @@ class Slots:
             twice = next(v.name for i, v in enumerate(variables) if v._name in {u._name for u in variables[:i]})
             raise ValueError(f"variable {twice!r} occurs twice in one update: add its gradients up first")
         self._check_waiting(names)
-        return _Plan([], [v.array.shape for v in variables], [v.array.dtype for v in variables], ())
+        return Plan([], [v.array.shape for v in variables], [v.array.dtype for v in variables], ())
 
     def _check_waiting(self, variables: dict[str, Variable]) -> None:
         wrong = [
@@ -262,13 +274,13 @@ class Slots:
             raise ValueError(f"loaded slots do not fit: {'; '.join(wrong)}")
         unclaimed = [name for name in self._waiting if name not in variables]
         new = [name for name in variables if name not in self._cells and name not in self._waiting]
-        if not (unclaimed and new):
+        if not (unclaimed and new) or self.on_unclaimed == "ignore":
             return
         from ..base.errors import close_names
 
         shown = ", ".join(repr(name) + close_names(name, unclaimed) for name in new[:10])
         text = f"loaded slots are unclaimed ({', '.join(map(repr, unclaimed[:10]))}), and there are none for {shown}"
-        if self.strict:
+        if self.on_unclaimed == "raise":
             raise ValueError(
                 f"{text}. Rename the variables, or load with strict=False to start these at zero, or drop the "
                 "unclaimed slots with optimizer.reset(name)"
@@ -277,21 +289,31 @@ class Slots:
 
         warnings.warn(f"{text}: started at zero", stacklevel=5)
 
-    def _settle(self, variables) -> "_Plan":
-        """The plan of `variables`: new ones get their slots, groups of which it has a part only split."""
+    def _settled(self, variables, alone, known) -> "Plan":
+        """The plan of `variables` (`known`, if that still holds), in which each of `alone` is a group by itself."""
         self._adopt([v for v in variables if v._name not in self._cells])
+        for v in alone:
+            self._part([self._cells[v._name]])
         cells = [self._cells[v._name] for v in variables]
-        where = {cell: i for i, cell in enumerate(cells)}
+        self._part(cells)
+        return known if known is not None and self._plans else self._plan(variables, cells)
+
+    def _part(self, cells) -> None:
+        """Split the groups of which `cells` are a part only."""
+        wanted = set(cells)
         for group in dict.fromkeys(self._groups[cell.name] for cell in cells):
-            others = [cell for cell in group.cells if cell not in where]
+            others = [cell for cell in group.cells if cell not in wanted]
             if others:
                 self._take_out(group, others)
-                self._take_out(group, [cell for cell in group.cells if cell in where])
+                self._take_out(group, [cell for cell in group.cells if cell in wanted])
+
+    def _plan(self, variables, cells) -> "Plan":
+        where = {cell: i for i, cell in enumerate(cells)}
         groups = []
         for group in dict.fromkeys(self._groups[cell.name] for cell in cells):
             indices = [where[cell] for cell in group.cells]
-            groups.append((group, indices, [_flat(variables[i].array) for i in indices]))
-        plan = _Plan(
+            groups.append((group, indices, [flat(variables[i].array) for i in indices]))
+        plan = Plan(
             groups, [c.shape for c in cells], [v.array.dtype for v in variables], {id(v.array) for v in variables}
         )
         if len(self._plans) >= _PLANS:
@@ -305,7 +327,7 @@ class Slots:
         open_packs: dict[tuple, list] = {}
         for v in variables:
             step = self._waiting[v._name][0] if v._name in self._waiting else 0
-            cell = _Cell(v)
+            cell = Cell(v)
             key = (cell.compute, cell.place, step)
             pack = open_packs.get(key)
             if pack is None or sum(c.size for c in pack) + cell.size > BLOCK:
@@ -315,169 +337,12 @@ class Slots:
                     open_packs[key] = pack
             pack.append(cell)
         for (_, _, step), cells in packs:
-            group = _Group(cells, step, len(self.names))
+            group = Group(cells, step, len(self.names))
             for cell in cells:
                 self._cells[cell.name], self._groups[cell.name] = cell, group
-                _, arrays = self._waiting.pop(cell.name, (0, None))
-                for i, slot in enumerate(self.names if arrays is not None else ()):
-                    backend.write(group.view(cell, i), arrays[slot])
-
-    # ---------------------------------------------------------------- rows
-    def _apply_with_rows(self, rule, variables, arrays, sparse, scalars, reads_value) -> None:
-        whole = [i for i in range(len(arrays)) if i not in sparse]
-        plans = [self._settle([variables[i]]) for i in sparse]  # each a group of its own
-        if whole:
-            part = [variables[i] for i in whole]
-            (self._plan_of(part) or self._settle(part)).run(rule, [arrays[i] for i in whole], scalars, reads_value)
-        for (i, g), plan in zip(sparse.items(), plans, strict=True):
-            _run_rows(rule, variables[i].array, g, plan.groups[0][0], scalars, reads_value)
-
-
-class _Plan:
-    """Where the gradients of one tuple of variables go."""
-
-    __slots__ = ("buffers", "dtypes", "groups", "shapes")
-
-    def __init__(self, groups, shapes, dtypes, buffers):
-        self.groups, self.shapes, self.dtypes, self.buffers = groups, shapes, dtypes, buffers
-
-    def run(self, rule, arrays, scalars, reads_value) -> None:
-        # All gradients are gathered before anything is written: a bare one may lie in another variable's memory.
-        gradients = [group.gather([arrays[i] for i in indices], self.buffers) for group, indices, _ in self.groups]
-        for (group, _, values), g in zip(self.groups, gradients, strict=True):
-            group.run(rule, g, values, scalars, reads_value)
-
-
-class _Cell:
-    """What a group knows of one of its variables."""
-
-    __slots__ = ("compute", "dtype", "name", "place", "ref", "shape", "size", "start", "xp")
-
-    def __init__(self, variable: Variable):
-        array = variable.array
-        self.name, self.ref = variable._name, ref(variable)
-        self.shape, self.dtype, self.size = array.shape, array.dtype, array.size * (2 if array.dtype.kind == "c" else 1)
-        self.xp, self.place = backend.namespace(array), backend.device(array)
-        self.compute = _compute_dtype(array.dtype)
-        self.start = 0
-
-
-class _Group:
-    """Variables that go through the rule together: flat buffers, one per slot and one for the gradients.
-
-    `source` is the number of slots, which start at zero, or the group that the cells come from.
-    """
-
-    __slots__ = ("cells", "gradient", "numbers", "pieces", "size", "slots", "step", "value")
-
-    def __init__(self, cells: list[_Cell], step: int, source: "int | _Group"):
-        self.cells, self.step = cells, step
-        self.size = sum(cell.size for cell in cells)
-        self.pieces: list[slice] = []
-        self.gradient = self.value = None  # made when they are needed
-        self.numbers: dict[str, Any] = {}  # scalar name -> 0-d array: NumPy takes it faster than a Python float
-        slots = source.slots if isinstance(source, _Group) else [None] * source
-        self.slots = [cells[0].xp.zeros(self.size, cells[0].compute) for _ in slots]
-        start = 0
-        for cell in cells:
-            piece = slice(start, start + cell.size)
-            if isinstance(source, _Group):
-                for new, old in zip(self.slots, slots, strict=True):
-                    new[piece] = old[cell.start : cell.start + cell.size]
-            self.pieces.append(piece)
-            cell.start, start = start, piece.stop
-
-    def view(self, cell: _Cell, slot: int):
-        """The part of a slot's buffer that belongs to `cell`, in the shape of its variable."""
-        part = self.slots[slot][cell.start : cell.start + cell.size]
-        return (part.view(cell.dtype) if cell.dtype.kind == "c" else part).reshape(cell.shape)
-
-    def _gathered(self, flats, buffer):
-        xp, dtype = self.cells[0].xp, self.cells[0].compute
-        if len(flats) == 1:
-            return flats[0] if flats[0].dtype == dtype else flats[0].astype(dtype)
-        if buffer is None:
-            buffer = xp.empty(self.size, dtype)
-        xp.concatenate(flats, 0, buffer)
-        return buffer
-
-    def gather(self, arrays, own_buffers):
-        """The gradients of the group, end to end in one flat array."""
-        if len(arrays) == 1:
-            flat = _flat(arrays[0])
-            shared = id(backend.memory_owner(flat)) in own_buffers
-            return self._gathered([flat.copy() if shared else flat], None)
-        flats = [a.ravel() for a in arrays] if self.cells[0].dtype.kind != "c" else [_flat(a) for a in arrays]
-        self.gradient = self._gathered(flats, self.gradient)
-        return self.gradient
-
-    def run(self, rule, g, values, scalars, reads_value) -> None:
-        step = self.step + 1
-        numbers = self.as_operands(scalars(step))
-        if self.size > BLOCK:
-            self._run_blocks(rule, g, values[0], numbers, reads_value)
-        else:
-            p = None
-            if reads_value:
-                p = self._gathered(values, self.value)
-                self.value = p if len(values) > 1 else None
-            delta = self._ruled(rule, p, g, self.slots, numbers)
-            if delta is not None:
-                for value, piece in zip(values, self.pieces, strict=True):
-                    subtract(value, delta[piece], value, casting="same_kind")
-        self.step = step
-
-    def _run_blocks(self, rule, g, value, numbers, reads_value) -> None:
-        for start in range(0, self.size, BLOCK):
-            piece = slice(start, start + BLOCK)
-            part = value[piece]
-            p = part if reads_value else None
-            delta = self._ruled(rule, p, g[piece], [slot[piece] for slot in self.slots], numbers)
-            if delta is not None:
-                subtract(part, delta, part, casting="same_kind")
-
-    @staticmethod
-    def _ruled(rule, p, g, slots, numbers):
-        delta, *new = rule(p, g, *slots, **numbers)
-        for old, value in zip(slots, new, strict=True):
-            if value is not old:
-                old[...] = value
-        return delta
-
-    def as_operands(self, scalars: dict[str, float]) -> dict[str, Any]:
-        """The scalars as 0-d arrays of the group's dtype, where that is NumPy's."""
-        if self.cells[0].xp is not np:
-            return scalars
-        numbers = self.numbers
-        for name, number in scalars.items():
-            kept = numbers.get(name)
-            if kept is None or kept[0] != number:
-                array = np.array(number, self.cells[0].compute) if kept is None else kept[1]
-                array[()] = number
-                numbers[name] = (number, array)
-        return {name: numbers[name][1] for name in scalars}
-
-
-def _run_rows(rule, array, g, group, scalars, reads_value) -> None:
-    """The rule on some rows of one variable; `g` has each of its rows once."""
-    cell, ids = group.cells[0], g.indices
-    step = group.step + 1
-    slots = [group.view(cell, i) for i in range(len(group.slots))]
-    parts = [_real(slot[ids]) for slot in slots]
-    values = _real(g.values)
-    if values.dtype != cell.compute:
-        values = values.astype(cell.compute)
-    old = array[ids]
-    numbers = group.as_operands(scalars(step))
-    p = _real(old).astype(cell.compute, copy=False) if reads_value else None
-    delta, *new = rule(p, values, *parts, **numbers)
-    for slot, part in zip(slots, new, strict=True):
-        slot[ids] = part.view(cell.dtype) if cell.dtype.kind == "c" else part
-    if delta is not None:
-        if cell.dtype.kind == "c":
-            delta = delta.view(cell.dtype)
-        array[ids] = subtract(old, delta).astype(cell.dtype, copy=False)
-    group.step = step
+                _, arrays = self._waiting.pop(cell.name, (0, {}))
+                for slot, array in arrays.items():
+                    backend.write(group.view(cell, self.names.index(slot)), array)
 
 
 def _checked(g, v: Variable, rows: bool):
@@ -523,19 +388,3 @@ def _cast(a, v: Variable):
     if not np.can_cast(a.dtype, v.array.dtype, "same_kind"):
         raise TypeError(f"the gradient of variable {v.name!r} has dtype {a.dtype}, the variable {v.dtype}")
     return a.astype(v.array.dtype)
-
-
-def _compute_dtype(dtype: np.dtype) -> np.dtype:
-    if dtype.kind == "c":
-        return np.dtype(f"f{dtype.itemsize // 2}")
-    return np.dtype(np.float32) if dtype.itemsize < 4 else dtype
-
-
-def _flat(a):
-    """`a` as one row of real numbers: a view where its memory allows."""
-    flat = a.reshape(-1)
-    return flat.view(_compute_dtype(a.dtype)) if a.dtype.kind == "c" else flat
-
-
-def _real(a):
-    return a.view(_compute_dtype(a.dtype)) if a.dtype.kind == "c" else a
