@@ -6,9 +6,10 @@ variable, the name of a random stream), never on the order in which things are m
 
 import numpy as np
 
-__all__ = ["generator", "global_seed", "set_seed", "stream_key"]
+__all__ = ["generator", "global_seed", "seeded", "set_seed", "stream_key"]
 
 _seed: int | None = None
+_times = 0
 
 
 def set_seed(seed: int | None) -> None:
@@ -19,7 +20,7 @@ def set_seed(seed: int | None) -> None:
     TypeError, ValueError
         If `seed` is not an integer, or is negative.
     """
-    global _seed
+    global _seed, _times
     if seed is not None:
         if isinstance(seed, bool) or not isinstance(seed, (int, np.integer)):
             raise TypeError(f"a seed is an integer, got {seed!r}")
@@ -27,11 +28,17 @@ def set_seed(seed: int | None) -> None:
             raise ValueError(f"a seed is not negative, got {seed}")
         seed = int(seed)
     _seed = seed
+    _times += 1
 
 
 def global_seed() -> int | None:
     """The seed given to `set_seed`, or None."""
     return _seed
+
+
+def seeded() -> int:
+    """How many times `set_seed` was called: who counts draws begins again when it grows."""
+    return _times
 
 
 def stream_key(seed: int, name: str) -> int:

@@ -18,6 +18,7 @@ __all__ = [
 ]  # fmt: skip
 
 scopes = Stack("variable scope or store")
+bottom: Any = None  # the root of the default store: scope.py makes it
 
 _ALLOWED = re.compile(r"[A-Za-z0-9.][A-Za-z0-9_.\\/>-]*")
 
@@ -100,21 +101,21 @@ def close_scope(opener, quiet: bool) -> None:
 
 
 def check_name(full_name: str, what: str = "variable") -> str:
-    """`full_name` itself if it is allowed.
+    r"""`full_name` itself if it is allowed.
 
     Raises
     ------
     TypeError
         If it is no string.
     ValueError
-        If it does not match ``[A-Za-z0-9.][A-Za-z0-9_.\\\\/>-]*``, or is reserved.
+        If it does not match ``[A-Za-z0-9.][A-Za-z0-9_.\\/>-]*``, or is reserved.
     """
     if not isinstance(full_name, str):
         raise TypeError(f"the name of a {what} is a string, got {full_name!r} ({type(full_name).__name__})")
     if not _ALLOWED.fullmatch(full_name) or "__metadata__" in full_name.split("/"):
         raise ValueError(
-            f"{full_name!r} cannot be the name of a {what}: a name begins with a letter, a digit or a dot, goes on with those or "
-            "with any of _ - / \\ >, and '__metadata__' is taken by checkpoints"
+            f"{full_name!r} cannot be the name of a {what}: a name begins with a letter, a digit or a dot, goes on "
+            "with those or with any of _ - / \\ >, and '__metadata__' is taken by checkpoints"
         )
     return full_name
 
@@ -125,7 +126,7 @@ def join(prefix: str, name: str) -> str:
 
 
 def opened_once_more(opened: dict, name: str | None, default_name: str = "") -> str:
-    """Count in `opened` that `name` is opened; without one, the first free of ``default_name``, ``default_name_1``, ..."""
+    """Count in `opened` that `name` is opened; without one, the first free of the default name, with "_1", "_2", ..."""
     if name is None:
         name = default_name
         following = "\0" + default_name  # no name: where to go on looking
@@ -139,7 +140,7 @@ def opened_once_more(opened: dict, name: str | None, default_name: str = "") -> 
 
 
 def open_names(name: str | None) -> Frame:
-    """Open the name scope `name` for ops: under the open one, at the root if it is empty, absolute if it ends in "/"."""
+    """Open the name scope `name` for ops: under the open one; the root if it is empty, absolute if it ends in "/"."""
     below = active()
     mark = below.mark if below is not None else None
     record = below.record if below is not None else None
@@ -172,6 +173,3 @@ def _numbered(record, prefix: str) -> str:
         numbered = f"{prefix[:-1]}_{count}/"
     counts[prefix], counts[numbered] = count + 1, 1
     return numbered
-
-
-bottom: ScopeFrame  # the root of the default store: scope.py makes it

@@ -14,11 +14,12 @@ from typing import Any
 import numpy as np
 
 from ..base.dtypes import as_dtype
-from ..base.seeds import generator, global_seed
+from ..base.seeds import generator, global_seed, seeded
 
 __all__ = [
-    "Initializer", "constant", "glorot_normal", "glorot_uniform", "he_normal", "he_uniform", "identity", "lecun_normal",
-    "lecun_uniform", "ones", "orthogonal", "random_normal", "random_uniform", "truncated_normal", "variance_scaling", "zeros",
+    "Initializer", "constant", "glorot_normal", "glorot_uniform", "he_normal", "he_uniform", "identity",
+    "lecun_normal", "lecun_uniform", "ones", "orthogonal", "random_normal", "random_uniform", "truncated_normal",
+    "variance_scaling", "zeros",
 ]  # fmt: skip
 
 # The standard deviation of a normal distribution of deviation 1 that is cut off at -2 and 2:
@@ -46,7 +47,7 @@ class Initializer:
 
     seed: int | None = None
 
-    def __new__(cls, *args: Any, **options: Any) -> Any:
+    def __new__(cls, *args: Any, **options: Any) -> Any:  # noqa: D102
         if args and isinstance(args[0], (tuple, list)) and cls is not constant:  # zeros((2, 3), "float32")
             return cls()(*args, **options)
         return super().__new__(cls)
@@ -64,7 +65,7 @@ class Initializer:
         """The values in any float dtype."""
         raise NotImplementedError
 
-    def random(self) -> np.random.Generator:
+    def random(self) -> "np.random.Generator":
         """The generator for one call: of the variable that is being made, or of the seed alone."""
         variable = _drawing.get()
         if variable is not None:
@@ -76,26 +77,22 @@ class Initializer:
         seed = global_seed()
         if seed is None:
             return np.random.default_rng()
-        return generator(seed, "initializer", _calls.next(seed))
+        return generator(seed, "initializer", _next_call())
 
     def __repr__(self):
         options = ", ".join(f"{name}={value!r}" for name, value in vars(self).items() if value is not None)
         return f"{type(self).__name__}({options})"
 
 
-class _Calls:
-    """How many arrays were drawn outside of any variable since the global seed was set."""
-
-    def __init__(self):
-        self.seed, self.count = None, -1
-
-    def next(self, seed) -> int:
-        self.count = self.count + 1 if seed == self.seed else 0
-        self.seed = seed
-        return self.count
+_calls = (0, -1)
 
 
-_calls = _Calls()
+def _next_call() -> int:
+    """The number of this array among those drawn outside of any variable since the global seed was set."""
+    global _calls
+    times, count = _calls
+    _calls = (seeded(), count + 1 if seeded() == times else 0)
+    return _calls[1]
 
 
 # ---------------------------------------------------------------- fixed values
@@ -217,10 +214,13 @@ class random_uniform(Initializer):
     def values(self, shape, dtype):
         """See `Initializer`."""
         if dtype.kind in "iu":
-            return self.random().integers(self.minval, self.maxval, shape, dtype=np.int64)
+            return self.random().integers(int(self.minval), int(self.maxval), shape)
         x = _complex(lambda: self.random().uniform(self.minval, self.maxval, shape), dtype)
-        # rounding to a smaller float may reach maxval itself
-        return x if dtype.kind != "f" else np.minimum(x, np.nextafter(dtype.type(self.maxval), dtype.type(self.minval)))
+        if dtype.kind != "f":
+            return x
+        return np.minimum(
+            x, np.nextafter(dtype.type(self.maxval), dtype.type(self.minval))
+        )  # rounding may reach maxval
 
 
 class random_normal(Initializer):
@@ -273,8 +273,8 @@ class truncated_normal(Initializer):
 class variance_scaling(Initializer):
     """Random values whose variance is ``scale / n``, n being the number of inputs or outputs of a unit.
 
-    ``stddev = sqrt(scale / n)`` for both normal forms, and the limits of the uniform one are ``sqrt(3 scale / n)``. For a
-    convolution kernel (height, width, in, out) a unit has height x width x in inputs and height x width x out outputs.
+    ``stddev = sqrt(scale / n)`` for both normal forms, and the limits of the uniform one are ``sqrt(3 scale / n)``. For
+    a convolution kernel (height, width, in, out) a unit has height x width x in inputs, and outputs likewise.
 
     Parameters
     ----------
@@ -314,7 +314,8 @@ class variance_scaling(Initializer):
         if mode not in ("fan_in", "fan_out", "fan_avg"):
             raise ValueError(f"mode must be 'fan_in', 'fan_out' or 'fan_avg', got {mode!r}")
         if distribution not in ("normal", "truncated_normal", "untruncated_normal", "uniform"):
-            raise ValueError(f"distribution must be 'truncated_normal', 'untruncated_normal' or 'uniform', got {distribution!r}")
+            words = "'truncated_normal', 'untruncated_normal' or 'uniform'"
+            raise ValueError(f"distribution must be {words}, got {distribution!r}")
         self.scale, self.mode, self.distribution, self.seed = scale, mode, distribution, seed
 
     def values(self, shape, dtype):
@@ -481,8 +482,8 @@ class orthogonal(Initializer):
 
     References
     ----------
-    Saxe, McClelland, Ganguli, Exact solutions to the nonlinear dynamics of learning in deep linear neural networks, ICLR
-    2014. Mezzadri, How to generate random matrices from the classical compact groups, 2007 (the signs).
+    Saxe, McClelland, Ganguli, Exact solutions to the nonlinear dynamics of learning in deep linear neural networks,
+    ICLR 2014. Mezzadri, How to generate random matrices from the classical compact groups, 2007 (the signs).
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""Variable scopes: where a variable's full name comes from, and what a scope says about the variables made in it. Floor 2.
+"""Variable scopes: where full names come from, and what a scope says about the variables made in it. Floor 2.
 
 TensorFlow's semantics (tf.compat.v1), run eagerly. `context.py` holds what is open, `store.py` the variables.
 """
@@ -14,7 +14,10 @@ from . import context
 from .context import ScopeDefaults, ScopeFrame, current, frame_of
 from .store import VariableSpec, VariableStore
 
-__all__ = ["AUTO_REUSE", "VariableScope", "get_variable", "get_variable_scope", "name_scope", "no_regularizer", "variable_scope"]
+__all__ = [
+    "AUTO_REUSE", "VariableScope", "get_variable", "get_variable_scope", "name_scope", "no_regularizer",
+    "variable_scope",
+]  # fmt: skip
 
 
 class _AutoReuse:
@@ -213,13 +216,13 @@ class variable_scope:
         the parent is entered anew.
     reuse : None, False, True or AUTO_REUSE
         False (the default): `get_variable` makes variables, and a name that exists is an error. True: it returns
-        existing ones, and one that does not exist is an error. AUTO_REUSE: it does either. Inherited by the scopes inside,
-        which cannot switch it off.
+        existing ones, and one that does not exist is an error. AUTO_REUSE: it does either. Inherited by the scopes
+        inside, which cannot switch it off.
     initializer, regularizer, constraint, dtype, trainable : optional
         Defaults for the variables that are made inside, in inner scopes too.
     custom_getter : function, optional
-        ``custom_getter(getter, name, **request)`` is called in the place of the lookup, with the full name, and calls on
-        by ``getter(name, **changes)``; what of the request it leaves out stays as it is. The innermost is called first.
+        ``custom_getter(getter, name, **request)`` is called in the place of the lookup, with the full name, and calls
+        on by ``getter(name, **changes)``; what it leaves out stays as requested. The innermost is called first.
     auxiliary_name_scope : bool, default True
         Open a name scope of the same name for ops as well (never for a scope object).
 
@@ -232,8 +235,8 @@ class variable_scope:
 
     Notes
     -----
-    Scopes belong to a thread or async task. They must be closed in the reverse order of opening, or RuntimeError is raised:
-    a generator that is suspended inside a scope breaks this, a function under `contextlib.contextmanager` does not.
+    Scopes belong to a thread or async task. They must be closed in the reverse order of opening, or RuntimeError is
+    raised: a generator suspended inside a scope breaks this, a function under `contextlib.contextmanager` does not.
 
     Examples
     --------
@@ -265,13 +268,15 @@ class variable_scope:
         if name_or_scope is None and default_name is None:
             raise TypeError("variable_scope needs a name, a scope object or a default_name")
         if name_or_scope is not None and not isinstance(name_or_scope, (str, VariableScope)):
-            raise TypeError(f"variable_scope takes a name or the object that `with variable_scope(...) as scope` gives, got {name_or_scope!r}")
+            raise TypeError(
+                "variable_scope takes a name, or the object that `with variable_scope(...) as scope` gives; "
+                f"got {name_or_scope!r}"
+            )
         if not any(reuse is value for value in (None, False, True, AUTO_REUSE)):
             raise ValueError(f"reuse must be None, False, True or AUTO_REUSE, got {reuse!r}")
         self._name_or_scope, self._default_name, self._opens_names = name_or_scope, default_name, auxiliary_name_scope
-        self._given = ScopeDefaults(
-            reuse, initializer, regularizer, constraint, None if dtype is None else np.dtype(dtype), trainable, custom_getter
-        )
+        dtype = None if dtype is None else np.dtype(dtype)
+        self._given = ScopeDefaults(reuse, initializer, regularizer, constraint, dtype, trainable, custom_getter)
 
     def __enter__(self) -> VariableScope:
         parent = current()
@@ -302,7 +307,8 @@ class variable_scope:
 
     def _push(self, parent, scope, names, loose) -> None:
         inherited, given = scope.defaults, self._given
-        merged = {key: old if new is None else new for key, old, new in zip(given._fields, inherited, given, strict=True)}
+        rows = zip(given._fields, inherited, given, strict=True)
+        merged = {key: old if new is None else new for key, old, new in rows}
         merged["reuse"] = given.reuse or inherited.reuse  # False does not switch it off
         if given.custom_getter is not None and inherited.custom_getter is not None:
             merged["custom_getter"] = _around(given.custom_getter, inherited.custom_getter)
@@ -365,8 +371,8 @@ def get_variable(
     Raises
     ------
     ValueError
-        If it exists and the scope does not reuse, or the other way round; if the shape or dtype does not fit; if there is no
-        shape to make it; if the name is not allowed, or a plain Variable has it.
+        If it exists and the scope does not reuse, or the other way round; if the shape or dtype does not fit; if there
+        is no shape to make it; if the name is not allowed, or a plain Variable has it.
     TypeError
         For the arguments of TensorFlow that have no meaning here.
 
@@ -410,7 +416,9 @@ def get_variable(
 
     def lookup(name, **request):
         spec = VariableSpec(**request)
-        found = frame.store.get(name, spec._replace(shape=None if spec.shape is None else _shape(spec.shape, name)), frame.loose)
+        if spec.shape is not None:
+            spec = spec._replace(shape=_shape(spec.shape, name))
+        found = frame.store.get(name, spec, frame.loose)
         frame.store.note_reader(name)
         return found
 
@@ -444,12 +452,13 @@ def _around(inner, outer):
 
 
 def _shape(shape, name) -> tuple[int, ...]:
+    variable = f"variable {name + ':0'!r}"
     try:
-        shape = (operator.index(shape),) if hasattr(shape, "__index__") and not hasattr(shape, "__len__") else tuple(map(operator.index, shape))
+        shape = tuple(map(operator.index, shape if hasattr(shape, "__len__") else (shape,)))
     except TypeError:
-        raise ValueError(f"variable {name + ':0'!r}: a shape is an integer or a sequence of integers, got {shape!r}") from None
+        raise ValueError(f"{variable}: a shape is an integer or a sequence of integers, got {shape!r}") from None
     if any(n < 0 for n in shape):
-        raise ValueError(f"variable {name + ':0'!r}: a shape has no negative numbers, got {shape}")
+        raise ValueError(f"{variable}: a shape has no negative numbers, got {shape}")
     return shape
 
 

@@ -1,4 +1,4 @@
-"""VariableStore: who is called what. Names of variables to the Variables themselves, and the making of new ones. Floor 2.
+"""VariableStore: who is called what. From names to Variables, and the making of new ones. Floor 2.
 
 A store does not know where in the model it is asked: `scope.py` brings full names and what the open scopes say.
 """
@@ -85,7 +85,7 @@ class VariableStore:
         self._warned = False
 
     def reset(self) -> None:
-        """Forget all variables and counts: the names are free again. Objects that are still held elsewhere keep working.
+        """Forget all variables and counts: the names are free again. Objects that others still hold keep working.
 
         Examples
         --------
@@ -139,8 +139,8 @@ class VariableStore:
         Parameters
         ----------
         scope : str or compiled regular expression, optional
-            A name prefix that ends at a "/" (``"a"`` takes in ``a/b/v``, but neither ``ab/v`` nor ``a``), or an expression that
-            matches from the beginning of the full name without ":0".
+            A name prefix that ends at a "/" (``"a"`` takes in ``a/b/v``, but neither ``ab/v`` nor ``a``), or an
+            expression that matches from the beginning of the full name without ":0".
 
         Returns
         -------
@@ -193,7 +193,8 @@ class VariableStore:
 
     # ---------------------------------------------------------------- looks
     def _rows(self):
-        return [(name, str(v.shape), str(v.dtype), v.size, "yes" if v.trainable else "no") for name, v in list(self._variables.items())]
+        named = list(self._variables.items())
+        return [(n, str(v.shape), str(v.dtype), str(v.size), "yes" if v.trainable else "no") for n, v in named]
 
     def __repr__(self):
         n = len(self)
@@ -201,21 +202,18 @@ class VariableStore:
         return f"VariableStore(seed={self.seed}): {n} variable{'s' * (n != 1)}, {size} numbers"
 
     def __str__(self):
-        rows = [("name", "shape", "dtype", "size", "trainable"), *((*row[:3], str(row[3]), row[4]) for row in self._rows())]
-        widths = [max(len(row[i]) for row in rows) for i in range(5)]
-        lines = [
-            "  ".join(cell.rjust(width) if i == 3 else cell.ljust(width) for i, (cell, width) in enumerate(zip(row, widths, strict=True)))
-            for row in rows
-        ]
-        return "\n".join([repr(self), *(line.rstrip() for line in lines)])
+        rows = [_HEAD, *self._rows()]
+        width = [max(map(len, column)) for column in zip(*rows, strict=True)]
+        lines = [f"{a:{width[0]}}  {b:{width[1]}}  {c:{width[2]}}  {d:>{width[3]}}  {e}" for a, b, c, d, e in rows]
+        return "\n".join([repr(self), *lines])
 
     def _repr_html_(self):
         def row(cells, tag):
-            return "<tr>" + "".join(f"<{tag}>{str(c).replace('&', '&amp;').replace('<', '&lt;')}</{tag}>" for c in cells) + "</tr>"
+            return "<tr>" + "".join(f"<{tag}>{cell.replace('>', '&gt;')}</{tag}>" for cell in cells) + "</tr>"
 
-        head = row(("name", "shape", "dtype", "size", "trainable"), "th")
+        head = row(_HEAD, "th")
         body = "".join(row(cells, "td") for cells in self._rows())
-        return f"<table><caption>{repr(self)}</caption><thead>{head}</thead><tbody>{body}</tbody></table>"
+        return f"<table><caption>{self!r}</caption><thead>{head}</thead><tbody>{body}</tbody></table>"
 
     # ---------------------------------------------------------------- with
     def __enter__(self) -> "VariableStore":
@@ -231,7 +229,10 @@ class VariableStore:
 
     # ---------------------------------------------------------------- for get_variable
     def get(self, name: str, spec: VariableSpec, loose: bool = False) -> Variable:
-        """The variable of this full name, found or made as ``spec.reuse`` says. `loose`: under a default name at the root."""
+        """The variable of this full name, found or made as ``spec.reuse`` says.
+
+        `loose`: it is asked for under a default name at the root.
+        """
         found = self._variables.get(name)
         if found is None:
             context.check_name(name)
@@ -248,13 +249,14 @@ class VariableStore:
         plain = self._plain.get(name)
         if plain is not None:
             raise ValueError(
-                f"a plain Variable has the name {plain.name!r} already, of shape {plain.shape}, made at {plain.created_at}: "
-                "get_variable never renames. Take another name, or make both with get_variable."
+                f"a plain Variable has the name {plain.name!r} already, of shape {plain.shape}, made at "
+                f"{plain.created_at}: get_variable never renames. Take another name, or make both with get_variable."
             )
         if spec.reuse is True:
             raise ValueError(
-                f"variable {name + ':0'!r} does not exist, and with reuse=True none is made.{close_names(name, self._variables)} "
-                "Ask for it once without reuse, or open its scope with reuse=av.AUTO_REUSE, which makes what is not there."
+                f"variable {name + ':0'!r} does not exist, and with reuse=True none is made."
+                f"{close_names(name, self._variables)} Ask for it once without reuse, or open its scope with "
+                "reuse=av.AUTO_REUSE, which makes what is not there."
             )
         value, dtype = self._initial_value(name, spec)
         variable = Variable._named(name, value, spec.trainable, dtype, spec.constraint)
@@ -273,21 +275,24 @@ class VariableStore:
         if initializer is not None and not callable(initializer):
             if shape is not None:
                 raise ValueError(
-                    f"variable {name + ':0'!r}: an initializer that is an array has the shape; do not give the shape {shape} as well"
+                    f"variable {name + ':0'!r}: an initializer that is an array has a shape; leave {shape} out"
                 )
             return initializer, spec.dtype
         dtype = as_dtype(spec.dtype)
         if shape is None:
-            raise ValueError(f"variable {name + ':0'!r} does not exist yet, and a shape is needed to make it (or an array as its initializer)")
+            raise ValueError(
+                f"variable {name + ':0'!r} does not exist yet: to make it, give a shape, or an array as initializer"
+            )
         if initializer is None:
             initializer = glorot_uniform() if is_differentiable(dtype) else zeros()
         with drawing(self.seed, name):
             value = initializer(shape, dtype)
         value = value.array if isinstance(value, Operand) else backend.as_array(value)
+        returned = f"variable {name + ':0'!r}: its initializer {initializer!r} returned"
         if value.shape != shape:
-            raise ValueError(f"variable {name + ':0'!r}: its initializer {initializer!r} returned shape {value.shape}, asked was {shape}")
+            raise ValueError(f"{returned} shape {value.shape}, asked was {shape}")
         if not np.can_cast(value.dtype, dtype, "same_kind") and not (value.dtype.kind in "iub" and dtype.kind in "iub"):
-            raise TypeError(f"variable {name + ':0'!r}: its initializer {initializer!r} returned {value.dtype}, asked was {dtype}")
+            raise TypeError(f"{returned} {value.dtype}, asked was {dtype}")
         return value, dtype
 
     def _warn_of_default_names(self, variable) -> None:
@@ -295,19 +300,20 @@ class VariableStore:
             return
         self._warned = True
         _warn(
-            f"variable {variable.name!r} is made under a default name at the root after training has begun. The root is never "
-            "entered anew, so a model function that runs again gets new names and new variables each time. Call it inside of a "
-            "named scope (with av.variable_scope('model', reuse=av.AUTO_REUSE)), make it a template (av.make_template), or build "
-            "each copy in a store of its own (with av.VariableStore())."
+            f"variable {variable.name!r} is made under a default name at the root after training has begun. The root "
+            "is never entered anew, so a model function that runs again gets new names and new variables each time. Call "
+            "it inside of a named scope (with av.variable_scope('model', reuse=av.AUTO_REUSE)), make it a template "
+            "(av.make_template), or build each copy in a store of its own (with av.VariableStore())."
         )
 
     def _exists(self, found) -> str:
         prefix = found.op.name.rpartition("/")[0]
         return (
-            f"variable {found.name!r} exists already: shape {found.shape}, dtype {found.dtype}, made at {found.created_at}. If a "
-            "notebook cell was run again, forget the old ones first with store.reset() (av.current_store().reset()); to share it, "
-            f"open its scope with av.variable_scope({prefix!r}, reuse=True) or reuse=av.AUTO_REUSE; to build the model a second "
-            "time, give it a store of its own: `with av.VariableStore() as store:`."
+            f"variable {found.name!r} exists already: shape {found.shape}, dtype {found.dtype}, made at "
+            f"{found.created_at}. If a notebook cell was run again, forget the old ones first with store.reset() "
+            f"(av.current_store().reset()); to share it, open its scope with av.variable_scope({prefix!r}, reuse=True) "
+            "or reuse=av.AUTO_REUSE; to build the model a second time, give it a store of its own: `with "
+            "av.VariableStore() as store:`."
         )
 
     def note_reader(self, name: str) -> None:
@@ -390,10 +396,11 @@ def _matcher(scope):
 
 
 def _check_fit(found, spec) -> None:
-    if spec.shape is not None and spec.shape != found.shape:
-        raise ValueError(f"variable {found.name!r} has shape {found.shape}, asked was {spec.shape}; created at {found.created_at}")
-    if spec.dtype is not None and spec.dtype != found.dtype:
-        raise ValueError(f"variable {found.name!r} has dtype {found.dtype}, asked was {spec.dtype}; created at {found.created_at}")
+    for what, asked, has in (("shape", spec.shape, found.shape), ("dtype", spec.dtype, found.dtype)):
+        if asked is not None and asked != has:
+            raise ValueError(
+                f"variable {found.name!r} has {what} {has}, asked was {asked}; created at {found.created_at}"
+            )
 
 
 def _warn(message) -> None:
@@ -420,4 +427,5 @@ def _callers() -> str:
     return " > ".join(reversed(names)) or user_line()
 
 
+_HEAD = ("name", "shape", "dtype", "size", "trainable")
 _PACKAGE = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep

@@ -205,21 +205,23 @@ class Variable(Operand):
                 f"(the variable was created at {self.created_at})"
             )
         if not np.can_cast(new.dtype, self.array.dtype, "same_kind"):
-            raise TypeError(f"{what}: variable {self.name!r} has dtype {self.dtype}, the value {new.dtype} does not convert to it")
+            raise TypeError(
+                f"{what}: variable {self.name!r} has dtype {self.dtype}, the value {new.dtype} does not convert to it"
+            )
         return new
 
     def _no_in_place(self, other):
         raise TypeError(
-            f"variable {self.name!r} is not changed by +=, -=, *= and the like, which would only rebind the name: write "
-            "variable.assign_add(x), variable.assign_sub(x) or variable.assign(variable * x)"
+            f"variable {self.name!r} is not changed by +=, -=, *= and the like, which would only rebind the name: "
+            "write variable.assign_add(x), variable.assign_sub(x) or variable.assign(variable * x)"
         )
 
     __iadd__ = __isub__ = __imul__ = __itruediv__ = __ifloordiv__ = __imod__ = __ipow__ = __imatmul__ = _no_in_place
 
     def __setitem__(self, index, value):
         raise TypeError(
-            f"variable {self.name!r} is not changed by v[i] = x: write variable.assign(variable.at[i].set(x)) (or .add, "
-            ".multiply, .min, .max)"
+            f"variable {self.name!r} is not changed by v[i] = x: write variable.assign(variable.at[i].set(x)) (or "
+            ".add, .multiply, .min, .max)"
         )
 
     # ---------------------------------------------------------------- looks, copies, pickles
