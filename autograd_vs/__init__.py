@@ -31,6 +31,7 @@ from .state.scope import AUTO_REUSE, VariableScope, get_variable, get_variable_s
 from .state.store import VariableStore, current_store, global_variables, trainable_variables
 from .state.template import make_template
 from .state.variable import Variable
+from ._migration import module_getattr as __getattr__
 
 # transforms, layers, training
 from .transforms.grad import grad, hessian, hvp, jacobian, jvp, value_and_grad, vjp

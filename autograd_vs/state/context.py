@@ -125,11 +125,11 @@ def join(prefix: str, name: str) -> str:
     return f"{prefix}/{name}" if prefix else name
 
 
-def opened_once_more(opened: dict, name: str | None, default_name: str = "") -> str:
+def opened_once_more(opened: dict, name: str | None, default_name: str | None) -> str:
     """Count in `opened` that `name` is opened; without one, the first free of the default name, with "_1", "_2", ..."""
     if name is None:
-        name = default_name
-        following = "\0" + default_name  # no name: where to go on looking
+        name = str(default_name)
+        following = "\0" + name  # no name: where to go on looking
         number = opened.get(following, 1)
         while name in opened:
             name = f"{default_name}_{number}"

@@ -197,7 +197,7 @@ class name_scope:
     def __enter__(self) -> str:
         frame = context.open_names(self.name)
         self._open.append(frame)
-        return frame.mark.prefix  # type: ignore[union-attr]
+        return frame.mark.prefix
 
     def __exit__(self, kind, value, trace) -> None:
         frames.pop(self._open.pop(), quiet=kind is not None)

@@ -179,8 +179,9 @@ class VariableStore:
         >>> store.regularization_losses()[0].numpy()
         array([9.], dtype=float32)
         """
-        terms = [v.regularizer(v) for v in self.variables(scope) if v.regularizer is not None]
-        return [term for term in terms if term is not None]
+        terms = [(v.regularizer, v) for v in self.variables(scope)]
+        losses = [regularizer(v) for regularizer, v in terms if regularizer is not None]
+        return [loss for loss in losses if loss is not None]
 
     @property
     def readers(self) -> dict[str, list[str]]:
@@ -301,9 +302,9 @@ class VariableStore:
         self._warned = True
         _warn(
             f"variable {variable.name!r} is made under a default name at the root after training has begun. The root "
-            "is never entered anew, so a model function that runs again gets new names and new variables each time. Call "
-            "it inside of a named scope (with av.variable_scope('model', reuse=av.AUTO_REUSE)), make it a template "
-            "(av.make_template), or build each copy in a store of its own (with av.VariableStore())."
+            "is never entered anew, so a model function that runs again gets new names and new variables each time. "
+            "Call it inside of a named scope (with av.variable_scope('model', reuse=av.AUTO_REUSE)), make it a "
+            "template (av.make_template), or build each copy in a store of its own (with av.VariableStore())."
         )
 
     def _exists(self, found) -> str:

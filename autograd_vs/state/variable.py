@@ -259,4 +259,4 @@ def _unpickle(name, array, trainable):
 
 def read(variable: Variable) -> Tensor:
     """The present value as a Tensor that later assignments do not change."""
-    return variable + 0  # type: ignore[operator]
+    return variable + 0  # type: ignore[operator,return-value]
