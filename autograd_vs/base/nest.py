@@ -13,11 +13,15 @@ def flatten(nest: Any) -> list:
     >>> flatten({"a": 1, "b": [2, (3,)]})
     [1, 2, 3]
     """
-    if isinstance(nest, dict):
-        return [leaf for part in nest.values() for leaf in flatten(part)]
-    if isinstance(nest, (list, tuple)):
-        return [leaf for part in nest for leaf in flatten(part)]
-    return [nest]
+    if not isinstance(nest, (list, tuple, dict)):
+        return [nest]
+    leaves: list = []
+    for part in nest.values() if isinstance(nest, dict) else nest:
+        if isinstance(part, (list, tuple, dict)):
+            leaves += flatten(part)
+        else:
+            leaves.append(part)
+    return leaves
 
 
 def pack(nest: Any, leaves) -> Any:
@@ -28,6 +32,8 @@ def pack(nest: Any, leaves) -> Any:
     >>> pack({"a": 1, "b": [2, (3,)]}, "xyz")
     {'a': 'x', 'b': ['y', ('z',)]}
     """
+    if nest.__class__ is list and len(nest) == len(leaves := list(leaves)):
+        return leaves  # flat, as in `tape.gradient(loss, variables)`
     return _pack(nest, iter(leaves))
 
 

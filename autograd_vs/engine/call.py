@@ -368,13 +368,12 @@ NUMBERS = {float, int, bool, complex}  # weak: they take the dtype of the other 
 
 def operand(x):
     """(array, position, is a Python number, is a raw array) of an argument; a number's array is the number itself."""
-    cls = x.__class__
-    if cls in NUMBERS:
-        return x, 0, True, False
-    if cls is ndarray:
-        return x, 0, False, True
     if isinstance(x, Operand):
         return x.array, x.position, False, False
+    if x.__class__ in NUMBERS:
+        return x, 0, True, False
+    if x.__class__ is ndarray:
+        return x, 0, False, True
     return unwrap(x, False), 0, False, True
 
 

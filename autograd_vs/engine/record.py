@@ -109,7 +109,11 @@ class Frame:
         self.base = record.base if tapes or listeners else NOBODY
         self.entries = record.entries if record is not None else None
         # Plain: an op with an input above the base is appended to the entries, and nobody else is to be asked or told.
-        self.plain = not listeners and any(tape.watches_variables for tape in tapes)
+        self.plain = False
+        if not listeners:
+            for tape in tapes:
+                if tape.watches_variables:
+                    self.plain = True
 
     def __repr__(self):
         scope = f" in {self.mark.prefix!r}" if self.mark is not None and self.mark.prefix else ""
@@ -192,6 +196,7 @@ class Apart:
 
 live_records: list[Record] = []  # those that a tape may still walk
 live_variables: WeakValueDictionary = WeakValueDictionary()  # by position
+_leased: set[int] = set()  # the buffers with such views
 _leases: dict[int, list] = {}  # id of a variable's buffer -> weak references to the Tensors that are views of it
 
 
@@ -203,12 +208,16 @@ def lend(buffer) -> None:
 def reclaim(key: int) -> None:
     """The buffer with id `key` is gone."""
     _leases.pop(key, None)
+    _leased.discard(key)
 
 
 def lease(tensor) -> None:
     """Note that `tensor` may be a view of a Variable, so that it keeps its value when the Variable is written."""
-    leases = _leases.get(id(memory_owner(tensor.array)))
+    array = tensor.array
+    key = id(array if array.base is None else array.base)
+    leases = _leases.get(key)
     if leases is not None:
+        _leased.add(key)
         if len(leases) > 32 and len(leases) & (len(leases) - 1) == 0:  # at powers of two: drop what is dead
             leases[:] = [r for r in leases if r() is not None]
         leases.append(ref(tensor))
@@ -216,6 +225,10 @@ def lease(tensor) -> None:
 
 def written(variables) -> None:
     """Tell everyone that the buffers of `variables` are about to be written: whoever needs an old value gets a copy."""
+    for variable in variables:
+        variable.assigned = True  # a store warns about some new names once training has begun
+    if not live_records and not _leased:
+        return
     old: dict[int, object] = {}
 
     def move(array):
@@ -227,8 +240,6 @@ def written(variables) -> None:
         return same_view(array, owner, old[id(owner)])
 
     buffers = {id(v.array) for v in variables}
-    for variable in variables:
-        variable.assigned = True  # a store warns about some new names once training has begun
     for record in live_records:
         _move_saved(record.entries, buffers, move)
     for key in buffers:
@@ -238,6 +249,7 @@ def written(variables) -> None:
                 if tensor is not None:
                     tensor.array = move(tensor.array)
             leases.clear()
+            _leased.discard(key)
 
 
 def _move_saved(entries, buffers, move):

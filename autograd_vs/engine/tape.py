@@ -112,9 +112,10 @@ class GradientTape:
         self._windows.append([len(self._record.entries), None, new_position(), None])  # type: ignore[union-attr]
 
     def _close(self) -> None:
-        if self._windows and self._windows[-1][1] is None:
-            self._windows[-1][1] = len(self._record.entries)  # type: ignore[union-attr]
-            self._windows[-1][3] = new_position()
+        if self._windows:
+            window = self._windows[-1]
+            if window[1] is None:
+                window[1], window[3] = len(self._record.entries), new_position()  # type: ignore[union-attr]
 
     def __del__(self):
         if self._record is not None and self._used_at is None:
@@ -242,18 +243,17 @@ class GradientTape:
         ValueError
             If `output_gradients` do not fit, or `unconnected_gradients` is neither "none" nor "zero".
         """
-        if unconnected_gradients not in ("none", "zero"):
-            raise ValueError(f"unconnected_gradients must be 'none' or 'zero', got {unconnected_gradients!r}")
+        _check_unconnected(unconnected_gradients)
         leaves = self._checked_sources(sources)
-        targets = self._checked_targets(target)
-        seeds = self._seeds(targets, output_gradients)
+        seeds = self._seeds(self._checked_targets(target), output_gradients)
         self._check_unused("gradient")
-        if not self.persistent and self._frame is not None:
+        if self.persistent:
+            results = self._walk(seeds, leaves, consume=False)
+        else:
             self._close()
-        try:
-            results = self._walk(seeds, leaves, consume=not self.persistent)
-        finally:
-            if not self.persistent:
+            try:
+                results = self._walk(seeds, leaves, consume=True)
+            finally:
                 self._use_up(sys._getframe(1))
         if unconnected_gradients == "zero":
             results = [zeros(x) if g is None else g for g, x in zip(results, leaves, strict=True)]
@@ -333,11 +333,10 @@ class GradientTape:
 
     def _rows(self, y, sources, unconnected, rows, batch, chunk_size, caller):
         """`rows` walks with one-hot output gradients (the same one in each row of the `batch`), stacked."""
-        if unconnected not in ("none", "zero"):
-            raise ValueError(f"unconnected_gradients must be 'none' or 'zero', got {unconnected!r}")
+        _check_unconnected(unconnected)
         leaves = self._checked_sources(sources)
         self._check_unused("jacobian")
-        if not self.persistent and self._frame is not None:
+        if not self.persistent:
             self._close()
         chunk = chunk_size or max(1, 1_000_000 // max(1, y.size))
         xp = namespace(y.array)
@@ -375,37 +374,49 @@ class GradientTape:
         record = self._record
         if record is None:
             return [None] * len(leaves)
-        places = [[p for p in self._positions(x) if self._follows(p)] for x in leaves]
+        places = self._places(leaves)
         sources = {p for group in places for p in group}
-        ranges = [(w[0], len(record.entries) if w[1] is None else w[1]) for w in self._windows]
-        needed = reached(record.entries, ranges, sources)
+        entries = record.entries
+        ranges = [(w[0], len(entries) if w[1] is None else w[1]) for w in self._windows]
+        needed = reached(entries, ranges, sources)
         listening = self._listening()
-        lifted = bool(listening) or any(isinstance(g, Operand) and is_followed(g) for _, g in seeds)
+        followed = [g for _, g in seeds if g.__class__ is not ndarray and isinstance(g, Operand) and is_followed(g)]
+        lift = lifter(listening) if listening or followed else None
         grads: dict[int, Any] = {}
         owned: set[int] = set()
         for target, g in seeds:
-            g = as_tensor(g) if lifted else bare(g)
+            if g.__class__ is not ndarray or lift is not None:
+                g = bare(g) if lift is None else as_tensor(g)
             if g.dtype.kind == "c":
                 g = g.conj()
             for p in self._positions(target):
                 if p in needed:
-                    accumulate(grads, owned, p, g, lifted)
+                    accumulate(grads, owned, p, g, lift is not None)
         alone = consume and record.walkers == 1
         bones: list[tuple] = []
         for start, stop in reversed(ranges):
             # Let go of entries (but keep their bones for `explain`) where nobody else needs them.
-            pop = alone and stop == len(record.entries)
-            lift = lifter(listening) if lifted else None
-            scan(record.entries, start, stop, grads, owned, needed, sources, lift, bones if pop else None)
+            pop = alone and stop == len(entries)
+            scan(entries, start, stop, grads, owned, needed, sources, lift, bones if pop else None)
         if consume:
-            self._skeleton = self._bones() + bones[::-1]
-        found = [[g for p in group if (g := grads.get(p)) is not None] for group in places]
-        return [finish(x, parts) for x, parts in zip(leaves, found, strict=True)]
+            bones.reverse()
+            self._skeleton = self._bones() + bones if entries else bones
+        return [finish(x, group, grads) for x, group in zip(leaves, places, strict=True)]
+
+    def _places(self, leaves) -> list:
+        """For each source the positions under which this tape follows it."""
+        auto = self.watches_variables
+        return [
+            (x.position,) if auto and x.position >= VARIABLES else [p for p in self._positions(x) if self._follows(p)]
+            for x in leaves
+        ]
 
     def _listening(self):
         """The tapes (and other listeners, as this tape) that hear ops now and share this record."""
         frame = active()
-        if frame is None or frame.record is not self._record or frame.base > frame.record.base:
+        if frame is None:
+            return ()
+        if frame.record is not self._record or frame.base > frame.record.base:
             return ()
         if self._frame is not None and not self.persistent:
             return tuple(t for t in frame.tapes if t is not self) or ((self,) if frame.listeners else ())
@@ -426,13 +437,12 @@ class GradientTape:
     # ---------------------------------------------------------------- positions and checks
     def _positions(self, x) -> tuple[int, ...]:
         """All positions under which this record may know `x`."""
-        if hasattr(x, "settle"):
+        if x.position and not (self._record is not None and self._record.moved):
+            return (x.position,)
+        if hasattr(x, "settle"):  # a frozen Variable
             return (x.own_position,)
         moved = self._record.moved.get(id(x)) if self._record is not None else None
         return (x.position, *moved[1]) if moved is not None and moved[0]() is x else (x.position,)
-
-    def _source_positions(self, x) -> tuple[int, ...]:
-        return tuple(p for p in self._positions(x) if self._follows(p))
 
     def _follows(self, p) -> bool:
         if p in self.watched:
@@ -446,7 +456,7 @@ class GradientTape:
         for x in leaves:
             if not isinstance(x, Operand):
                 raise TypeError(f"a source must be a Tensor or a Variable, got {x!r} ({type(x).__name__})"[:400])
-            if not is_differentiable(x.dtype):
+            if x.position < VARIABLES and not is_differentiable(x.dtype):
                 raise TypeError(
                     f"{describe(x)} is no source of gradients: its dtype is not float or complex; cast it first"
                 )
@@ -567,3 +577,8 @@ class _NumericsChecker:
                 from ..base.errors import user_line
 
                 raise FloatingPointError(f"{call.op.name} gave the first {bad} at {user_line()}; its inputs: {inputs}")
+
+
+def _check_unconnected(value) -> None:
+    if value not in ("none", "zero"):
+        raise ValueError(f"unconnected_gradients must be 'none' or 'zero', got {value!r}")

@@ -6,11 +6,11 @@
 import numpy as np
 
 from ..base.backend import namespace
-from .cotangent import Bundle, IndexedSlices, dense
+from .cotangent import IndexedSlices, dense
 from .protocol import Operand
 from .record import active, lease
 from .rule import EVERY
-from .tensor import Tensor
+from .tensor import Tensor, new_tensor
 
 __all__ = [
     "accumulate",
@@ -126,34 +126,37 @@ def is_followed(x) -> bool:
     return frame is not None and frame.watches(x.position)
 
 
-def finish(x, parts):
-    """The gradient of a source as the user gets it: summed, in its dtype, conjugated, a Tensor."""
-    if not parts:
+def finish(x, places, grads):
+    """The gradient of a source, from those at its positions, as the user gets it: in its dtype, conjugated, a Tensor."""
+    g = None
+    for p in places:
+        part = grads.get(p)
+        if part is not None:
+            g = part if g is None else g + part
+    if g is None:
         return None
-    g = parts[0]
-    for part in parts[1:]:
-        g = g + part
-    if isinstance(g, Bundle):
-        raise TypeError("internal error: a bundle of gradients reached a source")
-    if g.__class__ is IndexedSlices:
-        if not hasattr(x, "assign"):
-            return finish(x, [g.to_dense()])
-        values = _finish_array(x, g.values)
-        return IndexedSlices(values, g.indices if isinstance(g.indices, Operand) else Tensor(g.indices), g.dense_shape)
-    return _finish_array(x, g)
+    if g.__class__ is not IndexedSlices:
+        return _finish_array(x, g)
+    if not hasattr(x, "settle"):  # only Variables have rows
+        return _finish_array(x, g.to_dense())
+    indices = g.indices if isinstance(g.indices, Operand) else Tensor(g.indices)
+    return IndexedSlices(_finish_array(x, g.values), indices, g.dense_shape)
 
 
 def _finish_array(x, g):
-    if g.dtype != x.dtype:
-        if g.dtype.kind == "c" and x.dtype.kind != "c":
+    dtype = x.array.dtype
+    if g.dtype is not dtype:
+        if g.dtype.kind == "c" and dtype.kind != "c":
             g = g.real
-        g = g.astype(x.dtype)
-    if g.dtype.kind == "c":
+        g = g.astype(dtype)
+    if dtype.kind == "c":
         g = g.conj()
-    if not isinstance(g, Operand):
-        g = Tensor(g)
-        lease(g)  # a rule may hand out the very buffer of a variable
-    return g
+    if g.__class__ is not ndarray:
+        return g if isinstance(g, Operand) else Tensor(g)
+    t = new_tensor(Tensor)
+    t.array, t.position, t.source, t.mark = g, 0, None, None
+    lease(t)  # a rule may hand out the very buffer of a variable
+    return t
 
 
 def to_dense(g):
@@ -164,12 +167,11 @@ def to_dense(g):
 
 def ones_like(a):
     """The seed of a walk; that of a scalar loss on the host is kept."""
-    xp = namespace(a)
-    if a.ndim or xp is not np:
-        return xp.ones(a.shape, a.dtype)
+    if a.ndim or a.__class__ is not ndarray:
+        return namespace(a).ones(a.shape, a.dtype)
     found = _seeds.get(a.dtype)
     if found is None:
-        found = _seeds[a.dtype] = xp.ones((), a.dtype)
+        found = _seeds[a.dtype] = namespace(a).ones((), a.dtype)
         found.flags.writeable = False
     return found
 
