@@ -438,8 +438,8 @@ def _check_tensors(y, name) -> list:
     for leaf in leaves:
         if not isinstance(leaf, Operand):
             raise TypeError(
-                f"{name} returned a {type(leaf).__name__}, which is no Tensor and carries no derivative: compute it from "
-                "the arguments with this library's or NumPy's functions"
+                f"{name} returned a {type(leaf).__name__}, which is no Tensor and carries no derivative: compute it "
+                "from the arguments with this library's or NumPy's functions"
             )
         if not is_differentiable(leaf.dtype):
             raise TypeError(f"{name} returned a value of dtype {leaf.dtype}, which has no derivative")
