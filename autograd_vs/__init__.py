@@ -17,10 +17,35 @@ from .engine.tape import GradientTape
 from .engine.tensor import Tensor, asarray
 
 # ops
-from .ops.elementwise import *  # noqa: F403  TEMPORARY until the families have their explicit lists
-from .ops.linalg import *  # noqa: F403
-from .ops.reduce import *  # noqa: F403
-from .ops.shape import *  # noqa: F403
+from .ops.elementwise import (
+    abs, absolute, acos, acosh, add, angle, arccos, arccosh, arcsin, arcsinh, arctan, arctan2, arctanh, asin, asinh,
+    atan, atan2, atanh, cbrt, clip, conj, conjugate, copysign, cos, cosh, deg2rad, degrees, divide, divmod, exp,
+    exp2, expm1, fabs, float_power, fmax, fmin, fmod, hypot, imag, ldexp, log, log10, log1p, log2, logaddexp,
+    logaddexp2, maximum, minimum, mod, modf, multiply, nan_to_num, negative, positive, pow, power, rad2deg, radians,
+    real, reciprocal, remainder, sin, sinc, sinh, sqrt, square, subtract, tan, tanh, true_divide, where,
+)  # fmt: skip
+from .ops.constants import (
+    all, any, argmax, argmin, argpartition, argsort, argwhere, around, bincount, bitwise_and, bitwise_invert,
+    bitwise_left_shift, bitwise_not, bitwise_or, bitwise_right_shift, bitwise_xor, ceil, count_nonzero, digitize,
+    empty_like, equal, fix, flatnonzero, floor, floor_divide, full_like, gcd, greater, greater_equal, heaviside,
+    invert, isclose, iscomplex, isfinite, isin, isinf, isnan, isneginf, isposinf, isreal, lcm, left_shift, less,
+    less_equal, lexsort, logical_and, logical_not, logical_or, logical_xor, nanargmax, nanargmin, nextafter, nonzero,
+    not_equal, ones_like, right_shift, rint, round, searchsorted, sign, signbit, spacing, stop_gradient, trunc,
+    unravel_index, zeros_like,
+)  # fmt: skip
+from .ops.reduce import (
+    amax, amin, average, cumprod, cumsum, diff, logsumexp, max, mean, min, prod, ptp, std, sum, var,
+)  # fmt: skip
+from .ops.shape import (
+    array_split, astype, atleast_1d, atleast_2d, atleast_3d, broadcast_arrays, broadcast_to, column_stack, concat,
+    concatenate, copy, dsplit, dstack, expand_dims, flip, fliplr, flipud, hsplit, hstack, matrix_transpose, meshgrid,
+    moveaxis, pad, permute_dims, repeat, reshape, roll, rollaxis, rot90, split, squeeze, stack, swapaxes, tile,
+    transpose, tril, triu, unstack, vsplit, vstack,
+)  # fmt: skip
+from .ops.index import take, take_along_axis
+from .ops.linalg import diag, diagflat, diagonal, dot, inner, kron, matmul, outer, tensordot, trace, vdot, vecdot
+from .ops.einsum import einsum
+from .ops.sort import sort
 from . import random
 
 # state

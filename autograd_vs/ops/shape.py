@@ -1,47 +1,1127 @@
-"""Shapes."""
+"""Shapes: reshaping, transposing, broadcasting, joining, splitting, repeating, padding; copies and casts. Floor 2."""
+
+from math import prod
+from typing import Any
 
 import numpy as np
 
-from ..base.backend import namespace
-from ..engine.op import fit, op, constant
+from ..base.backend import as_array, namespace
+from ..base.dtypes import is_differentiable
+from ..engine import registry
+from ..engine.declare import composed, primitive
+from ..engine.op import fit
+from ..engine.protocol import Operand, install, mark_break
+from ..engine.samples import Sample, arrays
+from ..engine.tensor import Tensor, as_tensor
+
+__all__ = [
+    "array_split", "astype", "atleast_1d", "atleast_2d", "atleast_3d", "broadcast_arrays", "broadcast_to", "column_stack",
+    "concat", "concatenate", "copy", "dsplit", "dstack", "expand_dims", "flip", "fliplr", "flipud", "hsplit", "hstack",
+    "matrix_transpose", "meshgrid", "moveaxis", "pad", "permute_dims", "ravel", "repeat", "reshape", "roll", "rollaxis", "rot90",
+    "split", "squeeze", "stack", "swapaxes", "tile", "transpose", "tril", "triu", "unstack", "vsplit", "vstack",
+]  # fmt: skip
 
 
-def broadcast_to(x, shape):
-    y = namespace(x).empty(shape, x.dtype)
-    y[...] = x
+def axis_of(axis: Any, ndim: int) -> int:
+    """`axis` counted from the front.
+
+    Raises
+    ------
+    numpy.exceptions.AxisError
+        If there is no such axis.
+    """
+    if not -ndim <= axis < ndim:
+        raise np.exceptions.AxisError(axis, ndim)
+    return axis + ndim if axis < 0 else axis
+
+
+def axes_of(axis: Any, ndim: int) -> tuple[int, ...]:
+    """The axes that `axis` (None: all; a number; a tuple) means, counted from the front."""
+    if axis is None:
+        return tuple(range(ndim))
+    axes = tuple(axis_of(i, ndim) for i in axis) if isinstance(axis, (tuple, list)) else (axis_of(axis, ndim),)
+    if len(set(axes)) != len(axes):
+        raise ValueError(f"an axis is repeated in {axis}")
+    return axes
+
+
+# ---------------------------------------------------------------- the same elements in another shape
+
+
+def _reshape_vjp(g, a_shape, order):
+    return g.reshape(a_shape) if order == "C" else reshape.inner(g, a_shape, order)
+
+
+@primitive(
+    np.reshape, vjp={"a": _reshape_vjp}, linear="each", view=True,
+    samples=lambda: [
+        Sample(arrays((2, 6)), (3, 4)),
+        Sample(arrays((2, 6)), -1),
+        Sample(arrays((2, 3, 2)), (3, -1), "F"),
+        Sample(arrays(()), (1, 1)),
+        Sample(np.zeros((0, 3)), (3, 0, 2)),
+        Sample(arrays((4, 6))[::2, ::3].T, (4,)),
+        Sample(arrays((2, 2), dtype=complex), 4),
+    ],
+)  # fmt: skip
+def reshape(a, shape, order="C"):
+    """The same elements in another shape; also ``t.reshape(2, 3)``.
+
+    Parameters
+    ----------
+    a : array_like
+    shape : int or tuple of int
+        One of them may be -1: whatever remains.
+    order : {"C", "F"}
+        Whether the last or the first index runs fastest.
+
+    Returns
+    -------
+    Tensor
+
+    Raises
+    ------
+    ValueError
+        If the number of elements differs.
+
+    Examples
+    --------
+    >>> reshape(Tensor(np.arange(6.0)), (2, -1)).shape
+    (2, 3)
+    """
+    return a.reshape(shape) if order == "C" else a.reshape(shape, order=order)
+
+
+def _reshape_method(self, *shape, order="C"):
+    """The same elements in another shape: ``t.reshape(2, 3)`` or ``t.reshape((2, 3))``."""
+    return reshape(self, shape[0] if len(shape) == 1 else shape, order)
+
+
+install("reshape", _reshape_method)
+
+
+@composed(np.ravel, methods="ravel flatten", samples=lambda: [Sample(arrays((2, 3))), Sample(arrays(())), Sample(arrays((2, 3)), "F")])
+def ravel(a, order="C"):
+    """All elements in one dimension.
+
+    Parameters
+    ----------
+    a : array_like
+    order : {"C", "F"}
+
+    Returns
+    -------
+    Tensor, shape (a.size,)
+
+    Examples
+    --------
+    >>> ravel(Tensor(np.ones((2, 3)))).shape
+    (6,)
+    """
+    return reshape(a, -1, order)
+
+
+@composed(
+    np.squeeze, methods="squeeze",
+    samples=lambda: [Sample(arrays((1, 3, 1))), Sample(arrays((1, 3, 1)), 0), Sample(arrays((1, 3, 1)), (0, -1)), Sample(arrays(()))],
+)  # fmt: skip
+def squeeze(a, axis=None):
+    """Without the dimensions of size 1 (all of them, or those of `axis`).
+
+    Parameters
+    ----------
+    a : array_like
+    axis : int or tuple of int, optional
+
+    Returns
+    -------
+    Tensor
+
+    Raises
+    ------
+    ValueError
+        If a dimension of `axis` has another size.
+
+    Examples
+    --------
+    >>> squeeze(Tensor(np.ones((1, 3, 1)))).shape
+    (3,)
+    """
+    shape = shape_of(a)
+    if axis is None:
+        return reshape(a, tuple(n for n in shape if n != 1))
+    axes = axes_of(axis, len(shape))
+    if [i for i in axes if shape[i] != 1]:
+        raise ValueError(f"squeeze: axis {axis} of shape {shape} has not size 1")
+    return reshape(a, tuple(n for i, n in enumerate(shape) if i not in axes))
+
+
+def shape_of(a) -> tuple[int, ...]:
+    """The shape of anything array-like."""
+    return a.shape if hasattr(a, "shape") else as_tensor(a).shape
+
+
+@composed(np.expand_dims, samples=lambda: [Sample(arrays((2, 3)), 1), Sample(arrays((2,)), (0, -1)), Sample(arrays(()), 0)])
+def expand_dims(a, axis):
+    """With new dimensions of size 1, at the places `axis` of the result.
+
+    Parameters
+    ----------
+    a : array_like
+    axis : int or tuple of int
+
+    Returns
+    -------
+    Tensor
+
+    Examples
+    --------
+    >>> expand_dims(Tensor(np.ones((2, 3))), -1).shape
+    (2, 3, 1)
+    """
+    shape = shape_of(a)
+    ndim = len(shape) + (len(axis) if isinstance(axis, (tuple, list)) else 1)
+    axes, sizes = axes_of(axis, ndim), iter(shape)
+    return reshape(a, tuple(1 if i in axes else next(sizes) for i in range(ndim)))
+
+
+def _atleast(function, grow):
+    def atleast(*arys):
+        """`arys` with at least that many dimensions; a tuple of Tensors if there are several."""
+        found = tuple(reshape(a, grow(shape_of(a))) for a in arys)
+        return found[0] if len(found) == 1 else found
+
+    atleast.__name__ = atleast.__qualname__ = function.__name__
+    return composed(function, samples=lambda: [Sample(arrays(s)) for s in ((), (2,), (2, 3), (2, 1, 2), (0,))])(atleast)
+
+
+atleast_1d = _atleast(np.atleast_1d, lambda s: s or (1,))
+atleast_2d = _atleast(np.atleast_2d, lambda s: (1,) * (2 - len(s)) + s)
+atleast_3d = _atleast(np.atleast_3d, lambda s: ((1, 1, 1), (1, *s, 1), (*s, 1))[len(s)] if len(s) < 3 else s)
+
+# ---------------------------------------------------------------- the order of the dimensions
+
+
+def _transpose_vjp(g, axes):
+    if axes is None:
+        return g.transpose()
+    back = [0] * len(axes)
+    for i, axis in enumerate(axes):
+        back[axis] = i
+    return g.transpose(back)
+
+
+@primitive(
+    np.transpose, vjp={"a": _transpose_vjp}, linear="each", view=True,
+    samples=lambda: [
+        Sample(arrays((2, 3))),
+        Sample(arrays((2, 3, 4)), (1, 2, 0)),
+        Sample(arrays((2, 3, 4)), (-1, 0, -2)),
+        Sample(arrays(())),
+        Sample(np.zeros((0, 3))),
+    ],
+)  # fmt: skip
+def transpose(a, axes=None):
+    """The dimensions in another order: reversed, or as `axes` says; also ``t.T`` and ``t.transpose(1, 0)``.
+
+    Parameters
+    ----------
+    a : array_like
+    axes : tuple of int, optional
+        A permutation: dimension i of the result is dimension ``axes[i]`` of `a`.
+
+    Returns
+    -------
+    Tensor
+
+    Examples
+    --------
+    >>> transpose(Tensor(np.ones((2, 3, 4))), (1, 2, 0)).shape
+    (3, 4, 2)
+    """
+    return a.transpose() if axes is None else a.transpose(axes)
+
+
+permute_dims = transpose
+
+
+def _transpose_method(self, *axes):
+    """The dimensions reversed, or in the order of `axes`: ``t.transpose(1, 0)`` or ``t.transpose((1, 0))``."""
+    return transpose(self, axes[0] if len(axes) == 1 and not isinstance(axes[0], int) else axes or None)
+
+
+install("transpose", _transpose_method)
+Operand.T = property(transpose, doc="The dimensions reversed.")  # type: ignore[attr-defined]
+
+
+@composed(np.swapaxes, methods="swapaxes", samples=lambda: [Sample(arrays((2, 3, 4)), 0, -1), Sample(arrays((2, 3)), 1, 1)])
+def swapaxes(a, axis1, axis2):
+    """Two dimensions exchanged.
+
+    Parameters
+    ----------
+    a : array_like
+    axis1, axis2 : int
+
+    Returns
+    -------
+    Tensor
+
+    Examples
+    --------
+    >>> swapaxes(Tensor(np.ones((2, 3, 4))), 0, -1).shape
+    (4, 3, 2)
+    """
+    ndim = len(shape_of(a))
+    axis1, axis2 = axis_of(axis1, ndim), axis_of(axis2, ndim)
+    axes = list(range(ndim))
+    axes[axis1], axes[axis2] = axis2, axis1
+    return transpose(a, tuple(axes))
+
+
+@composed(np.matrix_transpose, samples=lambda: [Sample(arrays((2, 3))), Sample(arrays((2, 3, 4)))])
+def matrix_transpose(x):
+    """The last two dimensions exchanged; also ``t.mT``.
+
+    Parameters
+    ----------
+    x : array_like, shape (..., m, n)
+
+    Returns
+    -------
+    Tensor, shape (..., n, m)
+
+    Examples
+    --------
+    >>> matrix_transpose(Tensor(np.ones((2, 3, 4)))).shape
+    (2, 4, 3)
+    """
+    return swapaxes(x, -1, -2)
+
+
+Operand.mT = property(matrix_transpose, doc="The last two dimensions exchanged.")  # type: ignore[attr-defined]
+
+
+@composed(
+    np.moveaxis,
+    samples=lambda: [Sample(arrays((2, 3, 4)), 0, -1), Sample(arrays((2, 3, 4)), (0, 1), (-1, 0)), Sample(arrays((2, 3)), [0], [1])],
+)
+def moveaxis(a, source, destination):
+    """Dimensions moved to other places; the others keep their order.
+
+    Parameters
+    ----------
+    a : array_like
+    source, destination : int or sequence of int
+
+    Returns
+    -------
+    Tensor
+
+    Examples
+    --------
+    >>> moveaxis(Tensor(np.ones((2, 3, 4))), 0, -1).shape
+    (3, 4, 2)
+    """
+    ndim = len(shape_of(a))
+    source, destination = axes_of(source, ndim), axes_of(destination, ndim)
+    if len(source) != len(destination):
+        raise ValueError(f"moveaxis: {len(source)} axes to move, {len(destination)} places")
+    order = [i for i in range(ndim) if i not in source]
+    for place, axis in sorted(zip(destination, source, strict=True)):
+        order.insert(place, axis)
+    return transpose(a, tuple(order))
+
+
+@composed(np.rollaxis, samples=lambda: [Sample(arrays((2, 3, 4)), 2), Sample(arrays((2, 3, 4)), 0, 3)])
+def rollaxis(a, axis, start=0):
+    """The dimension `axis` moved to stand before `start`; `moveaxis` says it more clearly.
+
+    Parameters
+    ----------
+    a : array_like
+    axis, start : int
+
+    Returns
+    -------
+    Tensor
+    """
+    ndim = len(shape_of(a))
+    axis, start = axis_of(axis, ndim), start + ndim if start < 0 else start
+    return moveaxis(a, axis, start - 1 if axis < start else start)
+
+
+# ---------------------------------------------------------------- broadcasting
+
+
+@primitive(
+    np.broadcast_to, vjp={"array": lambda g, array_shape, array_dtype: fit(g, array_shape, array_dtype)}, linear="each",
+    samples=lambda: [
+        Sample(arrays((3,)), (2, 3)),
+        Sample(arrays((2, 1)), (4, 2, 3)),
+        Sample(arrays(()), (2,)),
+        Sample(arrays((2, 3)), (2, 3)),
+        Sample(np.zeros((1, 0)), (2, 0)),
+    ],
+)  # fmt: skip
+def broadcast_to(array, shape):
+    """An array of a larger shape, in which `array` is repeated. A copy, so that it costs its full memory.
+
+    Parameters
+    ----------
+    array : array_like
+    shape : int or tuple of int
+
+    Returns
+    -------
+    Tensor
+
+    Raises
+    ------
+    ValueError
+        If `array` does not broadcast to `shape`.
+
+    Examples
+    --------
+    >>> broadcast_to(Tensor(np.array([1.0, 2.0])), (2, 2)).numpy().tolist()
+    [[1.0, 2.0], [1.0, 2.0]]
+    """
+    y = namespace(array).empty(shape, array.dtype)
+    y[...] = array
     return y
 
 
-broadcast_to = op(np.broadcast_to, forward=broadcast_to, vjp={"x": lambda g, x_shape, x_dtype: fit(g, x_shape, x_dtype)}, linear="each")
+@composed(np.broadcast_arrays)
+def broadcast_arrays(*args):
+    """Arrays brought to their common shape.
+
+    Parameters
+    ----------
+    *args : array_like
+
+    Returns
+    -------
+    tuple of Tensor
+
+    Examples
+    --------
+    >>> [t.shape for t in broadcast_arrays(Tensor(np.ones((2, 1))), Tensor(np.ones(3)))]
+    [(2, 3), (2, 3)]
+    """
+    shape = np.broadcast_shapes(*map(shape_of, args))
+    return tuple(broadcast_to(a, shape) for a in args)
 
 
-def reshape(x, shape):
-    return x.reshape(shape)
+@composed(np.meshgrid)
+def meshgrid(*xi, indexing="xy", sparse=False, copy=True):
+    """Coordinate grids from coordinates.
+
+    Parameters
+    ----------
+    *xi : array_like, 1-D
+    indexing : {"xy", "ij"}
+    sparse : bool
+        Leave the grids at size 1 where they are constant.
+    copy : bool
+        Without meaning here.
+
+    Returns
+    -------
+    tuple of Tensor
+
+    Examples
+    --------
+    >>> x, y = meshgrid(Tensor(np.arange(3.0)), Tensor(np.arange(2.0)))
+    >>> x.shape
+    (2, 3)
+    """
+    if indexing not in ("xy", "ij"):
+        raise ValueError(f"meshgrid: indexing must be 'xy' or 'ij', got {indexing!r}")
+    n = len(xi)
+    places = [1, 0, *range(2, n)] if indexing == "xy" and n > 1 else list(range(n))
+    grids = [reshape(x, tuple(-1 if i == place else 1 for i in range(n))) for x, place in zip(xi, places, strict=True)]
+    return tuple(grids) if sparse else broadcast_arrays(*grids)
 
 
-reshape = op(np.reshape, forward=reshape, vjp={"x": lambda g, x_shape: g.reshape(x_shape)}, linear="each", view=True, methods="reshape")
+# ---------------------------------------------------------------- joining
 
 
-def transpose(x, axes=None):
-    return x.transpose(axes)
+def cast(g, dtype):
+    """The gradient `g` for an argument of another dtype."""
+    if g.dtype == dtype:
+        return g
+    if g.dtype.kind == "c" and dtype.kind != "c":
+        g = g.real
+    return g.astype(dtype)
 
 
-transpose = op(np.transpose, forward=transpose, vjp={"x": lambda g, axes: g.transpose(axes)}, linear="each", view=True, methods="transpose")
-from ..engine.protocol import Operand
-Operand.T = property(lambda self: transpose(self))
+def _concatenate_vjp(g, i, arrays_shapes, arrays_dtypes, axis):
+    if axis is None:
+        start, shape = sum(map(prod, arrays_shapes[:i])), arrays_shapes[i]
+        return cast(g[start : start + prod(shape)].reshape(shape), arrays_dtypes[i])
+    axis = axis_of(axis, g.ndim)
+    start = sum(s[axis] for s in arrays_shapes[:i])
+    part = g[(slice(None),) * axis + (slice(start, start + arrays_shapes[i][axis]),)]
+    return cast(part, arrays_dtypes[i])
 
-def astype(x, dtype):
+
+def _joinable(axis=0, several=((2, 3), (2, 3))):
+    def samples():
+        found = arrays(*several)
+        return [
+            Sample(found, axis),
+            Sample([found[0], found[1].astype(np.float32).astype(np.float64) + 0j], axis),
+            Sample([found[0], found[0]], axis),
+            Sample([found[0][..., ::-1]], axis),
+        ]
+
+    return samples
+
+
+@primitive(
+    np.concatenate, arity="sequence", vjp={"arrays": _concatenate_vjp}, linear="all",
+    samples=lambda: [
+        *_joinable()(),
+        Sample(arrays((2, 3), (2, 1), (2, 0)), -1),
+        Sample(arrays((2, 2), (3,), ()), None),
+        Sample(arrays((2,), (3,))),
+    ],
+)  # fmt: skip
+def concatenate(arrays, axis=0):
+    """Arrays joined along an axis that they have.
+
+    Parameters
+    ----------
+    arrays : sequence of array_like
+        Of the same shape, but for `axis`.
+    axis : int or None, default 0
+        None joins the flattened arrays.
+
+    Returns
+    -------
+    Tensor
+
+    Raises
+    ------
+    ValueError
+        If shapes do not match, or there is nothing to join.
+
+    Examples
+    --------
+    >>> concatenate([Tensor(np.ones(2)), np.zeros(1)]).numpy().tolist()
+    [1.0, 1.0, 0.0]
+    """
+    return namespace(arrays[0] if arrays else None).concatenate(arrays, axis)
+
+
+concat = concatenate
+
+
+@primitive(
+    np.stack, arity="sequence", linear="all", samples=_joinable(1),
+    vjp={
+        "arrays": lambda g, i, arrays_dtypes, axis: cast(g[(slice(None),) * axis_of(axis, g.ndim) + (i,)], arrays_dtypes[i])
+    },
+)  # fmt: skip
+def stack(arrays, axis=0):
+    """Arrays of one shape, joined along a new axis.
+
+    Parameters
+    ----------
+    arrays : sequence of array_like
+    axis : int, default 0
+        Where the new axis lies in the result.
+
+    Returns
+    -------
+    Tensor
+
+    Raises
+    ------
+    ValueError
+        If the shapes differ, or there is nothing to stack.
+
+    Examples
+    --------
+    >>> stack([Tensor(np.ones(2)), Tensor(np.zeros(2))], axis=1).shape
+    (2, 2)
+    """
+    return namespace(arrays[0] if arrays else None).stack(arrays, axis)
+
+
+@composed(np.vstack, samples=_joinable)
+def vstack(tup):
+    """Arrays joined along the first axis, 1-D ones as rows.
+
+    Parameters
+    ----------
+    tup : sequence of array_like
+
+    Returns
+    -------
+    Tensor
+
+    Examples
+    --------
+    >>> vstack([Tensor(np.ones(2)), Tensor(np.zeros(2))]).shape
+    (2, 2)
+    """
+    return concatenate([atleast_2d(a) for a in tup], 0)
+
+
+@composed(np.hstack)
+def hstack(tup):
+    """Arrays joined along the second axis, 1-D ones along their only one.
+
+    Parameters
+    ----------
+    tup : sequence of array_like
+
+    Returns
+    -------
+    Tensor
+
+    Examples
+    --------
+    >>> hstack([Tensor(np.ones(2)), Tensor(np.zeros(2))]).shape
+    (4,)
+    """
+    parts = [atleast_1d(a) for a in tup]
+    return concatenate(parts, 0 if parts and parts[0].ndim == 1 else 1)
+
+
+@composed(np.dstack)
+def dstack(tup):
+    """Arrays joined along the third axis.
+
+    Parameters
+    ----------
+    tup : sequence of array_like
+
+    Returns
+    -------
+    Tensor
+
+    Examples
+    --------
+    >>> dstack([Tensor(np.ones(2)), Tensor(np.zeros(2))]).shape
+    (1, 2, 2)
+    """
+    return concatenate([atleast_3d(a) for a in tup], 2)
+
+
+@composed(np.column_stack)
+def column_stack(tup):
+    """1-D arrays as the columns of a matrix; 2-D ones are joined as they are.
+
+    Parameters
+    ----------
+    tup : sequence of array_like
+
+    Returns
+    -------
+    Tensor
+
+    Examples
+    --------
+    >>> column_stack([Tensor(np.ones(2)), Tensor(np.zeros(2))]).shape
+    (2, 2)
+    """
+    return concatenate([reshape(a, (-1, 1)) if len(shape_of(a)) < 2 else a for a in tup], 1)
+
+
+# ---------------------------------------------------------------- splitting
+
+
+def _split_vjp(g, y_shapes, axis):
+    """The parts put together; zeros for outputs that nobody used."""
+    some = next(p for p in g.parts if p is not None)
+    xp, dtype = namespace(some.array if isinstance(some, Operand) else some), some.dtype
+    return concatenate.inner(
+        [xp.zeros(shape, dtype) if p is None else p for p, shape in zip(g.parts, y_shapes, strict=True)], axis
+    )
+
+
+def _sections(ary_shape, indices_or_sections, axis):
+    """The shapes of the parts."""
+    n = ary_shape[axis]
+    if isinstance(indices_or_sections, (int, np.integer)):
+        parts = int(indices_or_sections)
+        if parts <= 0:
+            raise ValueError("the number of sections must be larger than 0")
+        sizes = [n // parts + (i < n % parts) for i in range(parts)]
+    else:
+        ends = [0, *(slice(None, int(i)).indices(n)[1] for i in indices_or_sections), n]
+        sizes = [max(0, b - a) for a, b in zip(ends[:-1], ends[1:], strict=True)]
+    return [(*ary_shape[:axis], k, *ary_shape[axis + 1 :]) for k in sizes]
+
+
+@primitive(
+    np.array_split,
+    vjp={
+        "ary": lambda g, ary_shape, indices_or_sections, axis: _split_vjp(
+            g, _sections(ary_shape, indices_or_sections, axis_of(axis, len(ary_shape))), axis
+        )
+    },
+    outputs=None, view=True, linear="each",
+    samples=lambda: [
+        Sample(arrays((5, 2)), 3),
+        Sample(arrays((2, 5)), [1, 3], 1),
+        Sample(arrays((4,)), 2, -1),
+    ],
+)  # fmt: skip
+def array_split(ary, indices_or_sections, axis=0):
+    """An array cut along an axis, into parts that may differ in size by one.
+
+    Parameters
+    ----------
+    ary : array_like
+    indices_or_sections : int or sequence of int
+        The number of parts, or where to cut (rising).
+    axis : int, default 0
+
+    Returns
+    -------
+    tuple of Tensor
+
+    Examples
+    --------
+    >>> [t.shape for t in array_split(Tensor(np.arange(5.0)), 2)]
+    [(3,), (2,)]
+    """
+    return namespace(ary).array_split(ary, indices_or_sections, axis)
+
+
+@composed(np.split)
+def split(ary, indices_or_sections, axis=0):
+    """An array cut along an axis into equal parts, or at given places.
+
+    Parameters
+    ----------
+    ary : array_like
+    indices_or_sections : int or sequence of int
+        The number of parts, or where to cut (rising).
+    axis : int, default 0
+
+    Returns
+    -------
+    tuple of Tensor
+
+    Raises
+    ------
+    ValueError
+        If a number of parts does not divide the size.
+
+    Examples
+    --------
+    >>> [t.shape for t in split(Tensor(np.arange(6.0)), [1, 3])]
+    [(1,), (2,), (3,)]
+    """
+    n = shape_of(ary)[axis]
+    if isinstance(indices_or_sections, (int, np.integer)) and n % indices_or_sections:
+        raise ValueError(f"split: {n} elements do not split into {indices_or_sections} equal parts; array_split allows that")
+    return array_split(ary, indices_or_sections, axis)
+
+
+def _split_along(function, axis_for, what):
+    def cut(ary, indices_or_sections):
+        ndim = len(shape_of(ary))
+        if ndim < what:
+            raise ValueError(f"{function.__name__} needs an array of at least {what} dimensions, got {ndim}")
+        return split(ary, indices_or_sections, axis_for(ndim))
+
+    cut.__name__ = cut.__qualname__ = function.__name__
+    cut.__doc__ = f"`split` along the axis of `numpy.{function.__name__}`. Returns a tuple of Tensors."
+    return composed(function)(cut)
+
+
+hsplit = _split_along(np.hsplit, lambda ndim: 1 if ndim > 1 else 0, 1)
+vsplit = _split_along(np.vsplit, lambda ndim: 0, 2)
+dsplit = _split_along(np.dsplit, lambda ndim: 2, 3)
+
+
+@composed(np.unstack)
+def unstack(x, /, *, axis=0):
+    """The sub-arrays along an axis: the opposite of `stack`.
+
+    Parameters
+    ----------
+    x : array_like, at least 1-D
+    axis : int, default 0
+
+    Returns
+    -------
+    tuple of Tensor
+
+    Examples
+    --------
+    >>> [t.shape for t in unstack(Tensor(np.ones((2, 3))), axis=1)]
+    [(2,), (2,), (2,)]
+    """
+    shape = shape_of(x)
+    if not shape:
+        raise ValueError("unstack needs an array of at least one dimension")
+    axis = axis_of(axis, len(shape))
+    inner = shape[:axis] + shape[axis + 1 :]
+    return tuple(reshape(part, inner) for part in array_split(x, shape[axis], axis)) if shape[axis] else ()
+
+
+# ---------------------------------------------------------------- repeating, rolling, flipping
+
+
+@composed(
+    np.repeat, methods="repeat",
+    samples=lambda: [
+        Sample(arrays((2, 3)), 2),
+        Sample(arrays((2, 3)), 2, 1),
+        Sample(arrays((2, 3)), [1, 0, 2], -1),
+        Sample(arrays(()), 3),
+    ],
+)  # fmt: skip
+def repeat(a, repeats, axis=None):
+    """Each element (or sub-array along `axis`) several times in a row.
+
+    Parameters
+    ----------
+    a : array_like
+    repeats : int, or integers of the size of that axis
+    axis : int, optional
+        None works on the flattened array.
+
+    Returns
+    -------
+    Tensor
+
+    Examples
+    --------
+    >>> repeat(Tensor(np.array([1.0, 2.0])), 2).numpy().tolist()
+    [1.0, 1.0, 2.0, 2.0]
+    """
+    if axis is None:
+        a, axis = ravel(a), 0
+    shape = shape_of(a)
+    axis = axis_of(axis, len(shape))
+    if not isinstance(repeats, (int, np.integer)):
+        from .index import take
+
+        repeats = as_array(repeats.array if isinstance(repeats, Operand) else repeats)
+        return take(a, np.repeat(np.arange(shape[axis]), repeats), axis)
+    spread = broadcast_to(expand_dims(a, axis + 1), (*shape[: axis + 1], int(repeats), *shape[axis + 1 :]))
+    return reshape(spread, (*shape[:axis], shape[axis] * int(repeats), *shape[axis + 1 :]))
+
+
+@composed(np.tile, samples=lambda: [Sample(arrays((2, 3)), 2), Sample(arrays((2,)), (3, 1, 2)), Sample(arrays(()), (2,)), Sample(arrays((2, 1, 2)), (2, 1))])
+def tile(A, reps):
+    """The whole array several times along each axis.
+
+    Parameters
+    ----------
+    A : array_like
+    reps : int or tuple of int
+        How often along each axis; counted from the last one.
+
+    Returns
+    -------
+    Tensor
+
+    Examples
+    --------
+    >>> tile(Tensor(np.array([1.0, 2.0])), (2, 2)).shape
+    (2, 4)
+    """
+    shape = shape_of(A)
+    reps = tuple(reps) if isinstance(reps, (tuple, list, np.ndarray)) else (reps,)
+    ndim = max(len(shape), len(reps))
+    shape, reps = (1,) * (ndim - len(shape)) + shape, (1,) * (ndim - len(reps)) + tuple(map(int, reps))
+    apart = reshape(A, tuple(n for size in shape for n in (1, size)))
+    spread = broadcast_to(apart, tuple(n for pair in zip(reps, shape, strict=True) for n in pair))
+    return reshape(spread, tuple(r * n for r, n in zip(reps, shape, strict=True)))
+
+
+def _back(shift):
+    return tuple(-s for s in shift) if isinstance(shift, (tuple, list)) else -shift
+
+
+@primitive(
+    np.roll, vjp={"a": lambda g, shift, axis: roll.inner(g, _back(shift), axis)}, linear="each",
+    samples=lambda: [
+        Sample(arrays((2, 3)), 1),
+        Sample(arrays((2, 3)), -2, 1),
+        Sample(arrays((2, 3)), (1, 2), (0, 1)),
+        Sample(np.zeros((0, 2)), 1, 0),
+    ],
+)  # fmt: skip
+def roll(a, shift, axis=None):
+    """Elements moved along an axis; those that fall off come in at the other end.
+
+    Parameters
+    ----------
+    a : array_like
+    shift : int or tuple of int
+    axis : int or tuple of int, optional
+        None works on the flattened array.
+
+    Returns
+    -------
+    Tensor
+
+    Examples
+    --------
+    >>> roll(Tensor(np.arange(4.0)), 1).numpy().tolist()
+    [3.0, 0.0, 1.0, 2.0]
+    """
+    return namespace(a).roll(a, shift, axis)
+
+
+@composed(np.flip, samples=lambda: [Sample(arrays((2, 3))), Sample(arrays((2, 3)), 1), Sample(arrays((2, 3, 2)), (0, -1))])
+def flip(m, axis=None):
+    """Elements in the reverse order along one, several or all axes.
+
+    Parameters
+    ----------
+    m : array_like
+    axis : int or tuple of int, optional
+
+    Returns
+    -------
+    Tensor
+
+    Examples
+    --------
+    >>> flip(Tensor(np.arange(3.0))).numpy().tolist()
+    [2.0, 1.0, 0.0]
+    """
+    m = as_tensor(m)
+    axes = axes_of(axis, m.ndim)
+    return m[tuple(slice(None, None, -1) if i in axes else slice(None) for i in range(m.ndim))]
+
+
+@composed(np.fliplr, samples=lambda: [Sample(arrays((2, 3)))])
+def fliplr(m):
+    """Columns in the reverse order: `flip` along axis 1."""
+    return flip(m, 1)
+
+
+@composed(np.flipud, samples=lambda: [Sample(arrays((2, 3)))])
+def flipud(m):
+    """Rows in the reverse order: `flip` along axis 0."""
+    return flip(m, 0)
+
+
+@composed(np.rot90, samples=lambda: [*(Sample(arrays((2, 3)), k) for k in range(-1, 4)), Sample(arrays((2, 3, 4)), 1, (2, 0))])
+def rot90(m, k=1, axes=(0, 1)):
+    """Turned by `k` quarters of a circle in the plane of two axes, from the first to the second.
+
+    Parameters
+    ----------
+    m : array_like, at least 2-D
+    k : int, default 1
+    axes : pair of int
+
+    Returns
+    -------
+    Tensor
+
+    Examples
+    --------
+    >>> rot90(Tensor(np.array([[1.0, 2.0]]))).numpy().tolist()
+    [[2.0], [1.0]]
+    """
+    first, second = axes_of(tuple(axes), len(shape_of(m)))
+    k %= 4
+    if k == 0:
+        return as_tensor(m)
+    if k == 2:
+        return flip(m, (first, second))
+    return swapaxes(flip(m, second), first, second) if k == 1 else flip(swapaxes(m, first, second), second)
+
+
+# ---------------------------------------------------------------- padding and triangles
+
+
+def _widths(pad_width, ndim):
+    """((before, after), ...) for each axis."""
+    if isinstance(pad_width, dict):
+        found = [(0, 0)] * ndim
+        for axis, width in pad_width.items():
+            found[axis_of(axis, ndim)] = (width, width) if isinstance(width, int) else tuple(width)
+        return tuple(found)
+    widths = np.broadcast_to(np.asarray(pad_width), (ndim, 2))
+    return tuple((int(a), int(b)) for a, b in widths)
+
+
+@primitive(
+    vjp={
+        "array": lambda g, array_shape, widths: g[
+            tuple(slice(a, a + n) for (a, _), n in zip(widths, array_shape, strict=True))
+        ]
+    },
+    jvp={"array": lambda t, widths: _pad_constant.inner(t, widths, 0)}, name="pad_constant",
+    samples=lambda: [
+        Sample(arrays((2, 3)), ((1, 0), (2, 1)), 0.5),
+        Sample(arrays((3,)), ((0, 2),), 0),
+        Sample(arrays(()), (), 0),
+    ],
+)  # fmt: skip
+def _pad_constant(array, widths, value):
+    """Padded with a number."""
+    return namespace(array).pad(array, widths, constant_values=value)
+
+
+@composed(
+    np.pad,
+    samples=lambda: [
+        Sample(arrays((2, 3)), 1),
+        Sample(arrays((2, 3)), ((1, 2), (0, 1)), constant_values=0.5),
+        *(Sample(arrays((3, 4)), ((1, 2), (2, 1)), mode) for mode in ("edge", "reflect", "symmetric", "wrap")),
+        Sample(arrays((3,)), (0, 5), "wrap"),
+    ],
+)  # fmt: skip
+def pad(array, pad_width, mode="constant", *, constant_values=0):
+    """An array with a border.
+
+    Parameters
+    ----------
+    array : array_like
+    pad_width : int, pair of int, sequence of pairs, or dict of axis to these
+        How many elements to put before and after, along each axis.
+    mode : {"constant", "edge", "reflect", "symmetric", "wrap"}
+        What to put there: a number, the last element, the array reflected (without or with its last element), or the
+        other end of it.
+    constant_values : float, default 0
+        The number for "constant".
+
+    Returns
+    -------
+    Tensor
+
+    Raises
+    ------
+    TypeError
+        For other modes of `numpy.pad`, which have no gradient here.
+
+    Examples
+    --------
+    >>> pad(Tensor(np.array([1.0, 2.0])), 1).numpy().tolist()
+    [0.0, 1.0, 2.0, 0.0]
+    """
+    shape = shape_of(array)
+    widths = _widths(pad_width, len(shape))
+    if mode == "constant":
+        if not np.isscalar(constant_values):
+            raise TypeError("pad: constant_values must be one number")
+        return _pad_constant(array, widths, constant_values)
+    if mode not in ("edge", "reflect", "symmetric", "wrap"):
+        raise TypeError(f"pad: mode {mode!r} has no gradient here; there are constant, edge, reflect, symmetric and wrap")
+    from .index import take
+
+    for axis, (before, after) in enumerate(widths):
+        if before or after:
+            array = take(array, np.pad(np.arange(shape[axis]), (before, after), mode), axis)  # type: ignore[call-overload]
+    return as_tensor(array)
+
+
+def _triangles():
+    return [Sample(arrays((3, 4))), Sample(arrays((2, 3, 3)), 1), Sample(arrays((3, 3)), -1), Sample(arrays((0, 2)))]
+
+
+@primitive(np.tril, vjp={"m": lambda g, k: tril.inner(g, k)}, linear="each", samples=_triangles)
+def tril(m, k=0):
+    """Zeros above the `k`-th diagonal.
+
+    Parameters
+    ----------
+    m : array_like, shape (..., rows, columns)
+    k : int, default 0
+        0 is the main diagonal; larger ones lie above it.
+
+    Returns
+    -------
+    Tensor
+
+    Examples
+    --------
+    >>> tril(Tensor(np.ones((2, 2)))).numpy().tolist()
+    [[1.0, 0.0], [1.0, 1.0]]
+    """
+    return namespace(m).tril(m, k)
+
+
+@primitive(np.triu, vjp={"m": lambda g, k: triu.inner(g, k)}, linear="each", samples=_triangles)
+def triu(m, k=0):
+    """Zeros below the `k`-th diagonal.
+
+    Parameters
+    ----------
+    m : array_like, shape (..., rows, columns)
+    k : int, default 0
+        0 is the main diagonal; larger ones lie above it.
+
+    Returns
+    -------
+    Tensor
+
+    Examples
+    --------
+    >>> triu(Tensor(np.ones((2, 2)))).numpy().tolist()
+    [[1.0, 1.0], [0.0, 1.0]]
+    """
+    return namespace(m).triu(m, k)
+
+
+# ---------------------------------------------------------------- copies and casts
+
+
+@primitive(np.copy, vjp={"a": lambda g: g}, linear="each", methods="copy", samples=lambda: [Sample(arrays((2, 3)))])
+def copy(a):
+    """A Tensor with the same values: of a Variable its present value.
+
+    Parameters
+    ----------
+    a : array_like
+
+    Returns
+    -------
+    Tensor
+    """
+    return a.copy()
+
+
+@primitive(
+    vjp={"x": lambda g, x_dtype: cast(g, x_dtype)}, linear="each", name="astype",
+    samples=lambda: [Sample(arrays((2, 3)), np.float32, smooth=False), Sample(arrays((2, 3)), np.complex128)],
+)  # fmt: skip
+def _astype(x, dtype):
+    """`x` in another dtype."""
     return x.astype(dtype)
 
-astype = op(forward=astype, vjp={"x": lambda g, x_dtype: g.astype(x_dtype)}, linear="each", methods="astype")
 
-def stack(arrays, axis=0):
-    return namespace(arrays[0]).stack(arrays, axis)
+@composed(np.astype, methods="astype")
+def astype(x, dtype, /, *, copy=True):
+    """The values in another dtype. Through integers and bools no gradient passes.
 
-stack = op(np.stack, forward=stack, arity="sequence", vjp={"arrays": lambda g, i, axis: g[(slice(None),)*axis+(i,)]}, linear="all")
-def concatenate(arrays, axis=0):
-    return namespace(arrays[0]).concatenate(arrays, axis)
+    Parameters
+    ----------
+    x : array_like
+    dtype : dtype
+    copy : bool
+        Without meaning here.
 
-concatenate = op(np.concatenate, forward=concatenate, arity="sequence", vjp={"arrays": lambda g, i, arrays_shapes, axis: g}, linear="all")
-equal = constant(np.equal)
-floor = constant(np.floor)
+    Returns
+    -------
+    Tensor
+
+    Examples
+    --------
+    >>> astype(Tensor(np.array([1.7])), np.int32).numpy()
+    array([1], dtype=int32)
+    """
+    dtype = np.dtype(dtype)
+    if is_differentiable(dtype):
+        return _astype(x, dtype)
+    x = as_tensor(x)
+    mark_break(x, f"a cast to {dtype} passes no gradient")
+    return Tensor(x.array.astype(dtype))
+
+
+registry.ops["astype"].public = astype

@@ -1,0 +1,139 @@
+"""NumPy functions through which no gradient passes, and those that only ask. Floor 2.
+
+Constants have integer, bool or step output: they take Tensors and return Tensors. Queries return what NumPy returns.
+"""
+
+import numpy as np
+
+from ..base.nest import map_nest
+from ..engine import registry
+from ..engine.declare import reduces
+from ..engine.op import constant
+from ..engine.protocol import Operand, mark_break
+from ..engine.tensor import Tensor
+
+__all__ = [
+    "all", "any", "argmax", "argmin", "argpartition", "argsort", "argwhere", "around", "bincount", "bitwise_and",
+    "bitwise_invert", "bitwise_left_shift", "bitwise_not", "bitwise_or", "bitwise_right_shift", "bitwise_xor", "ceil",
+    "count_nonzero", "digitize", "equal", "fix", "flatnonzero", "floor", "floor_divide", "gcd", "greater", "greater_equal",
+    "heaviside", "invert", "isclose", "isfinite", "isin", "isinf", "isnan", "isneginf", "isposinf", "iscomplex", "isreal",
+    "lcm", "left_shift", "less", "less_equal", "lexsort", "logical_and", "logical_not", "logical_or", "logical_xor",
+    "nanargmax", "nanargmin", "nextafter", "nonzero", "not_equal", "ones_like", "right_shift", "rint", "round", "searchsorted",
+    "sign", "signbit", "spacing", "stop_gradient", "trunc", "unravel_index", "zeros_like", "full_like", "empty_like",
+]  # fmt: skip
+
+# ---------------------------------------------------------------- comparisons and logic
+
+equal = constant(np.equal)
+not_equal = constant(np.not_equal)
+less = constant(np.less, "__lt__")
+less_equal = constant(np.less_equal, "__le__")
+greater = constant(np.greater, "__gt__")
+greater_equal = constant(np.greater_equal, "__ge__")
+logical_and = constant(np.logical_and)
+logical_or = constant(np.logical_or)
+logical_xor = constant(np.logical_xor)
+logical_not = constant(np.logical_not)
+bitwise_and = constant(np.bitwise_and, "__and__ __rand__")
+bitwise_or = constant(np.bitwise_or, "__or__ __ror__")
+bitwise_xor = constant(np.bitwise_xor, "__xor__ __rxor__")
+invert = bitwise_not = bitwise_invert = constant(np.invert, "__invert__")
+left_shift = bitwise_left_shift = constant(np.left_shift, "__lshift__ __rlshift__")
+right_shift = bitwise_right_shift = constant(np.right_shift, "__rshift__ __rrshift__")
+isclose = constant(np.isclose)
+isin = constant(np.isin)
+isfinite = constant(np.isfinite)
+isinf = constant(np.isinf)
+isnan = constant(np.isnan)
+isneginf = constant(np.isneginf)
+isposinf = constant(np.isposinf)
+isreal = constant(np.isreal)
+iscomplex = constant(np.iscomplex)
+any = constant(np.any, methods="any")
+all = constant(np.all, methods="all")
+count_nonzero = constant(np.count_nonzero)
+reduces(np.logical_or, any)
+reduces(np.logical_and, all)
+
+# ---------------------------------------------------------------- steps
+
+floor = constant(np.floor, "__floor__")
+ceil = constant(np.ceil, "__ceil__")
+trunc = constant(np.trunc, "__trunc__")
+fix = constant(np.fix)
+rint = constant(np.rint)
+round = constant(np.round, methods="round")
+around = constant(np.around)
+sign = constant(np.sign)
+signbit = constant(np.signbit)
+heaviside = constant(np.heaviside)
+floor_divide = constant(np.floor_divide, "__floordiv__ __rfloordiv__")
+nextafter = constant(np.nextafter)
+spacing = constant(np.spacing)
+
+# ---------------------------------------------------------------- where something lies, and integers
+
+argmax = constant(np.argmax, methods="argmax")
+argmin = constant(np.argmin, methods="argmin")
+nanargmax = constant(np.nanargmax)
+nanargmin = constant(np.nanargmin)
+argsort = constant(np.argsort, methods="argsort")
+argpartition = constant(np.argpartition, methods="argpartition")
+lexsort = constant(np.lexsort)
+searchsorted = constant(np.searchsorted, methods="searchsorted")
+digitize = constant(np.digitize)
+bincount = constant(np.bincount)
+nonzero = constant(np.nonzero, methods="nonzero")
+flatnonzero = constant(np.flatnonzero)
+argwhere = constant(np.argwhere)
+unravel_index = constant(np.unravel_index)
+gcd = constant(np.gcd)
+lcm = constant(np.lcm)
+
+# ---------------------------------------------------------------- new arrays like another
+
+zeros_like = constant(np.zeros_like)
+ones_like = constant(np.ones_like)
+empty_like = constant(np.empty_like)
+full_like = constant(np.full_like)
+
+# ---------------------------------------------------------------- questions
+
+registry.queries.update([
+    np.shape, np.ndim, np.size, np.allclose, np.array_equal, np.array_equiv, np.array2string, np.array_repr, np.array_str,
+    np.iscomplexobj, np.isrealobj, np.result_type, np.can_cast, np.min_scalar_type, np.common_type, np.may_share_memory,
+    np.shares_memory, np.save, np.savez, np.savez_compressed, np.savetxt, np.einsum_path, np.histogram, np.histogram_bin_edges,
+])  # fmt: skip
+
+# ---------------------------------------------------------------- on purpose
+
+
+def stop_gradient(x):
+    """The same value, through which no gradient passes.
+
+    Parameters
+    ----------
+    x : Tensor or Variable, or nest of them
+        Anything else in the nest stays as it is.
+
+    Returns
+    -------
+    nest like x
+        Tensors that no tape follows.
+
+    Examples
+    --------
+    >>> import autograd_vs as av
+    >>> av.grad(lambda x: x * stop_gradient(x))(3.0).item()
+    3.0
+    """
+    return map_nest(_stopped, x)
+
+
+def _stopped(x):
+    if not isinstance(x, Operand):
+        return x
+    mark_break(x, "stop_gradient")
+    if hasattr(x, "assign"):  # the value of a variable as it is now
+        return Tensor(x)
+    return Tensor(x.array)

@@ -1,0 +1,528 @@
+"""Indexing: reading at an index, updates at an index that return a new Tensor, gathering and scattering. Floor 2.
+
+An index is an attribute of its op, not an operand. `_settled` brings it into the form that entries keep: a tuple (or
+one basic part) in which arrays are integer or bool arrays that nobody writes to, or Tensors of these.
+"""
+
+from math import prod
+
+import numpy as np
+
+from ..base.backend import as_array, is_array, is_writable, namespace
+from ..engine.cotangent import IndexedSlices
+from ..engine.declare import composed, primitive
+from ..engine.op import fit
+from ..engine.protocol import Operand, install
+from ..engine.record import active
+from ..engine.samples import Sample, arrays, integers
+from ..engine.tensor import Tensor, as_tensor
+from .shape import axis_of, cast, ravel
+
+__all__ = ["take", "take_along_axis"]
+
+BASIC = {int, slice, type(None), type(Ellipsis)}
+
+# ---------------------------------------------------------------- the forms of an index
+
+
+def _settled(index):
+    """An index in the form that entries keep; basic ones come back as they are."""
+    if index.__class__ in BASIC:
+        return index
+    if index.__class__ is tuple:
+        for part in index:
+            if part.__class__ not in BASIC:
+                return tuple(map(_part, index))
+        return index
+    return (_part(index),)
+
+
+def _part(part):
+    if part.__class__ in BASIC or isinstance(part, np.integer):
+        return part
+    if isinstance(part, Operand):
+        if part.dtype.kind not in "biu":
+            raise IndexError(f"an index must be integer or bool, got a {type(part).__name__} of dtype {part.dtype}")
+        return part if part.__class__ is Tensor else Tensor(part)
+    given = is_array(part)
+    array = as_array(part)
+    if not given and array.size == 0:
+        array = array.astype(np.intp)
+    if array.dtype.kind not in "biu":
+        raise IndexError(f"an index must be integer or bool, got dtype {array.dtype}")
+    return array.copy() if given and active() is not None and is_writable(array) else array
+
+
+def _bare(index):
+    """An index for bare arrays."""
+    if index.__class__ is tuple:
+        return tuple([p.array if p.__class__ is Tensor else p for p in index])
+    return index
+
+
+def _is_plain(index) -> bool:
+    """Can no element be addressed twice? True for basic indices and bool masks."""
+    parts = index if index.__class__ is tuple else (index,)
+    return all(p.__class__ in BASIC or isinstance(p, np.integer) or p.dtype.kind == "b" for p in parts)
+
+
+def _is_rows(index) -> bool:
+    """Is it one array of integers, and nothing else (but full slices)?"""
+    if index.__class__ is not tuple or index[0].__class__ in BASIC or isinstance(index[0], np.integer):
+        return False
+    return index[0].dtype.kind in "iu" and all(p is Ellipsis or p == slice(None) for p in index[1:])
+
+
+# ---------------------------------------------------------------- reading
+
+
+def _getitem_samples():
+    x = arrays((3, 4, 2))
+    rows, columns = np.array([2, 0, 2]), np.array([[1], [3]])
+    mask = x[..., 0] > 0
+    forms = [
+        1, -1, slice(None, None, -2), (0, slice(1, 3)), (Ellipsis, 0), (None, 1, None, Ellipsis), (slice(1, 1),),
+        (rows, slice(None), 1), (slice(None), rows), (rows, 1), (columns, rows[:2]), (rows, slice(None), rows - 1),
+        (columns, None, slice(None), np.array([0, 1])), mask, (mask,), (mask, 0), (slice(None), mask[0]), (0, mask[0], 1),
+        x > 0, (mask[:, 0], slice(None), 1), (), True, np.array(False), ([0, 1], [1, 1]), np.array([[0, 1], [1, 1]]),
+    ]  # fmt: skip
+    found = [Sample(x, index) for index in forms]
+    return [*found, Sample(arrays(()), ()), Sample(x[::2].T, (0, rows - 2)), Sample(arrays((3,), dtype=complex), rows)]
+
+
+@primitive(
+    vjp={"x": lambda g, x_shape, index: scatter_add.inner(g, index, x_shape)},
+    linear="each", view=True, name="getitem", samples=_getitem_samples,
+)  # fmt: skip
+def _getitem(x, index):
+    """``x[index]``."""
+    return x[_bare(index)]
+
+
+def _at_index(self, index):
+    """``t[index]`` with every form of index that NumPy has; Tensors may be indices."""
+    if index.__class__ not in BASIC:
+        index = _settled(index)
+        if _is_rows(index) and self.ndim:
+            return _take(self, index[0], 0)
+    return _getitem(self, index)
+
+
+install("__getitem__", _at_index)
+
+
+def _scatter_samples():
+    return [
+        Sample(arrays((2, 3)), (slice(None), 1), (2, 4, 3)),
+        Sample(arrays((3,)), (np.array([1, 1, 0]),), (4,)),
+        Sample(arrays((2, 2)), (np.array([[1, 1], [0, -1]]), 0), (3, 2)),
+    ]
+
+
+@primitive(
+    vjp={"g": lambda g, index: _getitem.inner(g, index)}, arity=1, linear="each", name="scatter_add", samples=_scatter_samples,
+)  # fmt: skip
+def scatter_add(g, index, shape):
+    """Zeros of `shape` to which `g` is added at the index: the gradient of reading there."""
+    y = namespace(g).zeros(shape, g.dtype)
+    if _is_plain(index):
+        y[_bare(index)] = g
+    else:
+        namespace(y).add.at(y, _bare(index), g)
+    return y
+
+
+# ---------------------------------------------------------------- rows
+
+
+@primitive(
+    vjp={"values": lambda g, indices: _take.inner(g, indices, 0)}, arity=1, linear="each", name="scatter_rows",
+    samples=lambda: [
+        Sample(arrays((3, 2)), np.array([1, 1, 3]), (4, 2)),
+        Sample(arrays((2, 2, 2)), np.array([0, 2]), (3, 2, 2)),
+        Sample(arrays((4,)), np.array([0, 0, 1, 0]), (2,)),
+        Sample(np.zeros((0, 2)), np.zeros(0, int), (3, 2)),
+    ],
+)  # fmt: skip
+def scatter_rows(values, indices, shape):
+    """Zeros of `shape` to whose rows ``indices[i]`` the ``values[i]`` are added: `IndexedSlices` made dense."""
+    indices = indices.array if isinstance(indices, Operand) else indices
+    xp = namespace(values)
+    y = xp.zeros(shape, values.dtype)
+    if values.ndim < 2 or indices.size < 2 or xp is not np:
+        xp.add.at(y, indices, values)
+        return y
+    # Sorted by row, then summed run by run: several times faster than add.at for rows of numbers.
+    order = indices.argsort(kind="stable")
+    rows = indices[order]
+    starts = np.flatnonzero(np.concatenate(([True], rows[1:] != rows[:-1])))
+    if starts.size == rows.size:
+        y[indices] = values
+    else:
+        y[rows[starts]] = np.add.reduceat(values[order], starts, 0)
+    return y
+
+
+def _take_vjp(g, indices, a_shape, axis, mode):
+    n = a_shape[axis]
+    indices = indices.astype(np.intp) if indices.dtype.kind == "u" else indices
+    if mode == "clip":
+        indices = indices.clip(0, n - 1)
+    elif mode == "wrap":
+        indices = indices % n
+    else:
+        indices = indices + (indices < 0) * n
+    if axis:
+        lead = axis_of(axis, len(a_shape))
+        g = g.transpose((*range(lead, lead + indices.ndim), *range(lead), *range(lead + indices.ndim, g.ndim)))
+        rows = (n, *a_shape[:lead], *a_shape[lead + 1 :])
+        dense = scatter_rows.inner(g.reshape((-1, *rows[1:])), indices.reshape(-1), rows)
+        return dense.transpose((*range(1, lead + 1), 0, *range(lead + 1, len(a_shape))))
+    if isinstance(indices, Operand):
+        indices = indices.array
+    size = prod(indices.shape)
+    return IndexedSlices(g.reshape((size, *a_shape[1:])), indices.reshape(-1), a_shape)
+
+
+def _take_samples():
+    ids = integers((2, 2), -3, 3)
+    return [
+        Sample(arrays((3, 2)), np.array([0, 2, 2]), 0),
+        Sample(arrays((3, 2)), ids, 0),
+        Sample(arrays((2, 3, 2)), ids, 1),
+        Sample(arrays((2, 3)), np.array(1), -1),
+        Sample(arrays((4,)), np.array([5, -9]), 0, "wrap"),
+        Sample(arrays((4,)), np.array([5, -9, 5]), 0, "clip"),
+        Sample(arrays((3, 2)), np.zeros(0, int), 0),
+    ]
+
+
+@primitive(
+    vjp={"a": _take_vjp}, arity=2, jvp={"a": lambda t, indices, axis, mode: _take.inner(t, indices, axis, mode)}, name="take",
+    samples=_take_samples,
+)  # fmt: skip
+def _take(a, indices, axis, mode="raise"):
+    """Sub-arrays of `a` along an axis."""
+    if namespace(a) is np:
+        return a.take(indices, axis, None, mode)
+    if mode == "raise":  # CuPy wraps round instead
+        n = a.shape[axis]
+        if indices.size and not (-n <= int(indices.min()) and int(indices.max()) < n):
+            raise IndexError(f"take: an index is out of bounds for axis {axis} of size {n}")
+        mode = "wrap"
+    return a.take(indices if mode == "wrap" else indices.clip(0, a.shape[axis] - 1), axis)
+
+
+@composed(np.take, methods="take", samples=lambda: [*_take_samples(), Sample(arrays((2, 3)), np.array([5, 0])), Sample(arrays((2, 3)), 1, 1)])
+def take(a, indices, axis=None, out=None, mode="raise"):
+    """The sub-arrays of `a` at `indices` along an axis: ``a[..., indices, ...]``.
+
+    Parameters
+    ----------
+    a : array_like
+    indices : array_like, int
+    axis : int, optional
+        None works on the flattened array.
+    out : None
+        Not supported.
+    mode : {"raise", "wrap", "clip"}
+        What becomes of indices out of bounds.
+
+    Returns
+    -------
+    Tensor
+
+    Raises
+    ------
+    IndexError
+        If an index is out of bounds and `mode` is "raise".
+
+    Notes
+    -----
+    Along axis 0 the gradient for a Variable is an `IndexedSlices`: its cost does not depend on the number of rows.
+
+    Examples
+    --------
+    >>> take(Tensor(np.array([[1.0], [2.0]])), np.array([1, 1]), axis=0).numpy().tolist()
+    [[2.0], [2.0]]
+    """
+    if isinstance(out, str):  # the op's own order of arguments
+        out, mode = None, out
+    if out is not None:
+        raise TypeError("take: out= is not supported for Tensors; use the Tensor that it returns")
+    if not isinstance(indices, Operand):
+        indices = as_array(indices)
+        if not indices.size:
+            indices = indices.astype(np.intp)
+    if indices.dtype.kind not in "iu":
+        raise IndexError(f"take: indices must be integers, got dtype {indices.dtype}")
+    if axis is None:
+        a, axis = ravel(a), 0
+    return _take(a, indices, axis, mode)
+
+
+def _along(indices, axis, shape):
+    """The index that pairs each element of `indices` with its own place along all axes but `axis`."""
+    xp = namespace(indices)
+    parts = []
+    for i, n in enumerate(shape):
+        if i == axis:
+            parts.append(indices)
+        elif indices.shape[i] == 1 and n != 1:
+            parts.append(xp.arange(n).reshape(tuple(-1 if j == i else 1 for j in range(len(shape)))))
+        else:
+            parts.append(xp.arange(indices.shape[i]).reshape(tuple(-1 if j == i else 1 for j in range(len(shape)))))
+    return tuple(parts)
+
+
+def _take_along_vjp(g, indices, arr_shape, axis):
+    if isinstance(indices, Operand):
+        indices = indices.array
+    return scatter_add.inner(g, _along(indices, axis_of(axis, len(arr_shape)), arr_shape), arr_shape)
+
+
+@primitive(
+    vjp={"arr": _take_along_vjp}, arity=2, name="take_along_axis",
+    jvp={"arr": lambda t, indices, axis: take_along.inner(t, indices, axis)},
+    samples=lambda: [
+        Sample(arrays((2, 4)), np.array([[0, 0], [3, 1]]), 1),
+        Sample(arrays((3, 2)), np.array([[2, -1]]), 0),
+        Sample(arrays((2, 3, 2)), np.array([[[1], [0], [1]]]), -1),
+    ],
+)  # fmt: skip
+def take_along(arr, indices, axis):
+    """Elements of `arr` along an axis, by an index for each place."""
+    return arr[_along(indices, axis_of(axis, arr.ndim), arr.shape)]
+
+
+@composed(np.take_along_axis, samples=lambda: [Sample(arrays((2, 3)), np.array([5, 0, 0]), None)])
+def take_along_axis(arr, indices, axis=-1):
+    """Elements along an axis, by an index for each place, as `argsort` and `argmax` (with keepdims) give them.
+
+    Parameters
+    ----------
+    arr : array_like
+    indices : array_like, int
+        Of as many dimensions as `arr`; the others than `axis` broadcast.
+    axis : int or None
+        None works on the flattened array.
+
+    Returns
+    -------
+    Tensor
+
+    Examples
+    --------
+    >>> x = Tensor(np.array([[3.0, 1.0, 2.0]]))
+    >>> take_along_axis(x, np.argsort(x), axis=1).numpy().tolist()
+    [[1.0, 2.0, 3.0]]
+    """
+    arr, indices = as_tensor(arr), as_tensor(indices)
+    if indices.dtype.kind not in "iu":
+        raise IndexError(f"take_along_axis: indices must be integers, got dtype {indices.dtype}")
+    if axis is None:
+        arr, axis = ravel(arr), 0
+    if arr.ndim != indices.ndim:
+        raise ValueError(f"take_along_axis: indices have {indices.ndim} dimensions, the array has {arr.ndim}")
+    return take_along(arr, indices, axis)
+
+
+# ---------------------------------------------------------------- updates: t.at[i].set(v) and its kin
+# The public form of each settles the index and makes `value` an array; the rules see (x, value, index).
+
+
+def _updated(a, value, index, how):
+    """A copy of `a`, changed at the index."""
+    fits = np.can_cast(value.dtype, a.dtype, "same_kind")
+    y = a.copy() if fits else a.astype(np.result_type(a.dtype, value.dtype))
+    how(y, _bare(index), value)
+    return y
+
+
+def _assign(y, index, value):
+    y[index] = value
+
+
+def _winners(shape, index):
+    """Which values are kept where an index occurs several times and one is set: the last; None if that cannot be."""
+    if _is_plain(index):
+        return None
+    bare = _bare(index)
+    arrays_ = [p for p in bare if is_array(p)]
+    xp = namespace(arrays_[0])
+    order = xp.zeros(shape, np.intp)
+    places = xp.arange(prod(order[bare].shape)).reshape(order[bare].shape)
+    xp.maximum.at(order, bare, places)
+    return order[bare] == places
+
+
+def _set_value_vjp(g, value_shape, value_dtype, index, x_shape):
+    taken = _getitem.inner(g, index)
+    winners = _winners(x_shape, index)
+    if winners is not None:
+        taken = taken * winners
+    return fit(taken, value_shape, value_dtype)
+
+
+def _update_samples(multiply=False):
+    def samples():
+        x = arrays((3, 4), apart=1.0)
+        found = [
+            Sample(x, arrays((4,), seed=1), 1),
+            Sample(x, arrays((), seed=2), (slice(None), slice(None, None, 2))),
+            Sample(x, arrays((3, 1), seed=3), (slice(None), slice(1, 3))),
+            Sample(x, arrays((2,), seed=4), (np.array([2, 0]), np.array([1, 1]))),
+            Sample(x, 0.7, (x > 0,)),
+            Sample(arrays(()), arrays((), seed=5), ()),
+        ]
+        if not multiply:
+            found.append(Sample(x, arrays((3, 4), seed=6, apart=0.5), (np.array([1, 1, 0]),)))
+        return found
+
+    return samples
+
+
+@primitive(
+    vjp={
+        "x": lambda g, x_dtype, index: cast(_index_set.inner(g, g.dtype.type(0), index), x_dtype),
+        "value": _set_value_vjp,
+    },
+    jvp={
+        "x": lambda t, index: _index_set.inner(t, t.dtype.type(0), index),
+        "value": lambda t, x_shape, index: _spread_out(t, index, x_shape),
+    },
+    name="index_set", samples=_update_samples(),
+)  # fmt: skip
+def _index_set(x, value, index):
+    """`x` with `value` at the index; where an index occurs twice the last one stays."""
+    return _updated(x, value, index, _assign)
+
+
+def _spread_out(t, index, shape):
+    """The tangent of a value that was set: zeros elsewhere."""
+    zeros = namespace(t.array).zeros(shape, t.dtype)
+    return _index_set.inner(zeros, t, index)
+
+
+def _add_at(y, index, value):
+    namespace(y).add.at(y, index, value)
+
+
+@primitive(
+    vjp={
+        "x": lambda g, x_dtype: cast(g, x_dtype),
+        "value": lambda g, value_shape, value_dtype, index: fit(_getitem.inner(g, index), value_shape, value_dtype),
+    },
+    jvp={
+        "x": lambda t: t,
+        "value": lambda t, x_shape, index: _index_add.inner(namespace(t.array).zeros(x_shape, t.dtype), t, index),
+    },
+    name="index_add", samples=_update_samples(),
+)  # fmt: skip
+def _index_add(x, value, index):
+    """`x` with `value` added at the index, once for each time that it occurs."""
+    return _updated(x, value, index, _add_at)
+
+
+def _multiply_at(y, index, value):
+    y[index] *= value
+
+
+@primitive(
+    vjp={
+        "x": lambda g, value, x_dtype, index: cast(_index_multiply.inner(g, value, index), x_dtype),
+        "value": lambda g, x, value_shape, value_dtype, index: fit(
+            _getitem.inner(g, index) * _getitem.inner(x, index), value_shape, value_dtype
+        ),
+    },
+    jvp={
+        "x": lambda t, value, index: _index_multiply.inner(t, value, index),
+        "value": lambda t, x, index: scatter_add.inner(t * _getitem.inner(x, index), index, x.shape),
+    },
+    name="index_multiply", samples=_update_samples(multiply=True),
+)  # fmt: skip
+def _index_multiply(x, value, index):
+    """`x` multiplied by `value` at an index that names each element at most once."""
+    return _updated(x, value, index, _multiply_at)
+
+
+def _shares(g, x, value, y, index):
+    """`g` divided by how many of the candidates for each element are equal to the extreme."""
+    ties = (value == _getitem.inner(y, index)).astype(g.dtype)
+    return g / _index_add.inner((x == y).astype(g.dtype), ties, index)
+
+
+def _extreme_rules():
+    return {
+        "x": lambda g, x, value, y, x_dtype, index: cast(_shares(g, x, value, y, index) * (x == y), x_dtype),
+        "value": lambda g, x, value, y, value_shape, value_dtype, index: fit(
+            _getitem.inner(_shares(g, x, value, y, index), index) * (value == _getitem.inner(y, index)), value_shape, value_dtype
+        ),
+    }
+
+
+@primitive(vjp=_extreme_rules(), name="index_max", samples=_update_samples())
+def _index_max(x, value, index):
+    """The larger of `x` and `value` at the index; equal candidates share the gradient."""
+    return _updated(x, value, index, lambda y, i, v: namespace(y).maximum.at(y, i, v))
+
+
+@primitive(vjp=_extreme_rules(), name="index_min", samples=_update_samples())
+def _index_min(x, value, index):
+    """The smaller of `x` and `value` at the index; equal candidates share the gradient."""
+    return _updated(x, value, index, lambda y, i, v: namespace(y).minimum.at(y, i, v))
+
+
+def _rounds(shape, index):
+    """The occurrences of an index in rounds, in each of which no element comes twice: (values' mask) or None if one does."""
+    bare = _bare(index)
+    arrays_ = [p for p in bare if is_array(p)]
+    xp = namespace(arrays_[0])
+    flat = xp.arange(prod(shape)).reshape(shape)[bare]
+    order = flat.reshape(-1).argsort(kind="stable")
+    rows = flat.reshape(-1)[order]
+    run = xp.arange(rows.size)
+    first = xp.concatenate((xp.ones(1, bool), rows[1:] != rows[:-1])) if rows.size else xp.ones(0, bool)
+    number = xp.empty(rows.size, np.intp)
+    number[order] = run - xp.maximum.accumulate(xp.where(first, run, 0))
+    return flat, number.reshape(flat.shape)
+
+
+def _multiplied(x, value, index):
+    """`index_multiply` where an element may occur several times: one round for each time."""
+    if _is_plain(index):
+        return _index_multiply(x, value, index)
+    flat, number = _rounds(x.shape, index)
+    if not number.size or not number.any():
+        return _index_multiply(x, value, index)
+    values = (value + np.zeros(flat.shape, value.dtype)).reshape(-1)
+    y = x.reshape(-1)
+    for i in range(int(number.max()) + 1):
+        mask = (number == i).reshape(-1)
+        y = _index_multiply(y, values[mask], (flat.reshape(-1)[mask],))
+    return y.reshape(x.shape)
+
+
+def _public(op, name):
+    """The form of an update that `t.at[...]` calls: it takes any index and any value."""
+
+    def update(x, value, index):
+        x, index = as_tensor(x), _settled(index)
+        if value.__class__ in (float, int, bool, complex):
+            value = as_array(value, np.result_type(x.dtype, value))
+        return op(x, value, index)
+
+    update.__name__ = update.__qualname__ = name
+    update.__doc__ = f"`x` with an update at an index: ``x.at[index].{name.removeprefix('index_')}(value)``."
+    return update
+
+
+index_set = _public(_index_set, "index_set")
+index_add = _public(_index_add, "index_add")
+index_multiply = _public(_multiplied, "index_multiply")
+index_min = _public(_index_min, "index_min")
+index_max = _public(_index_max, "index_max")
+for _op, _call in (
+    (_index_set, index_set), (_index_add, index_add), (_index_multiply, index_multiply), (_index_min, index_min), (_index_max, index_max),
+):  # fmt: skip
+    _op.op.public = _call
