@@ -411,7 +411,9 @@ class Optimizer:
 
     def __repr__(self):
         rate = self._learning_rate
-        shown = rate if isinstance(rate, float) else getattr(rate, "name", None) or getattr(rate, "__name__", rate)
+        # a schedule is a function made by another one, whose name says more than "<lambda>"
+        shown = getattr(rate, "__qualname__", getattr(rate, "name", rate))
+        shown = shown.partition(".<locals>")[0] if isinstance(shown, str) else shown
         others = "".join(f", {what}={getattr(self, what)!r}" for what in self.hyperparameters)
         return (
             f"<{type(self).__name__} {self.name!r}: learning_rate={shown}{others}; {self.iterations} iterations, "

@@ -22,7 +22,7 @@ class SlotMapping(Mapping):
         self._name, self._slots = name, slots
 
     def __getitem__(self, key: str) -> Any:
-        prefix, slot, variable = (*key.split("/", 2), "", "")[:3]
+        prefix, slot, variable = (*str(key).split("/", 2), "", "")[:3]
         if prefix != self._name or slot not in (*self._slots.names, "step") or variable not in self._slots:
             raise KeyError(key)
         if slot == "step":

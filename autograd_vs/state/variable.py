@@ -82,7 +82,9 @@ class Variable(Operand):
             kind = backend.as_array(value).dtype.kind
             dtype = default_dtype() if kind in "biuf" else None
         array = backend.as_array(value, None if dtype is None else as_dtype(dtype))
-        self.array = array.copy(order="C") if array is value or array.base is not None else array
+        if array is value or array.base is not None or not array.flags.c_contiguous:
+            array = array.copy(order="C")  # updates and views of old values count on this order
+        self.array = array
         self.own_position = variable_position()
         self._trainable = is_differentiable(self.array.dtype) if trainable is None else bool(trainable)
         self.assigned = False  # `written` makes it True

@@ -1,0 +1,552 @@
+"""All optimizers, by one list: PyTorch's trajectories, rows against dense, packs, blocks, copies of old values."""
+
+import gc
+import json
+import tracemalloc
+import warnings
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import autograd_vs as av
+import optim
+from autograd_vs.state import packs
+
+GOLDEN = json.loads((Path(__file__).parent / "golden" / "optimizers.json").read_text())
+
+# Every optimizer and variant that the shared tests run over; an entry is all that a new optimizer needs here.
+OPTIMIZERS = {
+    "sgd": lambda **o: optim.SGD(0.05, **o),
+    "sgd_momentum": lambda **o: optim.SGD(0.05, momentum=0.9, **o),
+    "sgd_nesterov": lambda **o: optim.SGD(0.05, momentum=0.9, nesterov=True, **o),
+    "sgd_decay": lambda **o: optim.SGD(0.05, weight_decay=0.1, **o),
+    "sgd_all": lambda **o: optim.SGD(0.05, momentum=0.9, nesterov=True, weight_decay=0.1, **o),
+    "adam": lambda **o: optim.Adam(0.05, **o),
+    "adam_decay": lambda **o: optim.Adam(0.05, weight_decay=0.1, **o),
+    "adam_amsgrad": lambda **o: optim.Adam(0.05, amsgrad=True, **o),
+    "adamw": lambda **o: optim.AdamW(0.05, weight_decay=0.1, **o),
+    "adamw_amsgrad": lambda **o: optim.AdamW(0.05, amsgrad=True, **o),
+}
+each = pytest.mark.parametrize("make", OPTIMIZERS.values(), ids=OPTIMIZERS.keys())
+
+
+@pytest.fixture(autouse=True)
+def own_store():
+    with av.VariableStore():
+        yield
+
+
+def variables(shapes=((3, 4), (4,), (), (2, 3)), dtype=np.float64, names="abcdefgh", seed=0):
+    rng = np.random.default_rng(seed)
+    return [av.Variable(rng.normal(size=s).astype(dtype), name=n) for s, n in zip(shapes, names, strict=False)]
+
+
+def gradients(of, step, dtype=None):
+    """Gradients that depend on the name and the step only."""
+    made = []
+    for v in of:
+        rng = np.random.default_rng([step, *v.op.name.encode()])
+        made.append(np.asarray(rng.normal(size=v.shape), dtype or v.dtype))
+    return made
+
+
+def run(optimizer, of, steps, start=0):
+    for step in range(start, start + steps):
+        optimizer.apply_gradients(zip(gradients(of, step), of, strict=True))
+
+
+def values(of):
+    return [v.numpy() for v in of]
+
+
+def same_bits(a, b):
+    return all(x.dtype == y.dtype and x.tobytes() == y.tobytes() for x, y in zip(a, b, strict=True))
+
+
+# ---------------------------------------------------------------- formulas
+@pytest.mark.parametrize("case", GOLDEN["cases"])
+def test_trajectory_is_pytorchs(case):
+    case, problem = GOLDEN["cases"][case], GOLDEN["problem"]
+    optimizer = getattr(optim, case["optimizer"])(**case["arguments"])
+    of = [av.Variable(np.array(a, np.float64), name=name) for name, a in problem["initial"].items()]
+    cs, ds = ([np.array(problem[k][v.op.name]) for v in of] for k in "cd")
+    for step in range(1, 51):
+        optimizer.apply_gradients(
+            [(c * np.cos(v.numpy()) + 0.2 * d * v.numpy(), v) for v, c, d in zip(of, cs, ds, strict=True)]
+        )
+        for v in of if str(step) in case["params_after_step"] else ():
+            expected = case["params_after_step"][str(step)][v.op.name]
+            np.testing.assert_allclose(v.numpy(), expected, rtol=1e-12, atol=1e-12)
+
+
+@each
+def test_converges_on_a_quadratic(make):
+    v = av.Variable(np.array([3.0, -2.0]))
+    optimizer = make()
+    losses = [optimizer.minimize(lambda: av.sum(v * v), [v]).item() for _ in range(300)]
+    assert losses[-1] < 0.01 * losses[0]
+
+
+@each
+def test_complex_variables_are_pairs_of_reals(make):
+    (real,) = variables([(3, 2)])
+    z = av.Variable(real.numpy()[:, 0] + 1j * real.numpy()[:, 1], name="z")
+    one, two = make(), make()
+    for step in range(5):
+        (g,) = gradients([real], step)
+        one.apply_gradients([(g, real)])
+        two.apply_gradients([(g[:, 0] + 1j * g[:, 1], z)])
+    assert np.array_equal(z.numpy().real, real.numpy()[:, 0])
+    assert np.array_equal(z.numpy().imag, real.numpy()[:, 1])
+    for slot in two.slot_names:
+        assert two.get_slot(z, slot).dtype == np.complex128
+
+
+@each
+def test_half_precision_has_single_precision_slots(make):
+    (v,) = variables([(5,)], np.float16)
+    optimizer = make()
+    run(optimizer, [v], 3)
+    assert v.dtype == np.float16
+    assert np.isfinite(v.numpy()).all()
+    assert all(optimizer.get_slot(v, slot).dtype == np.float32 for slot in optimizer.slot_names)
+
+
+@each
+def test_the_rule_takes_tensors_and_gives_what_arrays_give(make):
+    optimizer = make()
+    rng = np.random.default_rng(0)
+    arrays = [np.abs(rng.normal(size=7)) for _ in range(2 + len(optimizer.slot_names))]
+    scalars = optimizer.scalars(3, 0.1)
+    on_tensors = optimizer.update(*map(av.Tensor, arrays), **scalars)
+    on_arrays = optimizer.update(*[a.copy() for a in arrays], **scalars)
+    for t, a in zip(on_tensors, on_arrays, strict=True):
+        assert isinstance(t, av.Tensor)
+        assert np.array_equal(t.numpy(), a)
+
+
+@each
+def test_a_learning_rate_of_zero_changes_nothing(make):
+    of = variables()
+    optimizer = make()
+    optimizer.learning_rate = 0
+    before = values(of)
+    run(optimizer, of, 3)
+    assert same_bits(before, values(of))
+
+
+# ---------------------------------------------------------------- packs and blocks
+@each
+def test_packed_equals_one_by_one_bit_for_bit(make):
+    together, alone = variables(), variables(names="stuv")
+    packed, single = make(), make()
+    for step in range(20):
+        gs = gradients(together, step)
+        packed.apply_gradients(zip(gs, together, strict=True))
+        for g, v in zip(gs, alone, strict=True):
+            single.apply_gradients([(g, v)])
+    assert same_bits(values(together), values(alone))
+
+
+@each
+def test_blocks_equal_the_whole_bit_for_bit(make, monkeypatch):
+    of, others = variables([(10, 10), (3,)]), variables([(10, 10), (3,)], names="st")
+    whole, blocks = make(), make()
+    gs = [gradients(of, step) for step in range(10)]
+    for g in gs:
+        whole.apply_gradients(zip(g, of, strict=True))
+    monkeypatch.setattr(packs, "BLOCK", 32)
+    monkeypatch.setattr("autograd_vs.state.update.BLOCK", 32)
+    for g in gs:
+        blocks.apply_gradients(zip([g[0].T.copy().T, g[1]], others, strict=True))
+    assert same_bits(values(of), values(others))
+
+
+@each
+def test_a_variable_that_joins_late_starts_at_its_own_step_one(make):
+    early, late, fresh = variables([(3,), (2, 2), (2, 2)])
+    fresh.assign(late)
+    optimizer, other = make(), make()
+    run(optimizer, [early], 10)
+    for step in range(5):
+        (g,) = gradients([late], step)
+        optimizer.apply_gradients([(gradients([early], step)[0], early), (g, late)])
+        other.apply_gradients([(g, fresh)])
+    assert same_bits([late.numpy()], [fresh.numpy()])
+    assert optimizer.get_slot(early, "step").item() == 15
+    assert optimizer.get_slot(late, "step").item() == 5
+
+
+@each
+def test_changing_sets_of_variables_equal_one_by_one(make):
+    of, alone = variables(((3, 4), (4,), (), (2, 3), (5,))), variables(((3, 4), (4,), (), (2, 3), (5,)), names="pqrst")
+    packed, single = make(), make()
+    rng = np.random.default_rng(5)
+    for step in range(30):
+        chosen = [i for i in rng.permutation(5) if rng.random() < 0.6] or [0]
+        gs = gradients(of, step)
+        packed.apply_gradients([(gs[i], of[i]) for i in chosen])
+        for i in chosen:
+            single.apply_gradients([(gs[i], alone[i])])
+    assert same_bits(values(of), values(alone))
+    for v, w in zip(of, alone, strict=True):
+        for slot in (*packed.slot_names, "step"):
+            assert same_bits([packed.get_slot(v, slot).numpy()], [single.get_slot(w, slot).numpy()])
+
+
+@each
+def test_two_optimizers_share_a_variable(make):
+    a, b, c = variables([(3,), (2,), (4,)])
+    one, two = make(name="one"), make(name="two")
+    place = b.array
+    for step in range(5):
+        run(one, [a, b], 1, step)
+        run(two, [b, c], 1, step)
+    assert b.array is place
+    assert one.get_slot(b, "step").item() == two.get_slot(b, "step").item() == 5
+
+
+def test_parameters_never_move():
+    of = variables()
+    where = [v.array.ctypes.data for v in of]
+    run(optim.Adam(), of, 3)
+    assert where == [v.array.ctypes.data for v in of]
+
+
+def test_small_variables_are_one_group_and_large_ones_alone():
+    of = variables([(10,), (20,), (packs.BLOCK,)], np.float32)
+    optimizer = optim.Adam()
+    run(optimizer, of, 1)
+    groups = set(optimizer._slots._groups.values())
+    assert sorted(len(g.cells) for g in groups) == [1, 2]
+
+
+# ---------------------------------------------------------------- who needs the old value, keeps it
+@each
+def test_a_persistent_tape_keeps_its_gradient_after_a_step(make):
+    v, w = variables([(3,), (3,)])
+    with av.GradientTape(persistent=True) as tape:
+        y = av.sum(v * v * w)
+    before = tape.gradient(y, [v, w])
+    kept = [g.numpy() for g in before]
+    view = v.reshape((3, 1))
+    value = v.numpy()
+    optimizer = make()
+    optimizer.apply_gradients(zip(before, [v, w], strict=True))
+    assert not np.array_equal(v.numpy(), value)
+    assert same_bits([g.numpy() for g in before], kept)
+    assert same_bits([g.numpy() for g in tape.gradient(y, [v, w])], kept)
+    assert np.array_equal(view.numpy()[:, 0], value)
+
+
+@pytest.mark.parametrize("size", [3, 200])
+@pytest.mark.parametrize("bare", [False, True])
+def test_gradients_that_are_each_others_values(size, bare, monkeypatch):
+    monkeypatch.setattr(packs, "BLOCK", 64)
+    monkeypatch.setattr("autograd_vs.state.update.BLOCK", 64)
+    v, w = variables([(size,), (size,)])
+    expected = [v.numpy() - 0.5 * w.numpy(), w.numpy() - 0.5 * v.numpy()]
+    with av.GradientTape() as tape:
+        y = av.sum(v * w)
+    gs = tape.gradient(y, [v, w])
+    if bare:
+        gs = [w.array, v.array]
+    optim.SGD(0.5).apply_gradients(zip(gs, [v, w], strict=True))
+    assert same_bits(values([v, w]), expected)
+
+
+@each
+def test_gradients_are_not_changed(make):
+    of = variables()
+    gs = [av.Tensor(g) for g in gradients(of, 0)]
+    before = [g.numpy() for g in gs]
+    optimizer = make(global_clipnorm=0.1)
+    for _ in range(3):
+        optimizer.apply_gradients(zip(gs, of, strict=True))
+    assert same_bits(before, [g.numpy() for g in gs])
+
+
+def test_nothing_is_recorded_inside_of_a_tape():
+    (v,) = variables([(3,)])
+    with av.GradientTape() as tape:
+        y = av.sum(v * v)
+        optim.Adam(weight_decay=0.1).apply_gradients([(np.ones(3), v)])
+        count = len(tape._record.entries)
+    assert count == 2
+    assert tape.gradient(y, v).shape == (3,)
+
+
+# ---------------------------------------------------------------- rows
+def dense_of(g):
+    whole = np.zeros(g.dense_shape)
+    np.add.at(whole, g.indices, g.values)
+    return whole
+
+
+def rows(step, n=6, width=3, count=4):
+    rng = np.random.default_rng(step)
+    return av.IndexedSlices(rng.normal(size=(count, width)), rng.integers(0, n - 1, size=count), (n, width))
+
+
+@each
+def test_rows_equal_the_dense_gradient(make):
+    sparse, dense, a, b = variables([(6, 3), (6, 3), (4,), (4,)])
+    dense.assign(sparse)
+    b.assign(a)
+    one, two = make(), make()
+    for step in range(10):
+        g, (h,) = rows(step), gradients([a], step)
+        one.apply_gradients([(g, sparse), (h, a)])
+        two.apply_gradients([(dense_of(g), dense), (h, b)])
+    np.testing.assert_allclose(sparse.numpy(), dense.numpy(), rtol=1e-13)
+    assert same_bits([a.numpy()], [b.numpy()])
+
+
+@each
+def test_lazy_changes_the_named_rows_only(make):
+    v, other = variables([(6, 3), (4,)])
+    optimizer = make(lazy=True)
+    run(optimizer, [v, other], 2)
+    value, slots = v.numpy(), {s: optimizer.get_slot(v, s).numpy() for s in optimizer.slot_names}
+    g = av.IndexedSlices(np.ones((3, 3)), np.array([4, 1, 4]), (6, 3))
+    optimizer.apply_gradients([(g, v), (np.ones(4), other)])
+    kept = [0, 2, 3, 5]
+    assert np.array_equal(v.numpy()[kept], value[kept])
+    assert (v.numpy()[[1, 4]] != value[[1, 4]]).all()
+    for slot, before in slots.items():
+        assert np.array_equal(optimizer.get_slot(v, slot).numpy()[kept], before[kept])
+
+
+@each
+def test_lazy_rows_get_the_dense_update_of_these_rows(make):
+    v, part = variables([(6, 3), (2, 3)])
+    part.assign(v.numpy()[[1, 4]])
+    lazy, dense = make(lazy=True), make()
+    for step in range(4):
+        g = gradients([part], step)[0]
+        lazy.apply_gradients([(av.IndexedSlices(np.concatenate([g, g]), np.array([1, 4, 1, 4]), (6, 3)), v)])
+        dense.apply_gradients([(g + g, part)])
+    assert same_bits([v.numpy()[[1, 4]]], [part.numpy()])
+
+
+def test_sgd_touches_rows_only_even_where_a_dense_step_would_show():
+    v = av.Variable(np.array([[np.inf], [1.0]]))
+    optim.SGD(np.float64(0.5)).apply_gradients([(av.IndexedSlices(np.array([[2.0]]), np.array([1]), (2, 1)), v)])
+    assert v.numpy().tolist() == [[np.inf], [0.0]]
+
+
+def test_empty_rows():
+    (v,) = variables([(6, 3)])
+    before = v.numpy()
+    optim.SGD().apply_gradients([(av.IndexedSlices(np.ones((0, 3)), np.zeros(0, int), (6, 3)), v)])
+    assert same_bits([before], [v.numpy()])
+
+
+# ---------------------------------------------------------------- clipping
+def norm(gs):
+    return np.sqrt(sum((g**2).sum() for g in gs))
+
+
+@pytest.mark.parametrize("kind", ["clipnorm", "clipvalue", "global_clipnorm"])
+def test_clipping_is_the_hand_formula(kind):
+    one, two = variables(), variables(names="stuv")
+    clipped, plain = optim.SGD(0.1, **{kind: 0.5}), optim.SGD(0.1)
+    gs = gradients(one, 0)
+    hand = {
+        "clipnorm": [g * 0.5 / max(0.5, norm([g])) for g in gs],
+        "clipvalue": [np.clip(g, -0.5, 0.5) for g in gs],
+        "global_clipnorm": [g * 0.5 / max(0.5, norm(gs)) for g in gs],
+    }[kind]
+    clipped.apply_gradients(zip(gs, one, strict=True))
+    plain.apply_gradients(zip(hand, two, strict=True))
+    for v, w in zip(one, two, strict=True):
+        np.testing.assert_allclose(v.numpy(), w.numpy(), rtol=1e-14)
+
+
+def test_clip_by_global_norm_with_none_rows_and_tensors():
+    g = av.IndexedSlices(np.array([[3.0], [1.0]]), np.array([1, 1]), (3, 1))
+    (clipped, none, t), n = optim.clip_by_global_norm([g, None, av.Tensor(np.array([3.0]))], 1.0)
+    assert n == 5.0  # the two rows are one row of 4
+    assert none is None
+    assert isinstance(clipped, av.IndexedSlices)
+    assert dense_of(clipped).tolist() == [[0.0], [0.8], [0.0]]
+    assert isinstance(t, av.Tensor)
+    np.testing.assert_allclose(t.numpy(), [0.6])
+
+
+def test_clip_by_global_norm_leaves_short_gradients_alone():
+    gs = [np.array([0.3]), np.array([0.4])]
+    clipped, n = optim.clip_by_global_norm(gs, 1.0)
+    assert clipped[0] is gs[0]
+    assert n == 0.5
+
+
+def test_a_norm_that_is_not_finite_shows():
+    with np.errstate(invalid="ignore"):
+        clipped, n = optim.clip_by_global_norm([np.array([np.inf]), np.array([1.0])], 1.0)
+    assert n == np.inf
+    assert np.isnan(clipped[0]).all()
+    assert np.isnan(clipped[1]).all()
+
+
+def test_clipping_half_precision_does_not_overflow():
+    clipped, n = optim.clip_by_global_norm([np.full(4, 1000.0, np.float16)], 1.0)
+    assert n == 2000.0
+    assert clipped[0].dtype == np.float16
+
+
+# ---------------------------------------------------------------- learning rates
+def test_a_schedule_gets_the_iterations():
+    seen = []
+    optimizer = optim.SGD(lambda i: seen.append(i) or 0.1)
+    run(optimizer, variables(), 3)
+    assert seen == [0, 1, 2]
+    assert optimizer.iterations == 3
+
+
+def test_a_variable_as_learning_rate():
+    rate = av.Variable(0.5, trainable=False)
+    v = av.Variable([1.0])
+    optimizer = optim.SGD(rate)
+    optimizer.apply_gradients([([1.0], v)])
+    rate.assign(0.25)
+    optimizer.apply_gradients([([1.0], v)])
+    assert v.item() == 0.25
+
+
+def test_the_learning_rate_can_be_set():
+    v = av.Variable([1.0])
+    optimizer = optim.SGD(0.5)
+    optimizer.learning_rate = 0.25
+    optimizer.apply_gradients([([1.0], v)])
+    assert v.item() == 0.75
+    with pytest.raises(ValueError, match="negative"):
+        optimizer.learning_rate = -1
+
+
+@pytest.mark.parametrize(
+    ("schedule", "at", "expected"),
+    [
+        (optim.schedules.constant(0.3), [0, 9], [0.3, 0.3]),
+        (optim.schedules.exponential_decay(1.0, 2, 0.25), [0, 1, 2, 4], [1, 0.5, 0.25, 0.0625]),
+        (optim.schedules.exponential_decay(1.0, 2, 0.25, staircase=True), [0, 1, 2, 3], [1, 1, 0.25, 0.25]),
+        (optim.schedules.cosine(1.0, 4, 0.2), [0, 2, 4, 99], [1, 0.6, 0.2, 0.2]),
+        (optim.schedules.piecewise([2, 4], [3, 2, 1]), [0, 1, 2, 3, 4], [3, 3, 2, 2, 1]),
+        (optim.schedules.warm_up(optim.schedules.piecewise([1], [8, 4]), 4), [0, 1, 4, 5], [0, 2, 8, 4]),
+        (optim.schedules.warm_up(8.0, 4, start=4.0), [0, 2, 4, 50], [4, 6, 8, 8]),
+    ],
+)
+def test_schedules(schedule, at, expected):
+    np.testing.assert_allclose([schedule(i) for i in at], expected, rtol=1e-15)
+
+
+def test_schedules_check_their_arguments():
+    with pytest.raises(ValueError, match="one value more"):
+        optim.schedules.piecewise([1, 2], [1, 2])
+    with pytest.raises(ValueError, match="steps must be positive"):
+        optim.schedules.cosine(1.0, 0)
+
+
+# ---------------------------------------------------------------- accumulation
+@each
+def test_accumulation_equals_one_step_with_the_mean(make):
+    one, two = variables(), variables(names="stuv")
+    split, whole = make(accumulate_steps=4), make()
+    for step in range(3):
+        gs = [gradients(one, 10 * step + part) for part in range(4)]
+        before = values(one)
+        for part in gs:
+            assert same_bits(before, values(one))
+            split.apply_gradients(zip(part, one, strict=True))
+        mean = [sum(g) / 4 for g in zip(*gs, strict=True)]
+        whole.apply_gradients(zip(mean, two, strict=True))
+    for v, w in zip(one, two, strict=True):
+        np.testing.assert_allclose(v.numpy(), w.numpy(), rtol=1e-12)
+    assert split.iterations == 3
+
+
+def test_accumulation_leaves_variables_without_gradients_alone():
+    a, b = variables([(2,), (2,)])
+    optimizer = optim.Adam(accumulate_steps=2)
+    value = b.numpy()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", av.PartialGradientWarning)
+        for _ in range(2):
+            optimizer.apply_gradients([(np.ones(2), a), (None, b)])
+    assert np.array_equal(b.numpy(), value)
+    assert optimizer.get_slot(a, "step").item() == 1
+
+
+def test_accumulation_of_rows():
+    (v,) = variables([(4, 2)])
+    before = v.numpy()
+    optimizer = optim.SGD(1.0, accumulate_steps=2)
+    for ids in ([1, 1], [1, 3]):
+        optimizer.apply_gradients([(av.IndexedSlices(np.ones((2, 2)), np.array(ids), (4, 2)), v)])
+    np.testing.assert_allclose(before - v.numpy(), np.array([[0, 1.5, 0, 0.5]] * 2).T)
+
+
+# ---------------------------------------------------------------- the rest
+def test_minimize_finds_the_variables():
+    v, w = av.Variable(2.0), av.Variable(3.0)
+    loss = optim.SGD(0.1).minimize(lambda: v * w)
+    assert loss.item() == 6.0
+    assert (v.item(), w.item()) == pytest.approx((1.7, 2.8))
+
+
+def test_constraints_are_applied_after_the_update():
+    v = av.Variable([1.0, 1.0], constraint=lambda value: np.maximum(value.numpy(), 0.9))
+    optim.SGD(0.5).apply_gradients([([1.0, -1.0], v)])
+    np.testing.assert_allclose(v.numpy(), [0.9, 1.5])
+
+
+def test_reprs():
+    assert "learning_rate=0.1" in repr(optim.SGD(0.1))
+    assert "amsgrad" not in repr(optim.Adam())
+    assert "cosine" in repr(optim.Adam(optim.schedules.cosine(0.1, 10)))
+
+
+@pytest.mark.slow
+def test_memory_stays():
+    of = variables([(2, 32), (32,), (32, 32)], np.float32)
+    optimizers = [optim.Adam(lambda i: 1e-3 / (i + 1)), optim.SGD(0.01, momentum=0.9)]
+    gs = gradients(of, 0)
+
+    def steps(count):
+        for _ in range(count):
+            for optimizer in optimizers:
+                optimizer.apply_gradients(zip(gs, of, strict=True))
+
+    gc.collect()
+    gc.disable()
+    try:
+        tracemalloc.start()
+        steps(100)
+        objects, memory = len(gc.get_objects()), tracemalloc.get_traced_memory()[0]
+        steps(3000)
+        assert len(gc.get_objects()) <= objects + 1
+        assert tracemalloc.get_traced_memory()[0] - memory < 1024
+    finally:
+        tracemalloc.stop()
+        gc.enable()
+
+
+def test_an_optimizer_goes_without_the_garbage_collector():
+    import weakref
+
+    of = variables()
+    optimizer = optim.Adam()
+    run(optimizer, of, 2)
+    run(optimizer, of[:2], 2)
+    gone = weakref.ref(optimizer)
+    slots = weakref.ref(optimizer._slots)
+    array = weakref.ref(optimizer._slots._groups["a"].slots[0])
+    gc.disable()
+    try:
+        del optimizer
+        assert gone() is None
+        assert slots() is None
+        assert array() is None
+    finally:
+        gc.enable()
