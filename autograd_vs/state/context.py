@@ -14,7 +14,7 @@ from ..engine.record import Frame, Mark, active, frames
 
 __all__ = [
     "ScopeDefaults", "ScopeFrame", "check_name", "close_scope", "current", "frame_of", "join", "open_names",
-    "opened_once_more", "replaced", "scopes",
+    "opened_once_more", "replaced", "same_names", "scopes",
 ]  # fmt: skip
 
 scopes = Stack("variable scope or store")
@@ -44,7 +44,7 @@ class ScopeFrame(NamedTuple):
     defaults: ScopeDefaults
     store: Any
     opened: dict  # how often each scope was opened inside; never changed in place
-    names: Frame | None = None  # the engine's frame that was opened with it
+    names: Frame | None  # the engine's frame that was opened with it; None for a root
     loose: bool = False  # inside of a default name at the root
 
     def __repr__(self):
@@ -91,10 +91,26 @@ def close_scope(opener, quiet: bool) -> None:
     try:
         if frame is not None:
             frame.scope.left_with(frame.defaults)
-            if frame.names is not None:
-                frames.pop(frame.names, quiet)
+            frames.pop(frame.names, quiet)
     finally:
         scopes.pop(opener if frame is None else frame, quiet)
+
+
+def _tidy() -> None:
+    """A tape or name scope was closed out of order: scopes inside of it that are still open go with it."""
+    alive = set()
+    below = active()
+    while below is not None:
+        alive.add(below)
+        below = below.below
+    frame = top = scopes.top()
+    while frame is not None and frame.names is not None and frame.names not in alive:
+        frame = frame.below
+    if frame is not top:
+        scopes.replace(frame)
+
+
+frames.after_disorder = _tidy
 
 
 # ---------------------------------------------------------------- names
@@ -155,7 +171,15 @@ def open_names(name: str | None) -> Frame:
         if record is not None:
             prefix = _numbered(record, prefix)
             record.scope_paths[prefix] = path
-    frame = Frame.over(below, mark=Mark(prefix, record, path))
+    return _pushed(Frame.over(below, mark=Mark(prefix, record, path)))
+
+
+def same_names() -> Frame:
+    """Open nothing new for ops: the frame only goes with that of a variable scope, so that both are closed together."""
+    return _pushed(Frame.over(active()))
+
+
+def _pushed(frame):
     frames.push(frame)
     return frame
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from ..engine.record import active, frames
+from ..engine.record import frames
 from . import context
 from .context import ScopeDefaults, ScopeFrame, current, frame_of
 from .store import VariableSpec, VariableStore
@@ -156,7 +156,7 @@ class VariableScope:
             context.replaced(frame, defaults=frame.defaults._replace(**changes))
 
 
-context.bottom = ScopeFrame(None, None, VariableScope("", ""), ScopeDefaults(), VariableStore(), {})
+context.bottom = ScopeFrame(None, None, VariableScope("", ""), ScopeDefaults(), VariableStore(), {}, None)
 
 
 class name_scope:
@@ -283,15 +283,13 @@ class variable_scope:
         target = self._name_or_scope
         if isinstance(target, VariableScope):
             scope = VariableScope(target.name, target.original_name_scope, target.defaults)
-            self._push(parent, scope, None, loose=False)
+            self._push(parent, scope, context.same_names(), loose=False)
             return scope
         loose = parent.loose or (target is None and parent.scope.name == "")
         name = self._count(parent, target)
         full_name = context.check_name(context.join(parent.scope.name, name), "scope") if name else ""
-        names = context.open_names(name) if name and self._opens_names else None
-        top = active()
-        prefix = top.mark.prefix if top is not None and top.mark is not None else ""
-        scope = VariableScope(full_name, prefix, parent.defaults)
+        names = context.open_names(name) if name and self._opens_names else context.same_names()
+        scope = VariableScope(full_name, names.mark.prefix if names.mark else "", parent.defaults)
         self._push(current(), scope, names, loose)
         return scope
 

@@ -407,7 +407,7 @@ def _check_fit(found, spec) -> None:
 def _warn(message) -> None:
     import warnings
 
-    depth, frame = 1, sys._getframe(1)
+    depth, frame = 2, sys._getframe(1)
     while frame.f_back is not None and frame.f_code.co_filename.startswith(_PACKAGE):
         depth, frame = depth + 1, frame.f_back
     warnings.warn(message, ScopeWarning, stacklevel=depth)
