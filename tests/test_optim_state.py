@@ -383,7 +383,7 @@ def test_what_is_no_variable(thing):
 
 def test_integer_variables():
     n = av.Variable(np.array([1, 2]), trainable=True)
-    with pytest.raises(TypeError, match="only floats and complex numbers"):
+    with pytest.raises(TypeError, match="only float and complex variables"):
         optim.SGD().apply_gradients([(np.array([1, 2]), n)])
 
 
@@ -432,3 +432,15 @@ def test_rows_wait_and_split_like_anything_else():
         optimizer.apply_gradients([(rows(step), a), (gradients([b], step)[0], b)])
         run(optimizer, [a, b], 1, step)
     assert optimizer.get_slot(a, "step").item() == optimizer.get_slot(b, "step").item() == 8
+
+
+@pytest.mark.parametrize("highest", [1, 2, 10, 10_000])
+def test_merged_rows(highest):
+    rng = np.random.default_rng(highest)
+    for count in (0, 1, 50, 200):
+        ids, rows_ = rng.integers(0, highest, count), rng.normal(size=(count, 3))
+        merged = av.IndexedSlices(rows_, ids, (highest, 3)).merged()
+        dense = np.zeros((highest, 3))
+        np.add.at(dense, ids, rows_)
+        assert np.array_equal(merged.indices, np.unique(ids))
+        np.testing.assert_allclose(merged.values, dense[merged.indices], rtol=1e-12, atol=1e-12)
