@@ -304,6 +304,21 @@ def test_rows_equal_the_dense_gradient(make):
 
 
 @each
+@pytest.mark.parametrize("block", [4, 7, 1000])
+def test_rows_of_large_variables_equal_the_dense_gradient(make, block, monkeypatch):
+    monkeypatch.setattr(packs, "BLOCK", block)
+    monkeypatch.setattr("autograd_vs.state.update.BLOCK", block)
+    sparse, dense = variables([(6, 3), (6, 3)])
+    dense.assign(sparse)
+    one, two = make(), make()
+    for step in range(6):
+        g = rows(step)
+        one.apply_gradients([(g, sparse)])
+        two.apply_gradients([(dense_of(g), dense)])
+    np.testing.assert_allclose(sparse.numpy(), dense.numpy(), rtol=1e-13)
+
+
+@each
 def test_lazy_changes_the_named_rows_only(make):
     v, other = variables([(6, 3), (4,)])
     optimizer = make(lazy=True)

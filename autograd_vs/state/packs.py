@@ -27,12 +27,12 @@ class Plan:
     def __init__(self, groups, shapes, dtypes, buffers):
         self.groups, self.shapes, self.dtypes, self.buffers = groups, shapes, dtypes, buffers
 
-    def run(self, rule, arrays, scalars, reads_value) -> None:
-        """One update by the gradients `arrays`, which fit."""
+    def run(self, rule, arrays, scalars, reads_value, rows) -> None:
+        """One update by the gradients `arrays`, which fit; with `rows`, IndexedSlices update these rows only."""
         # All gradients are gathered before anything is written: a bare one may lie in another variable's memory.
         gradients = [group.gather([arrays[i] for i in indices], self.buffers) for group, indices, _ in self.groups]
         for (group, _, values), g in zip(self.groups, gradients, strict=True):
-            group.run(rule, g, values, scalars, reads_value)
+            group.run(rule, g, values, scalars, reads_value, rows)
 
 
 class Cell:
@@ -100,14 +100,16 @@ class Group:
         self.gradient = self._gathered(flats, self.gradient)
         return self.gradient
 
-    def run(self, rule, g, values, scalars, reads_value) -> None:
+    def run(self, rule, g, values, scalars, reads_value, rows) -> None:
         """One update: `g` from `gather`, `values` the flat memory of the variables."""
         step = self.step + 1
         numbers = self._as_operands(scalars(step))
-        if g.__class__ is IndexedSlices:
+        sparse = g.__class__ is IndexedSlices
+        if sparse and rows:
             self._run_rows(rule, g, values[0], numbers, reads_value)
-        elif self.size > BLOCK:
-            self._run_blocks(rule, g, values[0], numbers, reads_value)
+        elif sparse or self.size > BLOCK:
+            pieces = self._scattered(g) if sparse else self._blocks(g)
+            self._run_blocks(rule, pieces, values[0], numbers, reads_value)
         else:
             p = None
             if reads_value:
@@ -119,14 +121,35 @@ class Group:
                     subtract(value, delta[piece], value)
         self.step = step
 
-    def _run_blocks(self, rule, g, value, numbers, reads_value) -> None:
-        for start in range(0, self.size, BLOCK):
-            piece = slice(start, start + BLOCK)
+    def _run_blocks(self, rule, pieces, value, numbers, reads_value) -> None:
+        for piece, g in pieces:
             part = value[piece]
             p = self._gathered([part], None) if reads_value else None
-            delta = ruled(rule, p, g[piece], [slot[piece] for slot in self.slots], numbers)
+            delta = ruled(rule, p, g, [slot[piece] for slot in self.slots], numbers)
             if delta is not None:
                 subtract(part, delta, part)
+
+    def _blocks(self, g):
+        """The flat gradient `g` in pieces that fit into the cache."""
+        for start in range(0, self.size, BLOCK):
+            piece = slice(start, start + BLOCK)
+            yield piece, g[piece]
+
+    def _scattered(self, g):
+        """The dense gradient that the rows `g` stand for, in the same way: it is never there as a whole."""
+        (cell,) = self.cells
+        width = self.size // cell.shape[0]
+        height = max(1, BLOCK // width)
+        values = flat(g.values).reshape(-1, width)
+        buffer = cell.xp.zeros((height, width), cell.compute)
+        tops = range(0, cell.shape[0], height)
+        bounds = cell.xp.searchsorted(g.indices, cell.xp.asarray([*tops, cell.shape[0]])).tolist()
+        for top, start, stop in zip(tops, bounds, bounds[1:], strict=False):
+            here = g.indices[start:stop] - top
+            buffer[here] = values[start:stop]
+            rows = min(height, cell.shape[0] - top)
+            yield slice(top * width, (top + rows) * width), buffer[:rows].reshape(-1)
+            buffer[here] = 0
 
     def _run_rows(self, rule, g, value, numbers, reads_value) -> None:
         """The rule on the rows in `g`, each of which is there once."""
@@ -134,7 +157,7 @@ class Group:
         width = self.size // cell.shape[0]
         rows = value.reshape(-1, width)
         slots = [slot.reshape(-1, width) for slot in self.slots]
-        old, parts = rows[ids], [slot[ids] for slot in slots]
+        old, parts = rows.take(ids, 0), [slot.take(ids, 0) for slot in slots]  # faster than rows[ids]
         p = old.astype(cell.compute, copy=False) if reads_value else None
         delta = ruled(rule, p, flat(g.values).reshape(-1, width).astype(cell.compute, copy=False), parts, numbers)
         for slot, part in zip(slots, parts, strict=True):

@@ -114,7 +114,7 @@ def apply_update(
             constrained.append(v)
     if fresh or sparse:
         plan = slots._settled(variables, [variables[i] for i in sparse], None if fresh else plan)
-    plan.run(rule, arrays, scalars, reads_value)
+    plan.run(rule, arrays, scalars, reads_value, rows)
     for v in constrained:
         v.assign(v.constraint(v))
 
@@ -375,7 +375,7 @@ def _checked_rows(g: IndexedSlices, v: Variable, rows: bool):
     if low < 0 or (ids.size and high >= v.array.shape[0]):
         raise IndexError(f"the gradient of variable {v.name!r} names rows {low} to {high}, it has {v.array.shape[0]}")
     merged = IndexedSlices(_cast(values, v), ids, g.dense_shape).merged()
-    if rows:
+    if rows or v.array.size >= BLOCK:
         return merged
     whole = backend.namespace(values).zeros(v.array.shape, v.array.dtype)
     whole[merged.indices] = merged.values
