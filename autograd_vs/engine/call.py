@@ -12,9 +12,9 @@ from ..base.dtypes import scalar
 from ..base.errors import PrecisionWarning
 from . import registry
 from .cotangent import Bundle
-from .protocol import Operand
+from .protocol import Operand, operand_types
 from .record import VARIABLES, active, lease, new_position
-from .rule import Rule
+from .rule import Rule, parameters
 from .tensor import Tensor, new_tensor
 
 __all__ = ["Call", "announce", "form"]
@@ -34,6 +34,8 @@ class Call:
 def _unary(op):
     """The call of a ufunc of one argument."""
     forward, name, rule = op.forward, op.name, None
+    keeps = parameters(op.vjps["x"])[1:] if "x" in op.vjps else ()
+    keeps_x, keeps_y = keeps == ("x",), keeps == ("y",)
 
     def call(x):
         try:
@@ -57,7 +59,8 @@ def _unary(op):
         if rule is None:
             rule = op.rule((0,))
         t.position = out = new_position()
-        entry = (rule, out, (k,), rule.keep(t.array, a), mark)
+        saved = ((t.array,),) if keeps_y else ((a,),) if keeps_x else rule.keep(t.array, a)
+        entry = (rule, out, (k,), saved, mark)
         if frame.plain:
             frame.entries.append(entry)
         else:
@@ -72,20 +75,23 @@ def _unary(op):
     return call, inner
 
 
+_BITS = ((), (0,), (1,), (0, 1))
+
+
 def _binary(op):
     """The call of a ufunc of two arguments: they broadcast, and Python numbers are weak."""
     forward, name = op.forward, op.name
-    rules = [None] * 8  # by: a watched + 2 * b watched + 4 * shapes or dtypes differ
+    rules = [None] * 16  # by: a watched + 2 * b watched + 4 * a is broadcast or promoted + 8 * b is
 
     def call(a, b):
         number = raw = False
         cls = a.__class__
-        if cls is Tensor:
+        if cls in operand_types:
             xa, ka = a.array, a.position
         else:
             xa, ka, number, raw = operand(a)
         cls = b.__class__
-        if cls is Tensor:
+        if cls in operand_types:
             xb, kb = b.array, b.position
         elif cls is float and not number:
             xb, kb, number = scalar(b, xa), 0, True
@@ -114,17 +120,17 @@ def _binary(op):
             t.position = 0
             return t
         if not number and (xa.shape != xb.shape or xa.dtype is not xb.dtype):
-            which += 4
+            which += 4 * (xa.shape != y.shape or xa.dtype is not y.dtype) + 8 * (xb.shape != y.shape or xb.dtype is not y.dtype)
             if xa.dtype is not xb.dtype:
                 note_precision(a, b, t)
         rule = rules[which]
         if rule is None:
-            rule = rules[which] = op.rule(((), (0,), (1,), (0, 1))[which & 3], which > 3)
+            rule = rules[which] = op.rule(_BITS[which & 3], _BITS[which >> 2])
         if raw:
             xa, xb = protect(rule, (a, b), (xa, xb))
         t.position = out = new_position()
         inputs = (ka, kb) if which & 3 == 3 else (ka,) if which & 1 else (kb,)
-        entry = (rule, out, inputs, rule.keep(t.array, xa, xb), mark)
+        entry = (rule, out, inputs, rule.constant or rule.keep(t.array, xa, xb), mark)
         if frame.plain:
             frame.entries.append(entry)
         else:
@@ -189,13 +195,13 @@ def _two(op):
 
     def call(a, b, *attributes, **options):
         raw = False
-        if a.__class__ is Tensor:
+        if a.__class__ in operand_types:
             xa, ka = a.array, a.position
         else:
             xa, ka, number, raw = operand(a)
             if number:
                 xa = as_array(a)
-        if b.__class__ is Tensor:
+        if b.__class__ in operand_types:
             xb, kb = b.array, b.position
         else:
             xb, kb, number, raw_b = operand(b)
@@ -221,7 +227,7 @@ def _two(op):
             return t
         rule = rules[which]
         if rule is None:
-            rule = rules[which] = op.rule(((), (0,), (1,), (0, 1))[which])
+            rule = rules[which] = op.rule(_BITS[which])
         if xa.dtype is not xb.dtype:
             note_precision(a, b, t)
         if raw:
@@ -246,6 +252,7 @@ def _two(op):
 def _many(op):
     """The call of any op: several or a sequence of arrays, several outputs, auxiliary outputs."""
     arity, forward, outputs, n_aux = op.arity, op.forward, op.outputs, len(op.aux)
+    elementwise = op.elementwise and outputs == 1
 
     def call(*args, **options):
         sequence = arity is None
@@ -268,8 +275,8 @@ def _many(op):
         if frame is not None:
             watched = tuple(i for i, k in enumerate(positions) if k >= frame.base)
             if watched:
-                fitted = op.elementwise and any(a.shape != y.shape or a.dtype is not y.dtype for a in arrays)
-                rule = op.rule(watched, fitted)
+                fitted = [i for i in watched if elementwise and (arrays[i].shape != y.shape or arrays[i].dtype is not y.dtype)]
+                rule = op.rule(watched, tuple(fitted))
                 arrays = protect(rule, operands, arrays)
                 saved = rule.keep(y, *aux, *((arrays,) if sequence else arrays), *attributes, **options)
                 out = new_position()

@@ -57,8 +57,8 @@ class Op:
     def __repr__(self):
         return f"<Op {self.name}>"
 
-    def rule(self, watched: tuple[int, ...], fitted: bool = False) -> Rule:
-        """The rule for the watched arguments; made at first use. `fitted`: it undoes broadcasting too."""
+    def rule(self, watched: tuple[int, ...], fitted: tuple[int, ...] = ()) -> Rule:
+        """The rule for the watched arguments; made at first use. For the `fitted` ones it undoes broadcasting too."""
         key = (watched, fitted)
         found = self._rules.get(key)
         if found is None:

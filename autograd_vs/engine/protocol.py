@@ -16,9 +16,12 @@ from ..base.nest import map_nest
 from . import registry
 from .record import active
 
-__all__ = ["At", "Operand", "install", "is_recorded", "mark_break", "op_name", "reductions"]
+__all__ = ["At", "Operand", "install", "is_recorded", "mark_break", "op_name", "operand_types", "reductions"]
 
 reductions: dict[tuple[Any, str], Any] = {}  # (ufunc, "reduce") -> function: np.add.reduce is sum
+
+
+operand_types: set[type] = set()  # Tensor, Variable: `x.__class__ in operand_types` is 3 times faster than isinstance
 
 
 class Operand:
@@ -29,6 +32,9 @@ class Operand:
 
     array: Any
     position: int
+
+    def __init_subclass__(cls) -> None:
+        operand_types.add(cls)
 
     # ---------------------------------------------------------------- what it is
     @property

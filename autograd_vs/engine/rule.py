@@ -26,11 +26,12 @@ class Rule:
     output, None for what no gradient passes through, `EVERY`, or a function that computes it again from the last tuple.
     """
 
-    __slots__ = ("keep", "keeps_raw", "layout", "op", "vjps", "watched")
+    __slots__ = ("constant", "keep", "keeps_raw", "layout", "op", "vjps", "watched")
 
     def __init__(self, op, watched, vjps, keep, layout, keeps_raw=()):
         self.op, self.watched, self.vjps, self.keep, self.layout = op, watched, vjps, keep, layout
         self.keeps_raw = keeps_raw  # the arguments whose arrays are saved
+        self.constant = None if any(layout) else tuple(() for _ in watched)  # what is saved, where no vjp asks for anything
 
 
 def parameters(function) -> tuple[str, ...]:
@@ -58,7 +59,7 @@ def make_rule(op, watched, fitted) -> Rule:
             codes.append(code)
             if text in op.names[: op.arity]:
                 kept_arrays.add(op.names.index(text))
-        if fitted:
+        if i in fitted:
             texts += [f"{name}.shape", f"{name}.dtype"]
             codes += [None, None]
             vjp = _fitted(vjp)

@@ -8,7 +8,9 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["Sample", "arrays", "away", "elementwise", "integers", "pairs"]
+__all__ = ["Sample", "arrays", "away", "elementwise", "integers", "pairs", "values", "zeros"]
+
+values, zeros = np.array, np.zeros  # under names of their own: samples are made on the host
 
 
 class Sample:

@@ -42,11 +42,14 @@ def reached(entries, ranges, sources) -> set[int]:
 
 
 def scan(entries, start, stop, grads, owned, needed, sources, lift, bones) -> None:
-    """Step 3: pull the gradients in `grads` back through the entries from `stop` down to `start`."""
+    """Step 3: pull the gradients in `grads` back through the entries from `stop` down to `start`.
+
+    With `bones` (a list) the entries are let go on the way, and only what they were is kept there.
+    """
     done = {}
     for index in range(stop - 1, start - 1, -1):
         if bones is None:
-            rule, out, inputs, saved, mark = entries[index]
+            rule, out, inputs, saved, _ = entries[index]
         else:
             rule, out, inputs, saved, mark = entries.pop()
             bones.append((rule, out, inputs, mark))
@@ -59,13 +62,16 @@ def scan(entries, start, stop, grads, owned, needed, sources, lift, bones) -> No
             g = dense(g)
         if lift is not None:
             saved = lift(index, rule, saved, inputs, out)
-        for vjp, p, args in zip(rule.vjps, inputs, saved):  # noqa: B905 (with auxiliary outputs `saved` is longer)
+        n = 0
+        for vjp in rule.vjps:
+            p = inputs[n]
             if p in needed:
-                c = vjp(g, *args)
+                c = vjp(g, *saved[n])
                 if p in grads:
                     accumulate(grads, owned, p, c, lift is not None)
                 else:
                     grads[p] = c
+            n += 1
     grads.update(done)
 
 
@@ -123,11 +129,19 @@ def _at(array, position) -> Tensor:
 
 def is_followed(x) -> bool:
     frame = active()
-    return frame is not None and frame.watches(x.position)
+    return frame is not None and isinstance(x, Operand) and frame.watches(x.position)
+
+
+def is_none(x) -> bool:
+    return x is None
 
 
 def finish(x, places, grads):
     """The gradient of a source, from those at its positions, as the user gets it: in its dtype, conjugated, a Tensor."""
+    if len(places) == 1:
+        g = grads.get(places[0])
+        if g.__class__ is ndarray and g.dtype is x.array.dtype and g.dtype.char in "fd":
+            return _wrapped(g)  # the usual case, first
     g = None
     for p in places:
         part = grads.get(p)
@@ -153,8 +167,14 @@ def _finish_array(x, g):
         g = g.conj()
     if g.__class__ is not ndarray:
         return g if isinstance(g, Operand) else Tensor(g)
+    return _wrapped(g)
+
+
+def _wrapped(g) -> Tensor:
     t = new_tensor(Tensor)
-    t.array, t.position, t.source, t.mark = g, 0, None, None
+    t.array = g
+    t.position = 0
+    t.source = t.mark = None
     lease(t)  # a rule may hand out the very buffer of a variable
     return t
 

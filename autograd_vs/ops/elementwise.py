@@ -13,7 +13,7 @@ from ..base.backend import as_array, namespace
 from ..engine.declare import composed, primitive
 from ..engine.op import op
 from ..engine.protocol import Operand
-from ..engine.samples import Sample, arrays, away, elementwise, pairs
+from ..engine.samples import Sample, arrays, away, elementwise, pairs, values, zeros
 
 __all__ = [
     "abs", "absolute", "acos", "acosh", "add", "angle", "arccos", "arccosh", "arcsin", "arcsinh", "arctan", "arctan2",
@@ -150,9 +150,9 @@ def _pow_samples():
     return [Sample(x, n) for n in (3, -2, 1.5, 0, 4)] + [
         Sample(signed, 3),
         Sample(signed, -3),
-        Sample(np.zeros(2), 3),
-        Sample(np.zeros(2), 0),
-        Sample(np.float64(1.5) * np.ones(()), 3),
+        Sample(zeros(2), 3),
+        Sample(zeros(2), 0),
+        Sample(values(1.5), 3),
         Sample(arrays((2,), low=0.3, dtype=complex), 3),
         Sample(x.astype(np.float32), 1.5, smooth=False),
     ]
@@ -196,7 +196,7 @@ def _pow_operator(x, n):
 
 
 pow = power
-square = op(np.square, "``x * x``.", vjp={"x": lambda g, x: g * (2.0 * x)}, samples=elementwise(complex_numbers=True))
+square = op(np.square, "``x * x``.", vjp={"x": lambda g, x: (g + g) * x}, samples=elementwise(complex_numbers=True))
 sqrt = op(
     np.sqrt, "The square root. Its derivative at 0 is infinite, as in NumPy.",
     vjp={"x": lambda g, y: g * 0.5 / y}, samples=elementwise(low=0.2, complex_numbers=True),
@@ -244,7 +244,7 @@ logaddexp2 = op(
 
 
 @primitive(np.ldexp, vjp={"x": lambda g, n: ldexp.inner(g, n)}, arity=1, linear="each",
-           samples=lambda: [Sample(arrays((2, 3)), np.array([1, -2, 0])), Sample(arrays(()), 3)])  # fmt: skip
+           samples=lambda: [Sample(arrays((2, 3)), values([1, -2, 0])), Sample(arrays(()), 3)])  # fmt: skip
 def ldexp(x, n):
     """``x * 2**n`` for integers `n`.
 
@@ -310,7 +310,7 @@ sinh = op(np.sinh, "The hyperbolic sine.", vjp={"x": lambda g, x: g * np.cosh(x)
 cosh = op(np.cosh, "The hyperbolic cosine.", vjp={"x": lambda g, x: g * np.sinh(x)}, samples=elementwise(complex_numbers=True))
 tanh = op(
     np.tanh, "The hyperbolic tangent.",
-    vjp={"x": lambda g, y: g * (1.0 - y * y)}, methods="tanh", samples=elementwise(-1.5, 1.5, complex_numbers=True),
+    vjp={"x": lambda g, y: g - g * y * y}, methods="tanh", samples=elementwise(-1.5, 1.5, complex_numbers=True),
 )  # fmt: skip
 arcsinh = asinh = op(
     np.arcsinh, "The inverse hyperbolic sine.",
@@ -340,7 +340,7 @@ def _sinc_vjp(g, x, y):
 
 @primitive(
     np.sinc, vjp={"x": _sinc_vjp}, elementwise=True,
-    samples=lambda: [*elementwise()(), Sample(np.array([0.0, 1e-9, -0.01, 0.0316, 0.033, 1.0]))],
+    samples=lambda: [*elementwise()(), Sample(values([0.0, 1e-9, -0.01, 0.0316, 0.033, 1.0]))],
 )  # fmt: skip
 def sinc(x):
     """``sin(pi x) / (pi x)``, and 1 at 0.
@@ -393,15 +393,15 @@ fmin = op(
 
 
 def _where_samples():
-    mask = np.array([[True, False, True], [False, False, True]])
+    mask = values([[True, False, True], [False, False, True]])
     z = arrays((2, 3), dtype=complex)
     return [
         Sample(mask, *arrays((2, 3), (2, 3))),
         Sample(mask, *arrays((3,), ())),
         Sample(mask[0], *arrays((2, 1), (3,))),
         Sample(mask, arrays((2, 3)), 0.0),
-        Sample(np.array(True), 1.5, arrays((2,))),
-        Sample(np.zeros((0, 3), bool), np.zeros((0, 3)), 1.0),
+        Sample(values(True), 1.5, arrays((2,))),
+        Sample(zeros((0, 3), bool), zeros((0, 3)), 1.0),
         Sample(mask, z, arrays((2, 3))),
         Sample(mask, arrays((2, 3)).astype(np.float32), 0.5, smooth=False),
     ]
@@ -465,10 +465,10 @@ def _clip_samples():
     x = away(arrays((3, 4), low=-3, high=3), (-1.0, 1.5))
     return [
         Sample(x, -1.0, 1.5),
-        Sample(x, np.array([-1.0, -1.2, -0.5, -1.1]), np.full((3, 1), 1.5)),
-        Sample(x[::2].T, -1.0, np.array(1.5)),
+        Sample(x, values([-1.0, -1.2, -0.5, -1.1]), values([[1.5]] * 3)),
+        Sample(x[::2].T, -1.0, values(1.5)),
         Sample(x.astype(np.float32), -1.0, 1.5, smooth=False),
-        Sample(np.zeros((0, 2)), 0.0, 1.0),
+        Sample(zeros((0, 2)), 0.0, 1.0),
     ]
 
 
