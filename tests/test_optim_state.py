@@ -229,8 +229,9 @@ def test_a_new_variable_while_loaded_slots_are_unclaimed():
         run(strict, [new], 1)
     assert bits(strict) == before
     assert np.array_equal(new.numpy(), value)
-    with pytest.warns(UserWarning, match="'aa'.*started at zero"):
-        run(lenient, [new], 1)
+    with pytest.warns(UserWarning, match="'aa'.*started at zero") as caught:
+        lenient.apply_gradients([(np.ones(4), new)])
+    assert caught[0].filename == __file__
     assert lenient.get_slot(new, "step").item() == 1
     for name in "abcd":
         strict.reset(name)

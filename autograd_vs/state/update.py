@@ -287,7 +287,7 @@ class Slots:
             )
         import warnings
 
-        warnings.warn(f"{text}: started at zero", stacklevel=5)
+        warnings.warn(f"{text}: started at zero", stacklevel=6)
 
     def _settled(self, variables, alone, known) -> "Plan":
         """The plan of `variables` (`known`, if that still holds), in which each of `alone` is a group by itself."""
