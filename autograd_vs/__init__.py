@@ -46,7 +46,7 @@ from .ops.index import take, take_along_axis
 from .ops.linalg import diag, diagflat, diagonal, dot, inner, kron, matmul, outer, tensordot, trace, vdot, vecdot
 from .ops.einsum import einsum
 from .ops.sort import sort
-from . import random
+from . import nn, random
 
 # state
 from .state.report import LoadReport

@@ -287,7 +287,8 @@ def _forward_jacobian(f, args, kwargs, chosen, sources, name):
     """One run of `f` for each number in the sources; column by column."""
     from ..ops.shape import stack  # late: the families may import each other in any order
 
-    y, columns = None, [[] for _ in sources]
+    columns: list[list] = [[] for _ in sources]
+    y = None
     for i, x in enumerate(sources):
         for j in range(x.size):
             directions = [_zeros_like(s) for s in sources]

@@ -1,0 +1,29 @@
+"""Functions of neural networks, by their usual names. Floor 3.
+
+The functions themselves are in `autograd_vs.ops`; layers with variables of their own are in `autograd_vs.layers`.
+"""
+
+from .ops.nn import (
+    dropout,
+    elu,
+    embedding_lookup,
+    erf,
+    erfc,
+    gelu,
+    l2_loss,
+    layer_norm,
+    leaky_relu,
+    log_softmax,
+    mse,
+    relu,
+    sigmoid,
+    silu,
+    softmax,
+    softmax_cross_entropy,
+    softplus,
+)
+
+__all__ = [
+    "dropout", "elu", "embedding_lookup", "erf", "erfc", "gelu", "l2_loss", "layer_norm", "leaky_relu", "log_softmax",
+    "mse", "relu", "sigmoid", "silu", "softmax", "softmax_cross_entropy", "softplus",
+]  # fmt: skip
