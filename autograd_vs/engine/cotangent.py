@@ -64,7 +64,8 @@ class IndexedSlices:
         values, indices = bare(self.values), bare(self.indices)
         xp = namespace(values)
         if xp is np:
-            return IndexedSlices(*_merged(values, indices), self.dense_shape)
+            sums, unique = _merged(values, indices)
+            return IndexedSlices(sums, unique, self.dense_shape)
         unique, inverse = xp.unique(indices, return_inverse=True)
         sums = xp.zeros((unique.size, *values.shape[1:]), values.dtype)
         xp.add.at(sums, inverse.reshape(-1), values)
