@@ -242,11 +242,15 @@ def test_rule_07_default_names_at_the_root_warn_once_after_training_has_begun():
         av.get_variable("w", ())
         assert not caught
         block()
-        with av.variable_scope(None, "blk"), av.variable_scope("inner"):
-            av.get_variable("w", ())
+        block()
     (warning,) = caught
     assert warning.category is av.ScopeWarning
     assert warning.filename == __file__
+    with av.VariableStore():
+        block().assign(1.0)
+        with pytest.warns(av.ScopeWarning, match="blk_1/inner/w:0"):
+            with av.variable_scope(None, "blk"), av.variable_scope("inner"):
+                av.get_variable("w", ())
     for way_out in ("blk_2/w:0", "variable_scope(", "make_template", "VariableStore"):
         assert way_out in str(warning.message)
 
@@ -482,6 +486,12 @@ def test_rule_15_initializers():
     assert v.initializer is mine
     assert av.get_variable("object", (2,), initializer=av.initializers.constant(3)).numpy().tolist() == [3, 3]
     assert av.get_variable("bare", (2,), initializer=av.initializers.ones).numpy().tolist() == [1, 1]
+
+    class Mine:
+        def __call__(self, shape, dtype):
+            return np.ones(shape)
+
+    assert av.get_variable("class", (2,), initializer=Mine).numpy().tolist() == [1, 1]
     array = np.arange(6.0).reshape(2, 3)
     v = av.get_variable("array", initializer=array)
     assert v.shape == (2, 3) and v.dtype == np.float64 and not np.shares_memory(v.array, array)
@@ -697,8 +707,8 @@ def test_rule_19_a_change_counts_from_the_next_tape_on():
     with av.GradientTape() as tape:
         y = v * 2.0
         v.trainable = True
-        z = v * 2.0
-    assert tape.gradient(y + z, v) is None
+        z = y + v * 2.0
+    assert tape.gradient(z, v) is None
     with av.GradientTape() as tape:
         y = v * 2.0
     assert tape.gradient(y, v).item() == 2.0
@@ -903,6 +913,9 @@ def test_rule_22_async_tasks_do_not_see_each_others_scopes():
                     seen.append(scope_name())
                 av.get_variable_scope().reuse_variables()
                 await asyncio.sleep(0)
+            with av.variable_scope(None, "own"):
+                await asyncio.sleep(0)
+                seen.append(scope_name())
         av.get_variable_scope().reuse_variables()  # of the surrounding scope, in this task only
 
     async def main():
@@ -914,7 +927,9 @@ def test_rule_22_async_tasks_do_not_see_each_others_scopes():
         return logs
 
     for name, seen in asyncio.run(main()).items():
-        assert seen == [(f"main/{name}", f"main/{name}/ops/", f"main/{name}/v:0"), f"main/{name}/blk"] * 3
+        here = (f"main/{name}", f"main/{name}/ops/", f"main/{name}/v:0")
+        block_name = f"main/{name}/blk"
+        assert seen == [here, block_name, "main/own", here, block_name, "main/own_1", here, block_name, "main/own_2"]
 
 
 def test_rule_22_a_thread_starts_at_the_root_of_the_default_store():

@@ -72,7 +72,9 @@ class Variable(Operand):
         constraint: Callable | None = None,
     ):
         self._build(initial_value, trainable, dtype, constraint)
-        self._take_name(_scope_path() + ("Variable" if name is None else check_name(name)))
+        if name is None:
+            name = "Variable"
+        self._take_name(_scope_path() + (name or check_name("")))
 
     def _build(self, initial_value, trainable, dtype, constraint) -> None:
         value = initial_value() if callable(initial_value) and not isinstance(initial_value, Operand) else initial_value
