@@ -376,14 +376,16 @@ class Optimizer:
             As `state_dict` gives it.
         strict : bool, default True
             Raise if something is missing, unexpected or misshapen; and if later a new variable turns up without loaded
-            slots while loaded ones are unclaimed. Otherwise such variables start at zero (with a warning).
+            slots while loaded ones are unclaimed. Otherwise such variables start at zero (with a warning). An optimizer
+            that has updated nothing yet expects any variable; later, names that it does not know are unexpected.
         hyperparameters : bool, default True
             Take over the hyperparameters, too. False keeps the present ones.
 
         Returns
         -------
         LoadReport
-            Slots of variables that this optimizer has not met wait for them, and are listed as `waiting`.
+            Slots of variables that this optimizer has not met wait for them, and are listed as `waiting`. A strict load
+            into an optimizer that has met no variable yet, and any load with ``strict=False``, may have some.
 
         Raises
         ------

@@ -89,13 +89,16 @@ def load(optimizer, state: Mapping[str, Any], strict: bool, hyperparameters: boo
             report.missing.extend(_keys(optimizer, variable))
             if not strict:  # it starts at zero, as the report says
                 loaded.slots.put(variable, 0, {slot: np.zeros(v.shape, v.dtype) for slot in optimizer.slot_names})
+    if strict and any(v is not None for v in known.values()):
+        report.unexpected.extend(report.waiting)  # the variables are there: what none of them takes is a mistake
     if strict and not report.complete:
         from_others = "" if any(key.startswith(optimizer.name + "/") for key in state) or not state else (
             f"\nThe state has no key that begins with {optimizer.name + '/'!r}: was it saved under another name=?"
         )  # fmt: skip
         raise ValueError(
             f"the state does not fit the optimizer {optimizer.name!r} (nothing was changed):\n{report.problems()}"
-            f"{_near(report)}{from_others}\nstrict=False loads what fits"
+            f"{_near(report)}{from_others}\nstrict=False loads what fits, and "
+            "keeps the slots of unknown names for variables that are not made yet"
         )
     loaded.slots.on_unclaimed = "raise" if strict else "warn"
     if not hyperparameters:

@@ -191,6 +191,23 @@ def test_one_error_lists_missing_unexpected_and_misshapen_and_changes_nothing():
     run(optimizer, of, 1)
 
 
+def test_extra_names():
+    state = state_of("abcd")
+    fresh, used = optim.Adam(), optim.Adam()
+    of = variables()[:3]
+    assert len(fresh.load_state_dict(state).waiting) == 12
+    run(fresh, of, 1)
+    run(used, of, 1)
+    before = bits(used)
+    with pytest.raises(ValueError, match="3 unexpected: adam/m/d, adam/v/d, adam/step/d"):
+        used.load_state_dict(state)
+    assert bits(used) == before
+    report = used.load_state_dict(state, strict=False)
+    assert report.waiting == ["adam/m/d", "adam/v/d", "adam/step/d"]
+    run(used, of, 1)
+    assert used.get_slot("d", "step").item() == 2
+
+
 def test_a_state_under_another_name_says_so():
     with pytest.raises(ValueError, match="saved under another name="):
         optim.Adam(name="mine").load_state_dict(state_of())
