@@ -55,7 +55,7 @@ def arrays(*shapes, low: float = -2.0, high: float = 2.0, dtype: Any = np.float6
         return values
 
     found = [
-        (draw(s) + 1j * draw(s)).astype(dtype) if np.dtype(dtype).kind == "c" else np.asarray(draw(s)).astype(dtype)
+        np.asarray(draw(s) + 1j * draw(s) if np.dtype(dtype).kind == "c" else draw(s)).astype(dtype)
         for s in shapes
     ]
     return found[0] if len(found) == 1 else found

@@ -159,8 +159,7 @@ def _path(terms, out, shapes):
         return [tuple(range(len(terms)))]
     letters = {c: chr(ord("A") + i + (6 if i > 25 else 0)) for i, c in enumerate(dict.fromkeys("".join(terms)))}
     spec = ",".join("".join(letters[c] for c in term) for term in terms) + "->" + "".join(letters[c] for c in out)
-    zero = np.zeros(())
-    return np.einsum_path(spec, *(np.broadcast_to(zero, s) for s in shapes), optimize="greedy")[0][1:]
+    return np.einsum_path(spec, *(np.ndarray(s, np.int8) for s in shapes), optimize="greedy")[0][1:]  # shapes only
 
 
 def _interleaved(operands):

@@ -153,6 +153,7 @@ def _pow_samples():
         Sample(zeros(2), 3),
         Sample(zeros(2), 0),
         Sample(values(1.5), 3),
+        Sample(zeros((0, 2)), 3),
         Sample(arrays((2,), low=0.3, dtype=complex), 3),
         Sample(x.astype(np.float32), 1.5, smooth=False),
     ]

@@ -14,12 +14,13 @@ from ..engine.declare import composed, primitive
 from ..engine.op import fit
 from ..engine.protocol import Operand, install
 from ..engine.record import active
-from ..engine.samples import Sample, arrays, integers
+from ..engine.samples import Sample, arrays, integers, values, zeros
 from ..engine.tensor import Tensor, as_tensor
 from .shape import axis_of, cast, ravel
 
 __all__ = ["take", "take_along_axis"]
 
+FULL = slice(None)
 BASIC = {int, slice, type(None), type(Ellipsis)}
 
 # ---------------------------------------------------------------- the forms of an index
@@ -68,9 +69,9 @@ def _is_plain(index) -> bool:
 
 def _is_rows(index) -> bool:
     """Is it one array of integers, and nothing else (but full slices)?"""
-    if index.__class__ is not tuple or index[0].__class__ in BASIC or isinstance(index[0], np.integer):
+    if index.__class__ is not tuple or not index or index[0].__class__ in BASIC or isinstance(index[0], np.integer):
         return False
-    return index[0].dtype.kind in "iu" and all(p is Ellipsis or p == slice(None) for p in index[1:])
+    return index[0].dtype.kind in "iu" and all(p is Ellipsis or (p.__class__ is slice and p == FULL) for p in index[1:])
 
 
 # ---------------------------------------------------------------- reading
@@ -78,13 +79,13 @@ def _is_rows(index) -> bool:
 
 def _getitem_samples():
     x = arrays((3, 4, 2))
-    rows, columns = np.array([2, 0, 2]), np.array([[1], [3]])
+    rows, columns = values([2, 0, 2]), values([[1], [3]])
     mask = x[..., 0] > 0
     forms = [
         1, -1, slice(None, None, -2), (0, slice(1, 3)), (Ellipsis, 0), (None, 1, None, Ellipsis), (slice(1, 1),),
-        (rows, slice(None), 1), (slice(None), rows), (rows, 1), (columns, rows[:2]), (rows, slice(None), rows - 1),
-        (columns, None, slice(None), np.array([0, 1])), mask, (mask,), (mask, 0), (slice(None), mask[0]), (0, mask[0], 1),
-        x > 0, (mask[:, 0], slice(None), 1), (), True, np.array(False), ([0, 1], [1, 1]), np.array([[0, 1], [1, 1]]),
+        (rows, slice(None), 1), (slice(None), rows), (rows, 1), (rows[:2], columns), (rows, slice(None), rows - 2),
+        (columns - 1, None, slice(None), values([0, 1])), mask, (mask,), (mask, 0), (slice(None), mask[0]), (0, mask[0], 1),
+        x > 0, (mask[:, 0], slice(None), 1), (), True, values(False), ([0, 1], [1, 1]), values([[0, 1], [1, 1]]),
     ]  # fmt: skip
     found = [Sample(x, index) for index in forms]
     return [*found, Sample(arrays(()), ()), Sample(x[::2].T, (0, rows - 2)), Sample(arrays((3,), dtype=complex), rows)]
@@ -109,13 +110,14 @@ def _at_index(self, index):
 
 
 install("__getitem__", _at_index)
+_getitem.op.public = _at_index
 
 
 def _scatter_samples():
     return [
         Sample(arrays((2, 3)), (slice(None), 1), (2, 4, 3)),
-        Sample(arrays((3,)), (np.array([1, 1, 0]),), (4,)),
-        Sample(arrays((2, 2)), (np.array([[1, 1], [0, -1]]), 0), (3, 2)),
+        Sample(arrays((3,)), (values([1, 1, 0]),), (4,)),
+        Sample(arrays((2, 2)), (values([[1, 1], [0, -1]]), 0), (3, 2)),
     ]
 
 
@@ -138,10 +140,10 @@ def scatter_add(g, index, shape):
 @primitive(
     vjp={"values": lambda g, indices: _take.inner(g, indices, 0)}, arity=1, linear="each", name="scatter_rows",
     samples=lambda: [
-        Sample(arrays((3, 2)), np.array([1, 1, 3]), (4, 2)),
-        Sample(arrays((2, 2, 2)), np.array([0, 2]), (3, 2, 2)),
-        Sample(arrays((4,)), np.array([0, 0, 1, 0]), (2,)),
-        Sample(np.zeros((0, 2)), np.zeros(0, int), (3, 2)),
+        Sample(arrays((3, 2)), values([1, 1, 3]), (4, 2)),
+        Sample(arrays((2, 2, 2)), values([0, 2]), (3, 2, 2)),
+        Sample(arrays((4,)), values([0, 0, 1, 0]), (2,)),
+        Sample(zeros((0, 2)), zeros(0, int), (3, 2)),
     ],
 )  # fmt: skip
 def scatter_rows(values, indices, shape):
@@ -155,7 +157,7 @@ def scatter_rows(values, indices, shape):
     # Sorted by row, then summed run by run: several times faster than add.at for rows of numbers.
     order = indices.argsort(kind="stable")
     rows = indices[order]
-    starts = np.flatnonzero(np.concatenate(([True], rows[1:] != rows[:-1])))
+    starts = xp.flatnonzero(xp.concatenate((xp.ones(1, bool), rows[1:] != rows[:-1])))
     if starts.size == rows.size:
         y[indices] = values
     else:
@@ -187,13 +189,13 @@ def _take_vjp(g, indices, a_shape, axis, mode):
 def _take_samples():
     ids = integers((2, 2), -3, 3)
     return [
-        Sample(arrays((3, 2)), np.array([0, 2, 2]), 0),
+        Sample(arrays((3, 2)), values([0, 2, 2]), 0),
         Sample(arrays((3, 2)), ids, 0),
         Sample(arrays((2, 3, 2)), ids, 1),
-        Sample(arrays((2, 3)), np.array(1), -1),
-        Sample(arrays((4,)), np.array([5, -9]), 0, "wrap"),
-        Sample(arrays((4,)), np.array([5, -9, 5]), 0, "clip"),
-        Sample(arrays((3, 2)), np.zeros(0, int), 0),
+        Sample(arrays((2, 3)), values(1), -1),
+        Sample(arrays((4,)), values([5, -9]), 0, "wrap"),
+        Sample(arrays((4,)), values([5, -9, 5]), 0, "clip"),
+        Sample(arrays((3, 2)), zeros(0, int), 0),
     ]
 
 
@@ -213,7 +215,7 @@ def _take(a, indices, axis, mode="raise"):
     return a.take(indices if mode == "wrap" else indices.clip(0, a.shape[axis] - 1), axis)
 
 
-@composed(np.take, methods="take", samples=lambda: [*_take_samples(), Sample(arrays((2, 3)), np.array([5, 0])), Sample(arrays((2, 3)), 1, 1)])
+@composed(np.take, methods="take", samples=lambda: [Sample(arrays((2, 3)), values([5, 0])), Sample(arrays((2, 3)), 1, 1), Sample(arrays((2, 3)), values([5, -9]), 0, mode="wrap")])
 def take(a, indices, axis=None, out=None, mode="raise"):
     """The sub-arrays of `a` at `indices` along an axis: ``a[..., indices, ...]``.
 
@@ -246,8 +248,6 @@ def take(a, indices, axis=None, out=None, mode="raise"):
     >>> take(Tensor(np.array([[1.0], [2.0]])), np.array([1, 1]), axis=0).numpy().tolist()
     [[2.0], [2.0]]
     """
-    if isinstance(out, str):  # the op's own order of arguments
-        out, mode = None, out
     if out is not None:
         raise TypeError("take: out= is not supported for Tensors; use the Tensor that it returns")
     if not isinstance(indices, Operand):
@@ -285,9 +285,9 @@ def _take_along_vjp(g, indices, arr_shape, axis):
     vjp={"arr": _take_along_vjp}, arity=2, name="take_along_axis",
     jvp={"arr": lambda t, indices, axis: take_along.inner(t, indices, axis)},
     samples=lambda: [
-        Sample(arrays((2, 4)), np.array([[0, 0], [3, 1]]), 1),
-        Sample(arrays((3, 2)), np.array([[2, -1]]), 0),
-        Sample(arrays((2, 3, 2)), np.array([[[1], [0], [1]]]), -1),
+        Sample(arrays((2, 4)), values([[0, 0], [3, 1]]), 1),
+        Sample(arrays((3, 2)), values([[2, -1]]), 0),
+        Sample(arrays((2, 3, 2)), values([[[1], [0], [1]]]), -1),
     ],
 )  # fmt: skip
 def take_along(arr, indices, axis):
@@ -295,7 +295,7 @@ def take_along(arr, indices, axis):
     return arr[_along(indices, axis_of(axis, arr.ndim), arr.shape)]
 
 
-@composed(np.take_along_axis, samples=lambda: [Sample(arrays((2, 3)), np.array([5, 0, 0]), None)])
+@composed(np.take_along_axis, samples=lambda: [Sample(arrays((2, 3)), values([5, 0, 0]), None)])
 def take_along_axis(arr, indices, axis=-1):
     """Elements along an axis, by an index for each place, as `argsort` and `argmax` (with keepdims) give them.
 
@@ -334,7 +334,7 @@ def take_along_axis(arr, indices, axis=-1):
 def _updated(a, value, index, how):
     """A copy of `a`, changed at the index."""
     fits = np.can_cast(value.dtype, a.dtype, "same_kind")
-    y = a.copy() if fits else a.astype(np.result_type(a.dtype, value.dtype))
+    y = namespace(a).array(a, dtype=a.dtype if fits else np.result_type(a.dtype, value.dtype))
     how(y, _bare(index), value)
     return y
 
@@ -371,12 +371,12 @@ def _update_samples(multiply=False):
             Sample(x, arrays((4,), seed=1), 1),
             Sample(x, arrays((), seed=2), (slice(None), slice(None, None, 2))),
             Sample(x, arrays((3, 1), seed=3), (slice(None), slice(1, 3))),
-            Sample(x, arrays((2,), seed=4), (np.array([2, 0]), np.array([1, 1]))),
-            Sample(x, 0.7, (x > 0,)),
+            Sample(x, arrays((2,), seed=4), (values([2, 0]), values([1, 1]))),
+            Sample(x, values(0.7), (x > 0,)),
             Sample(arrays(()), arrays((), seed=5), ()),
         ]
         if not multiply:
-            found.append(Sample(x, arrays((3, 4), seed=6, apart=0.5), (np.array([1, 1, 0]),)))
+            found.append(Sample(x, arrays((3, 4), seed=6, apart=0.5), (values([1, 1, 0]),)))
         return found
 
     return samples
@@ -495,11 +495,11 @@ def _multiplied(x, value, index):
     flat, number = _rounds(x.shape, index)
     if not number.size or not number.any():
         return _index_multiply(x, value, index)
-    values = (value + np.zeros(flat.shape, value.dtype)).reshape(-1)
+    factors = (value + namespace(flat).zeros(flat.shape, value.dtype)).reshape(-1)
     y = x.reshape(-1)
     for i in range(int(number.max()) + 1):
         mask = (number == i).reshape(-1)
-        y = _index_multiply(y, values[mask], (flat.reshape(-1)[mask],))
+        y = _index_multiply(y, factors[mask], (flat.reshape(-1)[mask],))
     return y.reshape(x.shape)
 
 

@@ -8,9 +8,10 @@ from math import prod as _product
 import numpy as np
 
 from ..base.backend import namespace
+from ..engine.cotangent import bare
 from ..engine.declare import composed, primitive, reduces
 
-from ..engine.samples import Sample, arrays
+from ..engine.samples import Sample, arrays, values, zeros
 from ..engine.tensor import as_tensor
 from .elementwise import where
 from .shape import axes_of, axis_of, broadcast_to, cast, concatenate
@@ -28,10 +29,6 @@ def spread(g, shape, axis, keepdims):
     if axis is not None and not keepdims and g.ndim:
         axes = axes_of(axis, len(shape))
         g = g.reshape(tuple([1 if i in axes else n for i, n in enumerate(shape)]))
-    if g.__class__ is ndarray or isinstance(g, np.generic):
-        y = np.empty(shape, g.dtype)
-        y[...] = g
-        return y
     return broadcast_to.inner(g, shape)
 
 
@@ -65,7 +62,7 @@ def reduced(low: float = -2.0, high: float = 2.0, apart: float = 0.0, complex_nu
             Sample(x.astype(np.float32), 1, smooth=False),
         ]
         if empty:
-            found.append(Sample(np.zeros((0, 3)), 0))
+            found.append(Sample(zeros((0, 3)), 0))
         if complex_numbers:
             found.append(Sample(arrays((2, 3), low=low, high=high, dtype=complex), 1))
         return found
@@ -226,7 +223,7 @@ def std(a, axis=None, dtype=None, out=None, ddof=0, keepdims=False):
     return a.std(axis=axis, dtype=dtype, ddof=ddof, keepdims=keepdims)
 
 
-@composed(np.average, samples=lambda: [Sample(arrays((2, 3))), Sample(arrays((2, 3)), 1, np.array([1.0, 2.0, 3.0]))])
+@composed(np.average, samples=lambda: [Sample(arrays((2, 3))), Sample(arrays((2, 3)), 1, values([1.0, 2.0, 3.0]))])
 def average(a, axis=None, weights=None, returned=False, *, keepdims=False):
     """The weighted mean.
 
@@ -283,7 +280,8 @@ def _prod_vjp(g, a, axis, keepdims):
 
 def _before(rows):
     """Along the last axis, the product of all elements before each."""
-    first = np.ones_like(rows[..., :1])
+    first = rows[..., :1]
+    first = namespace(bare(first)).ones(first.shape, first.dtype)
     return cumprod.inner(concatenate.inner((first, rows[..., :-1]), -1), -1)
 
 
@@ -335,7 +333,7 @@ def _extreme_vjp(g, a, y, axis, keepdims):
 
 
 def _extreme_samples():
-    ties = np.array([[1.0, 3.0, 3.0], [2.0, 2.0, 2.0]])
+    ties = values([[1.0, 3.0, 3.0], [2.0, 2.0, 2.0]])
     return [*reduced(apart=1.0, empty=False)(), Sample(ties, 1, smooth=False)]
 
 
@@ -434,7 +432,7 @@ def _logsumexp_vjp(g, x, y, axis, keepdims):
 
 
 def _logsumexp_samples():
-    return [*reduced(empty=False)(), Sample(np.array([[1000.0, 999.0], [-np.inf, 0.5]]), 1, smooth=False)]
+    return [*reduced(empty=False)(), Sample(values([[1000.0, 999.0], [-np.inf, 0.5]]), 1, smooth=False)]
 
 
 @primitive(vjp={"x": _logsumexp_vjp}, samples=_logsumexp_samples)
@@ -459,7 +457,8 @@ def logsumexp(x, axis=None, keepdims=False):
     xp = namespace(x)
     top = x.max(axis=axis, keepdims=True)
     top = xp.where(xp.isfinite(top), top, 0)  # a shift by an infinity would give NaN
-    y = xp.log(xp.exp(x - top).sum(axis=axis, keepdims=True)) + top
+    with np.errstate(divide="ignore"):  # of nothing but minus infinities
+        y = xp.log(xp.exp(x - top).sum(axis=axis, keepdims=True)) + top
     return y if keepdims else y.reshape(x.sum(axis=axis).shape if axis is not None else ())
 
 
@@ -486,7 +485,7 @@ def _running_samples():
         Sample(arrays((2, 3), low=0.3), -1),
         Sample(arrays((2, 3), low=0.3)),
         Sample(arrays((4, 6), low=0.3)[::2, ::-2].T, 1),
-        Sample(np.zeros((0, 3)), 0),
+        Sample(zeros((0, 3)), 0),
         Sample(arrays((3,), low=0.3, dtype=complex), 0),
         Sample(arrays((3,), low=0.3).astype(np.float32), 0, smooth=False),
     ]

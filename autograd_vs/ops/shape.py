@@ -11,7 +11,7 @@ from ..engine import registry
 from ..engine.declare import composed, primitive
 from ..engine.op import fit
 from ..engine.protocol import Operand, install, mark_break
-from ..engine.samples import Sample, arrays
+from ..engine.samples import Sample, arrays, zeros
 from ..engine.tensor import Tensor, as_tensor
 
 __all__ = [
@@ -59,7 +59,7 @@ def _reshape_vjp(g, a_shape, order):
         Sample(arrays((2, 6)), -1),
         Sample(arrays((2, 3, 2)), (3, -1), "F"),
         Sample(arrays(()), (1, 1)),
-        Sample(np.zeros((0, 3)), (3, 0, 2)),
+        Sample(zeros((0, 3)), (3, 0, 2)),
         Sample(arrays((4, 6))[::2, ::3].T, (4,)),
         Sample(arrays((2, 2), dtype=complex), 4),
     ],
@@ -218,7 +218,7 @@ def _transpose_vjp(g, axes):
         Sample(arrays((2, 3, 4)), (1, 2, 0)),
         Sample(arrays((2, 3, 4)), (-1, 0, -2)),
         Sample(arrays(())),
-        Sample(np.zeros((0, 3))),
+        Sample(zeros((0, 3))),
     ],
 )  # fmt: skip
 def transpose(a, axes=None):
@@ -361,7 +361,7 @@ def rollaxis(a, axis, start=0):
         Sample(arrays((2, 1)), (4, 2, 3)),
         Sample(arrays(()), (2,)),
         Sample(arrays((2, 3)), (2, 3)),
-        Sample(np.zeros((1, 0)), (2, 0)),
+        Sample(zeros((1, 0)), (2, 0)),
     ],
 )  # fmt: skip
 def broadcast_to(array, shape):
@@ -549,7 +549,7 @@ def stack(arrays, axis=0):
     return namespace(arrays[0] if arrays else None).stack(arrays, axis)
 
 
-@composed(np.vstack, samples=_joinable)
+@composed(np.vstack, samples=lambda: [Sample(arrays((2,), (2,))), Sample(arrays((1, 3), (2, 3)))])
 def vstack(tup):
     """Arrays joined along the first axis, 1-D ones as rows.
 
@@ -569,7 +569,7 @@ def vstack(tup):
     return concatenate([atleast_2d(a) for a in tup], 0)
 
 
-@composed(np.hstack)
+@composed(np.hstack, samples=lambda: [Sample(arrays((2,), (3,))), Sample(arrays((2, 1), (2, 3)))])
 def hstack(tup):
     """Arrays joined along the second axis, 1-D ones along their only one.
 
@@ -590,7 +590,7 @@ def hstack(tup):
     return concatenate(parts, 0 if parts and parts[0].ndim == 1 else 1)
 
 
-@composed(np.dstack)
+@composed(np.dstack, samples=lambda: [Sample(arrays((2,), (2,))), Sample(arrays((1, 3, 1), (1, 3, 2)))])
 def dstack(tup):
     """Arrays joined along the third axis.
 
@@ -610,7 +610,7 @@ def dstack(tup):
     return concatenate([atleast_3d(a) for a in tup], 2)
 
 
-@composed(np.column_stack)
+@composed(np.column_stack, samples=lambda: [Sample(arrays((2,), (2, 2)))])
 def column_stack(tup):
     """1-D arrays as the columns of a matrix; 2-D ones are joined as they are.
 
@@ -804,8 +804,10 @@ def repeat(a, repeats, axis=None):
     if not isinstance(repeats, (int, np.integer)):
         from .index import take
 
-        repeats = as_array(repeats.array if isinstance(repeats, Operand) else repeats)
-        return take(a, np.repeat(np.arange(shape[axis]), repeats), axis)
+        a = as_tensor(a)
+        xp = namespace(a.array)
+        repeats = repeats.array if isinstance(repeats, Operand) else xp.asarray(repeats)
+        return take(a, xp.repeat(xp.arange(shape[axis]), repeats), axis)
     spread = broadcast_to(expand_dims(a, axis + 1), (*shape[: axis + 1], int(repeats), *shape[axis + 1 :]))
     return reshape(spread, (*shape[:axis], shape[axis] * int(repeats), *shape[axis + 1 :]))
 
@@ -848,7 +850,7 @@ def _back(shift):
         Sample(arrays((2, 3)), 1),
         Sample(arrays((2, 3)), -2, 1),
         Sample(arrays((2, 3)), (1, 2), (0, 1)),
-        Sample(np.zeros((0, 2)), 1, 0),
+        Sample(zeros((0, 2)), 1, 0),
     ],
 )  # fmt: skip
 def roll(a, shift, axis=None):
@@ -946,8 +948,9 @@ def _widths(pad_width, ndim):
         for axis, width in pad_width.items():
             found[axis_of(axis, ndim)] = (width, width) if isinstance(width, int) else tuple(width)
         return tuple(found)
-    widths = np.broadcast_to(np.asarray(pad_width), (ndim, 2))
-    return tuple((int(a), int(b)) for a, b in widths)
+    widths = as_array(pad_width)
+    pairs = (widths + zeros((ndim, 2), int)).tolist() if ndim else []
+    return tuple(map(tuple, pairs))
 
 
 @primitive(
@@ -965,7 +968,7 @@ def _widths(pad_width, ndim):
 )  # fmt: skip
 def _pad_constant(array, widths, value):
     """Padded with a number."""
-    return namespace(array).pad(array, widths, constant_values=value)
+    return namespace(array).pad(array, widths, constant_values=value) if widths else array
 
 
 @composed(
@@ -1008,17 +1011,19 @@ def pad(array, pad_width, mode="constant", *, constant_values=0):
     shape = shape_of(array)
     widths = _widths(pad_width, len(shape))
     if mode == "constant":
-        if not np.isscalar(constant_values):
+        if np.ndim(constant_values):
             raise TypeError("pad: constant_values must be one number")
         return _pad_constant(array, widths, constant_values)
     if mode not in ("edge", "reflect", "symmetric", "wrap"):
         raise TypeError(f"pad: mode {mode!r} has no gradient here; there are constant, edge, reflect, symmetric and wrap")
     from .index import take
 
+    array = as_tensor(array)
+    xp = namespace(array.array)
     for axis, (before, after) in enumerate(widths):
         if before or after:
-            array = take(array, np.pad(np.arange(shape[axis]), (before, after), mode), axis)  # type: ignore[call-overload]
-    return as_tensor(array)
+            array = take(array, xp.pad(xp.arange(shape[axis]), (before, after), mode), axis)
+    return array
 
 
 def _triangles():

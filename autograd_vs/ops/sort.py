@@ -3,7 +3,7 @@
 import numpy as np
 
 from ..engine.declare import composed, primitive
-from ..engine.samples import Sample, arrays
+from ..engine.samples import Sample, arrays, values, zeros
 from .index import take_along
 from .shape import axis_of, ravel
 
@@ -11,7 +11,7 @@ __all__ = ["sort"]
 
 
 def _order(a, axis, kind):
-    return np.argsort(a, axis=axis, kind=kind)
+    return a.argsort(axis=axis, kind=kind)
 
 
 def _along(x, order, axis):
@@ -20,15 +20,15 @@ def _along(x, order, axis):
 
 
 @primitive(
-    vjp={"a": lambda g, order, axis: _along(g, np.argsort(order, axis=axis), axis)},
+    vjp={"a": lambda g, order, axis: _along(g, order.argsort(axis=axis), axis)},
     jvp={"a": lambda t, a, axis, kind: _along(t, _order(a, axis, kind), axis)},
     aux={"order": _order}, arity=1, name="sort",
     samples=lambda: [
         Sample(arrays((2, 5), apart=1.0)),
         Sample(arrays((4, 2), apart=1.0), 0),
         Sample(arrays((6, 4), apart=1.0)[::2, ::-2], 0),
-        Sample(np.zeros((0, 2))),
-        Sample(np.array([[1.0, 1.0, 0.0]]), -1, "stable", smooth=False),
+        Sample(zeros((0, 2))),
+        Sample(values([[1.0, 1.0, 0.0]]), -1, "stable", smooth=False),
     ],
 )  # fmt: skip
 def _sort(a, axis=-1, kind=None):

@@ -1,0 +1,326 @@
+"""Every op of the table against NumPy and against differences: the ops, and their samples, are found by themselves."""
+
+import warnings
+
+import numpy as np
+import pytest
+
+import autograd_vs as av
+from autograd_vs.base.nest import flatten
+from autograd_vs.engine import registry
+from autograd_vs.engine.protocol import Operand
+from autograd_vs.testing import check_gradients
+
+# Rows that belong to a mechanism, not to a function: they have tests of their own.
+NO_SAMPLES = {"alias"}
+ROWS = {f"op {name}": row for name, row in registry.ops.items()} | {
+    f"composed {name}": call for name, call in registry.composed.items()
+}
+
+
+def function_of(row):
+    return row.public if hasattr(row, "public") else row
+
+
+def sampled(key):
+    row = ROWS[key]
+    return row.samples() if row.samples else []
+
+
+def cases(smooth=None):
+    return list(_cases(smooth))
+
+
+def _cases(smooth):
+    for key in ROWS:
+        for i, sample in enumerate(sampled(key)):
+            if smooth is None or sample.smooth is smooth:
+                yield pytest.param(key, sample, id=f"{key.replace(' ', '-')}-{i}")
+
+
+def floats(x):
+    return isinstance(x, np.ndarray) and x.dtype.kind in "fc"
+
+
+def as_tensors(arg):
+    """The float arrays of an argument (or of a sequence of arrays) as Tensors."""
+    if isinstance(arg, (list, tuple)) and any(map(floats, arg)):
+        return [as_tensors(x) for x in arg]
+    return av.Tensor(arg) if floats(arg) else arg
+
+
+def checked(key, sample, order):
+    function = function_of(ROWS[key])
+    given = list(sample.args)
+    places = [i for i, a in enumerate(given) if floats(a) or (isinstance(a, (list, tuple)) and any(map(floats, a)))]
+
+    def f(*args):
+        full = list(given)
+        for i, a in zip(places, args, strict=True):
+            full[i] = a
+        return function(*full, **sample.options)
+
+    check_gradients(f, [given[i] for i in places], order=order)
+
+
+# ---------------------------------------------------------------- each sample of each op
+
+
+@pytest.mark.parametrize(("key", "sample"), cases())
+def test_the_value_is_numpys(key, sample):
+    row = ROWS[key]
+    expected_of = row.numpy or getattr(row, "forward", None)
+    if expected_of is None:
+        pytest.skip("not a function of NumPy")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        want = expected_of(*sample.args, **sample.options)
+        got = function_of(row)(*map(as_tensors, sample.args), **sample.options)
+        routes = [got]
+        if row.numpy is not None:
+            routes.append(row.numpy(*map(as_tensors, sample.args), **sample.options))
+    if getattr(row, "aux", None):
+        want = want[0]
+    several = isinstance(want, (list, tuple))
+    for route in routes:
+        assert isinstance(route, tuple) is several
+        for y, w in zip(route if several else [route], want if several else [want], strict=True):
+            assert isinstance(y, av.Tensor)
+            np.testing.assert_allclose(y.numpy(), w, rtol=2e-6 if y.dtype.char in "fF" else 1e-12, atol=1e-12)
+            assert y.shape == np.shape(w)
+            assert y.dtype == np.asarray(w).dtype
+
+
+@pytest.mark.parametrize(("key", "sample"), cases(smooth=True))
+def test_gradients_of_first_and_second_order(key, sample):
+    checked(key, sample, sample.order)
+
+
+def single(x):
+    """Float64 arrays in float32."""
+    if isinstance(x, (list, tuple)) and any(map(floats, x)):
+        return [single(i) for i in x]
+    return x.astype(np.float32) if isinstance(x, np.ndarray) and x.dtype == np.float64 else x
+
+
+@pytest.mark.parametrize("key", [k for k in ROWS if k.startswith("op ")])
+def test_float32_stays_float32(key):
+    """The rules themselves, not what the tape makes of them at the end: with the samples' shapes, and with 0-d arrays."""
+    row = ROWS[key]
+    found = [s for s in sampled(key) if not any(np.iscomplexobj(a) for a in flatten(list(s.args)))]
+    if row.elementwise and row.arity is not None:
+        found = [type(s)(*(a.reshape(-1)[0] if floats(a) and a.size else a for a in s.args), **s.options) for s in found[:1]] + found
+    for sample in found:
+        args = [single(np.asarray(a) if isinstance(a, np.float64) else a) for a in sample.args]
+        if "complex" in str(sample) or sample.options.get("dtype") or "float64" in str(args):
+            continue
+        tensors = [as_tensors(a) for a in args]
+        leaves = [t for t in flatten(tensors) if isinstance(t, av.Tensor)]
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            with av.GradientTape(persistent=True) as tape:
+                tape.watch(leaves)
+                y = row.public(*tensors, **sample.options)
+            ys = y if isinstance(y, tuple) else (y,)
+            entries = [e for e in tape._record.entries if e[0].op is row]
+            if row.name != "float_power":
+                assert all(t.dtype == np.float32 for t in ys)
+            if row.outputs != 1 or len(entries) != 1:
+                continue
+            rule, _, _, saved, _ = entries[0]
+            g = np.ones(ys[0].shape, ys[0].dtype)
+            for vjp, values in zip(rule.vjps, saved, strict=False):
+                c = vjp(g, *values)
+                assert c.dtype == np.float32 or row.name == "float_power", f"{sample}: the rule gives {c.dtype}"
+
+
+# ---------------------------------------------------------------- the table as a whole
+
+
+@pytest.mark.parametrize("key", list(ROWS))
+def test_every_op_has_samples(key):
+    row = ROWS[key]
+    name = key.partition(" ")[2]
+    if name in NO_SAMPLES:
+        return
+    if key.startswith("composed"):  # made of ops that have theirs; those with a NumPy twin of one array need some
+        pytest.skip("optional") if row.samples is None else None
+    assert sampled(key), f"{key} has no samples: add samples= beside its rule"
+
+
+@pytest.mark.parametrize("key", [k for k in ROWS if k.startswith("op ") and ROWS[k].elementwise and ROWS[k].arity in (1, 2)])
+def test_elementwise_samples_cover_the_shapes(key):
+    shapes = [a.shape for s in sampled(key) for a in s.args if floats(a)]
+    assert () in shapes, "a 0-d sample"
+    assert any(0 in s for s in shapes), "an empty sample"
+
+
+def test_constants_pass_no_gradient():
+    x = av.Tensor(np.array([0.5, -1.5, 2.0]))
+    with av.GradientTape() as tape:
+        tape.watch(x)
+        y = av.floor(x) + x * 0 + av.sign(x)
+    assert tape.gradient(y, x).numpy().tolist() == [0.0, 0.0, 0.0]
+
+
+@pytest.mark.parametrize("function", list(registry.constants), ids=lambda f: f.__name__)
+def test_constants_have_numpys_values(function):
+    x = np.array([[0.5, -1.5, 2.0], [3.0, 0.0, 1.0]])
+    integers = np.array([[4, 6, 3], [2, 1, 5]])
+    name = function.__name__
+    two = {
+        "searchsorted": (np.sort(x[0]), x[1]), "digitize": (x[0], np.array([0.0, 1.0])), "isin": (x, x[:1]),
+        "unravel_index": (np.array([1, 5]), (2, 3)), "full_like": (x, 2.0), "lexsort": (x,), "bincount": (integers[0],),
+        "argpartition": (x, 1), "isclose": (x, x + 1e-12),
+    }  # fmt: skip
+    whole = ("bitwise", "gcd", "lcm", "shift", "invert")
+    if name in two:
+        args = two[name]
+    elif any(w in name for w in whole):
+        args = (integers,) if name in ("invert", "bitwise_invert") else (integers, integers[::-1] % 3)
+    else:
+        args = (x,) if not isinstance(function, np.ufunc) or function.nin == 1 else (x, x[::-1] + 0.5)
+    want = function(*args)
+    tensors = [av.Tensor(a) if isinstance(a, np.ndarray) else a for a in args]
+    for got in (registry.constants[function](*tensors), function(*tensors)):
+        if isinstance(want, tuple):
+            assert all(np.array_equal(g.numpy(), w) for g, w in zip(got, want, strict=True))
+        elif name != "empty_like":
+            assert isinstance(got, av.Tensor)
+            np.testing.assert_array_equal(got.numpy(), want)
+
+
+def test_queries_just_work():
+    x = av.Tensor(np.array([[1.0, 2.0]]))
+    with av.GradientTape() as tape:
+        tape.watch(x)
+        y = x * 2
+        assert np.shape(y) == (1, 2) and np.ndim(y) == 2 and np.size(y) == 2
+        assert np.allclose(y, [[2.0, 4.0]]) and np.array_equal(y, y) and not np.iscomplexobj(y)
+        assert np.result_type(y, np.float32) == np.float64
+        assert "2." in np.array2string(y)
+
+
+# ---------------------------------------------------------------- zeros, kinks and ties, as documented
+
+
+def gradient(f, x):
+    t = av.Tensor(np.asarray(x))
+    with av.GradientTape() as tape:
+        tape.watch(t)
+        y = f(t)
+    return tape.gradient(y, t).numpy()
+
+
+def test_kinks_and_zeros():
+    assert gradient(av.abs, 0.0) == 0
+    assert gradient(av.abs, 0j) == 0
+    assert gradient(lambda x: x**0, 0.0) == 0
+    assert gradient(lambda x: av.power(x, 0.0), 0.0) == 0
+    assert gradient(lambda x: av.power(x, np.array(0.0)), 0.0) == 0
+    assert gradient(lambda p: av.power(0.0, p), 2.0) == 0
+    assert gradient(lambda x: x**3, -2.0) == 12
+    assert gradient(lambda x: av.hypot(x, 0.0), 0.0) == 0
+    assert gradient(lambda x: av.arctan2(x, 0.0), 0.0) == 0
+    assert (gradient(av.std, [1.0, 1.0]) == 0).all()
+    assert gradient(lambda x: av.logaddexp(x, -np.inf), 1.0) == 1
+    assert (gradient(lambda x: av.logsumexp(x), [-np.inf, -np.inf]) == 0).all()
+    with np.errstate(divide="ignore"):
+        assert gradient(av.sqrt, 0.0) == np.inf
+
+
+def test_ties():
+    assert gradient(lambda x: av.maximum(x, 1.0), 1.0) == 0.5
+    assert gradient(lambda x: av.maximum(x, x), 1.0) == 1
+    assert gradient(lambda x: av.fmin(x, np.nan), 1.0) == 1
+    assert gradient(av.max, [2.0, 2.0, 1.0]).tolist() == [0.5, 0.5, 0.0]
+    assert gradient(lambda x: av.clip(x, 0.0, 1.0), [-1.0, 0.0, 0.5, 1.0, 2.0]).tolist() == [0.0, 1.0, 1.0, 1.0, 0.0]
+
+
+def test_where_blocks_what_was_not_chosen():
+    with np.errstate(divide="ignore"):
+        assert gradient(lambda x: av.where(x > 0, av.log(av.where(x > 0, x, 1.0)), 0.0), [0.0, 2.0]).tolist() == [0.0, 0.5]
+
+
+def test_power_operator_is_exact_for_numbers():
+    x = np.array([0.3, 1.7])
+    for n in (2, 1, 0.5, -1, 3, 2.5, 0):
+        np.testing.assert_array_equal((av.Tensor(x) ** n).numpy(), x**n)
+    assert (av.Tensor(np.float32(2.0)) ** 3).dtype == np.float32
+    assert (2 ** av.Tensor(np.float32(3.0))).numpy() == 8
+
+
+def test_stop_gradient():
+    x = av.Variable([1.0, 2.0])
+    with av.GradientTape(persistent=True) as tape:
+        nest = av.stop_gradient({"a": x * 2, "b": [x, 3]})
+        y = nest["a"] * x
+        z = nest["a"] * 2
+    assert nest["b"][1] == 3
+    assert tape.gradient(y, x).numpy().tolist() == [2.0, 4.0]
+    assert tape.gradient(z, x) is None
+    assert "stop_gradient" in tape.explain(z, x)
+    x.assign([5.0, 5.0])
+    assert nest["b"][0].numpy().tolist() == [1.0, 2.0]
+
+
+def test_a_cast_to_integers_breaks_the_path():
+    x = av.Variable(1.5)
+    with av.GradientTape() as tape:
+        y = x.astype(int).astype(np.float32) * 2
+    assert tape.gradient(y, x) is None
+    assert "cast" in tape.explain(y, x)
+
+
+def test_complex_gradients_are_those_of_pytorch():
+    """d/dz of a real loss is dL/du + i dL/dv, checked with loops of differences over both parts."""
+    z = np.array([0.4 + 0.7j, -1.2 + 0.1j])
+    w = np.array([0.3 - 0.5j, 0.8 + 0.2j])
+
+    def loss(t):
+        return (av.abs(t * w + av.conj(t) ** 2) * av.real(av.exp(t)) + av.imag(t) * av.angle(t)).sum()
+
+    got = gradient(loss, z)
+    h = 1e-6
+    for i in range(2):
+        for direction in (1.0, 1.0j):
+            e = np.zeros(2, complex)
+            e[i] = direction * h
+            slope = (loss(av.Tensor(z + e)).item() - loss(av.Tensor(z - e)).item()) / (2 * h)
+            assert abs((got[i].real if direction == 1 else got[i].imag) - slope) < 1e-8
+
+
+def test_real_meets_complex():
+    def f(x):
+        return av.abs(av.matmul(x, np.array([[1j, 2.0], [0.5, 1 - 1j]])) * 1j + x * (1 + 2j)).sum()
+
+    check_gradients(f, [np.array([[0.3, -0.8], [1.1, 0.4]])])
+    z = np.array([0.3 + 1j])
+    check_gradients(lambda t: av.real(av.real(t) * 1j * t), [z])
+    check_gradients(lambda t: av.concatenate([av.real(t), t]) * 2j, [z])
+
+
+def test_views_of_a_variable_keep_their_value():
+    v = av.Variable(np.arange(6.0).reshape(2, 3))
+    views = [v.T, v[0], v.reshape(-1), v[:, 1:], av.squeeze(v[:1]), av.diagonal(v), v.real, *av.split(v, 2)]
+    before = [t.numpy() for t in views]
+    v.assign(np.zeros((2, 3)))
+    for t, b in zip(views, before, strict=True):
+        np.testing.assert_array_equal(t.numpy(), b)
+
+
+def test_operands_can_be_any_mixture():
+    x, raw, v = av.Tensor(np.ones(2)), np.full(2, 3.0), av.Variable([2.0, 2.0], dtype=np.float64)
+    for y in (raw + x, x + raw, v * raw, raw * v, x - v, 2 / x, raw @ x, x @ raw, raw > x, 1 - v):
+        assert isinstance(y, Operand)
+
+
+def test_no_out_and_clear_errors():
+    x = av.Tensor(np.ones((2, 2)))
+    for call in (
+        lambda: np.sum(x, out=np.zeros(())), lambda: np.clip(x, 0, 1, out=np.zeros((2, 2))), lambda: np.sum(x, where=x > 0),
+        lambda: np.exp(x, where=np.ones((2, 2), bool)), lambda: np.cumsum(x, out=np.zeros(4)), lambda: np.pad(x, 1, "mean"),
+        lambda: np.linalg.eigvals(x), lambda: av.where(x > 0, x),
+    ):  # fmt: skip
+        with pytest.raises(TypeError):
+            call()
