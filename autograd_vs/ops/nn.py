@@ -632,7 +632,8 @@ def _mse_slope(g, prediction, target, dtype):
 def _mse_samples():
     a, b = arrays((3, 4), (3, 4))
     return [
-        Sample(a, b), Sample(a[0, 0], b[0, 0]), Sample(arrays((4, 6))[::2, ::-2].T, arrays((3, 2), seed=1)),
+        Sample(a, b), Sample(arrays(()), arrays((), seed=1)),
+        Sample(arrays((4, 6))[::2, ::-2].T, arrays((3, 2), seed=1)),
         Sample(a.astype(np.float32), b.astype(np.float32), smooth=False), Sample(a, b.astype(np.float32), smooth=False),
     ]  # fmt: skip
 
@@ -862,8 +863,18 @@ def _layer_norm_samples():
         "z": lambda x, axis, eps: (x - _mean_over(x, axis)) * _inverse_deviation(x, axis, eps),
         "r": _inverse_deviation,
     },
-    samples=_layer_norm_samples,
+    name="layer_norm", samples=_layer_norm_samples,
 )  # fmt: skip
+def _layer_norm(x, gamma, beta, axis=-1, eps=1e-5):
+    """The value, the normalized `x`, and the inverse of its deviation."""
+    shape = _affine_shape(x.shape, axis)
+    d = x - _mean_over(x, axis)
+    r = as_array(1.0 / np.sqrt(_mean_over(d * d, axis) + eps))
+    z = d * r
+    return z * gamma.reshape(shape) + beta.reshape(shape), z, r
+
+
+@composed(samples=_layer_norm_samples)
 def layer_norm(x, gamma, beta, axis=-1, eps=1e-5):
     """Each sample brought to mean 0 and variance 1 over some axes, then scaled and shifted.
 
@@ -881,6 +892,11 @@ def layer_norm(x, gamma, beta, axis=-1, eps=1e-5):
     -------
     Tensor
 
+    Raises
+    ------
+    ValueError
+        If the shapes do not fit.
+
     References
     ----------
     J. L. Ba, J. R. Kiros, G. E. Hinton, "Layer normalization", arXiv:1607.06450.
@@ -890,10 +906,11 @@ def layer_norm(x, gamma, beta, axis=-1, eps=1e-5):
     >>> layer_norm(Tensor(np.array([1.0, 3.0])), np.ones(2), np.zeros(2)).round(4).tolist()
     [-1.0, 1.0]
     """
-    shape = _affine_shape(x.shape, axis)
-    if gamma.size != beta.size or gamma.ndim != len(_axes(axis, x.ndim)):
-        raise ValueError(f"layer_norm: gamma {gamma.shape} and beta {beta.shape} do not fit axis {axis} of {x.shape}")
-    d = x - _mean_over(x, axis)
-    r = as_array(1.0 / np.sqrt(_mean_over(d * d, axis) + eps))
-    z = d * r
-    return z * gamma.reshape(shape) + beta.reshape(shape), z, r
+    x, gamma, beta = as_tensor(x), as_tensor(gamma), as_tensor(beta)
+    wanted = tuple(x.shape[i] for i in _axes(axis, x.ndim))
+    if gamma.shape != wanted or beta.shape != wanted:
+        raise ValueError(
+            f"layer_norm: gamma {gamma.shape} and beta {beta.shape} must have shape {wanted}, for axis {axis} of "
+            f"{x.shape}"
+        )
+    return _layer_norm(x, gamma, beta, axis, eps)
