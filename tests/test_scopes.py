@@ -1018,3 +1018,84 @@ def test_rule_24_reset_forgets():
         y = v * plain
     assert tape.gradient(y, v).item() == 1.0
     assert (v.item(), w.item(), v.name, plain.name, len(blocks)) == (2.0, 0.0, "a/v:0", "p:0", 2)
+
+
+# ---------------------------------------------------------------- beside the rules
+
+
+def test_tensorflows_dead_arguments_are_refused_with_advice():
+    for key in ("collections", "use_resource", "partitioner", "values", "caching_device"):
+        with raises(TypeError, "variable_scope", key, "Leave it out"):
+            av.variable_scope("a", **{key: None})
+        with raises(TypeError, "get_variable", key, "Leave it out"):
+            av.get_variable("v", (), **{key: None})
+    with raises(TypeError, "unexpected keyword argument 'shpe'"):
+        av.get_variable("v", shpe=())
+    with pytest.raises(TypeError):
+        av.variable_scope("a", None, True)  # keyword-only after the default name
+
+
+def test_names_that_tensorflows_users_look_for():
+    for name in ("Session", "placeholder", "global_variables_initializer", "reset_default_graph", "gradients"):
+        with raises(AttributeError, f"autograd_vs has no {name!r}"):
+            getattr(av, name)
+    with raises(AttributeError, "Did you mean 'variable_scope'"):
+        av.variabel_scope  # noqa: B018
+    assert not hasattr(av, "__nothing__")
+
+
+def test_name_scopes():
+    with av.name_scope("a"), av.name_scope("b") as prefix:
+        assert prefix == "a/b/"
+        for root in ("", None):
+            with av.name_scope(root) as prefix:
+                assert prefix == "" and op_scope() == ""
+        with av.name_scope("x/y/") as prefix:
+            assert prefix == "x/y/" and op_scope() == "x/y/"
+        with av.name_scope("_inner") as prefix:
+            assert prefix == "a/b/_inner/"
+    with raises(TypeError, "3"):
+        av.name_scope(3)
+    scope = av.name_scope("again")
+    with scope, scope:
+        assert op_scope() == "again/again/"
+    assert op_scope() == ""
+
+
+def test_a_scope_can_be_opened_by_one_object_several_times():
+    opened = av.variable_scope("a", reuse=av.AUTO_REUSE)
+    with opened, opened as inner:
+        assert inner.name == "a/a"
+    with opened as scope:
+        assert scope.name == "a" and repr(scope) == "<VariableScope 'a', reuse=AUTO_REUSE>"
+    with av.variable_scope("b/") as scope:
+        assert scope.name == "b"
+
+
+def test_auto_reuse_survives_copies_and_pickles():
+    import copy
+    import pickle
+
+    assert copy.deepcopy(av.AUTO_REUSE) is av.AUTO_REUSE
+    assert pickle.loads(pickle.dumps(av.AUTO_REUSE)) is av.AUTO_REUSE
+
+
+def test_getting_a_variable_again_leaves_no_memory_behind():
+    import tracemalloc
+
+    def step():
+        with av.variable_scope("net", reuse=av.AUTO_REUSE), av.name_scope("ops"):
+            with av.variable_scope(None, "blk"):
+                return av.get_variable("v", (3,))
+
+    for _ in range(100):
+        step()
+    gc.collect()
+    tracemalloc.start()
+    before = tracemalloc.get_traced_memory()[0]
+    for _ in range(1000):
+        step()
+    gc.collect()
+    grown = tracemalloc.get_traced_memory()[0] - before
+    tracemalloc.stop()
+    assert grown < 1000
