@@ -62,3 +62,5 @@ from ._migration import module_getattr as __getattr__
 from .transforms.custom import custom_gradient, recompute_grad
 from .transforms.grad import grad, hessian, hvp, jacobian, jvp, value_and_grad, vjp
 from .transforms.ravel import ravel
+from .history import History
+from .progress import progress
