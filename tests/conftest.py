@@ -5,16 +5,21 @@ import pytest
 
 from autograd_vs.base import dtypes, seeds
 from autograd_vs.engine import record
+from autograd_vs.state import context
 
 
 @pytest.fixture(autouse=True)
 def seals():
     before = (record.active(), dtypes.default_dtype(), seeds.global_seed(), np.random.get_state()[1].tobytes())
+    scope = context.scopes.top()
     yield
     after = (record.active(), dtypes.default_dtype(), seeds.global_seed(), np.random.get_state()[1].tobytes())
+    left = context.scopes.top()
+    context.scopes.replace(scope)
     seeds.set_seed(before[2])
     dtypes.set_default_dtype(before[1])
     assert after[0] is before[0], f"left open: {after[0]!r}"
+    assert left is scope, f"left open: {left!r}"
     assert after[1] == before[1], "left another default dtype behind"
     assert after[2] == before[2], "left a seed behind (use the `seed` fixture)"
     assert after[3] == before[3], "touched NumPy's global random state"

@@ -179,9 +179,8 @@ class VariableStore:
         >>> store.regularization_losses()[0].numpy()
         array([9.], dtype=float32)
         """
-        terms = [(v.regularizer, v) for v in self.variables(scope)]
-        losses = [regularizer(v) for regularizer, v in terms if regularizer is not None]
-        return [loss for loss in losses if loss is not None]
+        terms = [v.regularizer(v) for v in self.variables(scope) if v.regularizer is not None]
+        return [term for term in terms if term is not None]
 
     @property
     def readers(self) -> dict[str, list[str]]:

@@ -63,6 +63,9 @@ class Variable(Operand):
         "_name", "_trainable", "assigned", "constraint", "created_at", "initializer", "own_position", "regularizer",
     )  # fmt: skip
 
+    initializer: Any
+    regularizer: Callable | None
+
     def __init__(
         self,
         initial_value: Any,
