@@ -168,7 +168,8 @@ class Readings:
         return self
 
     def __exit__(self, kind, value, trace):
-        frames.pop(self.frame, quiet=kind is not None)
+        frame, self.frame = self.frame, None  # it knows this listener: a cycle would keep its tapes alive
+        frames.pop(frame, quiet=kind is not None)
 
     def follows(self, position) -> bool:
         """Only Variables."""
