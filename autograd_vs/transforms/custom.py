@@ -259,7 +259,7 @@ class _CustomOp(Op):
     """The op of one function; its rule is made for any set of watched operands."""
 
     def __init__(self, name, outputs):
-        super().__init__(name, None, ("operands",), None, {}, None, {"outputs": outputs})
+        super().__init__(name, None, ("operands",), None, {}, None, {"outputs": outputs, "view": True})
 
     def rule(self, watched, fitted=False) -> Rule:
         found = self._rules.get(watched)

@@ -1,0 +1,539 @@
+"""custom_gradient and recompute_grad: every promise of their docstrings."""
+
+import gc
+import tracemalloc
+import weakref
+
+import numpy as np
+import pytest
+
+import autograd_vs as av
+from autograd_vs.testing import check_gradients
+
+X = np.array([0.3, -0.7, 1.1])
+
+
+@av.custom_gradient
+def log1pexp(x):
+    e = np.exp(x)
+
+    def grad_fn(g):
+        return g * (1.0 - 1.0 / (1.0 + e))
+
+    return np.log(1.0 + e), grad_fn
+
+
+@av.custom_gradient
+def times(a, b, power=1):
+    """A wrong gradient on purpose, so that one sees whose it is."""
+
+    def grad_fn(g):
+        return g * 10.0, g * 100.0
+
+    return a * b**power, grad_fn
+
+
+# ---------------------------------------------------------------- values and orders
+
+
+def test_first_order_is_grad_fns():
+    with np.errstate(over="ignore"):
+        assert av.grad(log1pexp)(1000.0).item() == 1.0
+    x = av.Tensor(X)
+    with av.GradientTape() as tape:
+        tape.watch(x)
+        y = log1pexp(x)
+    np.testing.assert_allclose(tape.gradient(y, x).numpy(), 1 / (1 + np.exp(-X)))
+
+
+def test_second_and_third_order_go_through_grad_fn():
+    s = 1 / (1 + np.exp(-0.3))
+    assert av.grad(av.grad(log1pexp))(0.3).item() == pytest.approx(s * (1 - s), rel=1e-12)
+    third = av.grad(av.grad(av.grad(log1pexp)))(0.3).item()
+    assert third == pytest.approx(s * (1 - s) * (1 - 2 * s), rel=1e-12)
+    check_gradients(log1pexp, [X], order=2)
+
+
+def test_forward_mode_follows_grad_fn():
+    assert av.jvp(times, (2.0, 3.0), (1.0, 0.0))[1].item() == 10.0
+    assert av.jvp(times, (2.0, 3.0), (1.0, 2.0))[1].item() == 210.0
+    s = 1 / (1 + np.exp(-0.3))
+    assert av.hvp(log1pexp, 0.3, 1.0).item() == pytest.approx(s * (1 - s), rel=1e-12)
+    assert av.jvp(lambda x: av.jvp(log1pexp, x, 1.0)[1], 0.3, 1.0)[1].item() == pytest.approx(s * (1 - s), rel=1e-12)
+
+
+def test_outside_of_a_tape():
+    y = log1pexp(0.3)
+    assert isinstance(y, av.Tensor) and y.item() == pytest.approx(np.log1p(np.exp(0.3)))
+    assert y.op.type == "log1pexp"
+
+
+def test_a_reversal_returns_its_argument_itself():
+    @av.custom_gradient
+    def reverse(x):
+        return x, lambda g: -g
+
+    assert av.grad(lambda x: reverse(x) * 2.0 + x)(1.0).item() == -1.0
+
+
+def test_persistent_tapes_call_it_once_per_walk():
+    calls = []
+
+    @av.custom_gradient
+    def f(a, b):
+        def grad_fn(g):
+            calls.append(1)
+            return g * b, g * a
+
+        return a * b, grad_fn
+
+    a, b = av.Tensor(X), av.Tensor(2 * X)
+    with av.GradientTape(persistent=True) as tape:
+        tape.watch([a, b])
+        y = f(a, b)
+    for _ in range(3):
+        calls.clear()
+        ga, gb = tape.gradient(y, [a, b])
+        assert len(calls) == 1
+        np.testing.assert_allclose(ga.numpy(), 2 * X)
+        np.testing.assert_allclose(gb.numpy(), X)
+    np.testing.assert_allclose(tape.gradient(y, b).numpy(), X)
+    np.testing.assert_allclose(tape.gradient(y, b, output_gradients=2 * X).numpy(), 2 * X * X)
+    np.testing.assert_allclose(tape.gradient(y, a, output_gradients=2 * X).numpy(), 4 * X * X)
+
+
+def test_several_outputs():
+    seen = []
+
+    @av.custom_gradient
+    def f(x):
+        def grad_fn(ga, gb):
+            seen.append((ga.shape, gb.tolist()))
+            return ga * 5.0 + gb * 7.0
+
+        return {"a": x * 1.0, "b": np.sum(x)}, grad_fn
+
+    assert av.grad(lambda x: np.sum(f(x)["a"]))(X).tolist() == [5.0, 5.0, 5.0]
+    assert seen == [((3,), 0.0)]  # zeros where no gradient arrives
+    np.testing.assert_allclose(av.grad(lambda x: np.sum(f(x)["a"]) * f(x)["b"])(X).numpy(), 12.0 * X.sum())
+    np.testing.assert_allclose(av.jvp(f, X, np.ones(3))[1]["b"].numpy(), 7.0 * 3)
+
+
+def test_complex_gradients_are_as_a_tape_returns_them():
+    @av.custom_gradient
+    def square(z):
+        return z * z, lambda g: g * np.conj(2.0 * z)
+
+    z = np.array([1.0 + 2.0j, 0.5 - 1.0j])
+    plain = av.grad(lambda z: np.sum((z * z * (2.0 + 1.0j)).real))(z)
+    custom = av.grad(lambda z: np.sum((square(z) * (2.0 + 1.0j)).real))(z)
+    np.testing.assert_allclose(custom.numpy(), plain.numpy())
+    np.testing.assert_allclose(av.jvp(square, z, z)[1].numpy(), 2 * z * z)
+
+
+def test_gradients_take_the_dtype_of_the_argument():
+    @av.custom_gradient
+    def f(x):
+        return x * 1.0, lambda g: g.astype(np.float64) * 2.0
+
+    assert av.grad(lambda x: np.sum(f(x)))(X.astype(np.float32)).dtype == np.float32
+
+    @av.custom_gradient
+    def raw(x):
+        return np.sum(x), lambda g: np.array([1.0, 2.0, 3.0])
+
+    assert av.grad(raw)(X).tolist() == [1.0, 2.0, 3.0]
+
+
+# ---------------------------------------------------------------- arguments
+
+
+def test_keywords_work_in_any_order():
+    with av.GradientTape(persistent=True) as tape:
+        a, b = av.Tensor(2.0), av.Tensor(3.0)
+        tape.watch([a, b])
+        calls = [times(a, b), times(a, b=b), times(b=b, a=a), times(a, b, 1), times(a, power=1, b=b)]
+    for y in calls:
+        assert [g.item() for g in tape.gradient(y, [a, b])] == [10.0, 100.0]
+
+
+def test_numbers_and_options_may_be_left_out_or_not():
+    @av.custom_gradient
+    def f(x, n, mode="fast"):
+        return x * n, lambda g: (g * 1.0, None, None)
+
+    @av.custom_gradient
+    def short(x, n, mode="fast"):
+        return x * n, lambda g: g * 1.0
+
+    for function in (f, short):
+        assert av.grad(lambda x, fn=function: fn(x, 3, "slow"))(2.0).item() == 1.0
+        assert av.grad(lambda x, fn=function: fn(x, mode="slow", n=3))(2.0).item() == 1.0
+
+
+def test_a_python_float_stays_weak():
+    @av.custom_gradient
+    def scaled(x, factor):
+        return x * factor, lambda g: (g * factor, None)
+
+    assert scaled(av.Tensor(X.astype(np.float32)), 2.0).dtype == np.float32
+
+
+def test_a_nest_as_argument():
+    @av.custom_gradient
+    def f(params, x):
+        def grad_fn(g):
+            return {"w": g * x, "b": g}, g * params["w"]
+
+        return params["w"] * x + params["b"], grad_fn
+
+    g, gx = av.grad(f, (0, 1))({"w": 2.0, "b": 1.0}, 3.0)
+    assert (g["w"].item(), g["b"].item(), gx.item()) == (3.0, 1.0, 2.0)
+
+    @av.custom_gradient
+    def only(pair):
+        return pair[0] * pair[1], lambda g: [g * pair[1], g * pair[0]]
+
+    assert [t.item() for t in av.grad(only)([2.0, 3.0])] == [3.0, 2.0]
+
+
+def test_none_is_no_gradient():
+    @av.custom_gradient
+    def f(a, b):
+        return a * b, lambda g: (None, g * a)
+
+    a, b = av.Tensor(2.0), av.Tensor(3.0)
+    with av.GradientTape(persistent=True) as tape:
+        tape.watch([a, b])
+        y = f(a, b)
+        z = f(a, b) + a
+    assert tape.gradient(y, a) is None
+    assert tape.gradient(y, b).item() == 2.0
+    assert tape.gradient(z, a).item() == 1.0
+    assert av.jvp(f, (2.0, 3.0), (1.0, 0.0))[1].item() == 0.0
+
+
+def test_a_raw_batch_may_change_afterwards():
+    @av.custom_gradient
+    def f(w, batch):
+        return np.sum(w * batch), lambda g: (g * batch, None)
+
+    batch, w = X.copy(), av.Variable(np.ones(3))
+    with av.GradientTape() as tape:
+        y = f(w, batch)
+    batch[:] = 100.0
+    np.testing.assert_array_equal(tape.gradient(y, w).numpy(), X)
+
+
+@pytest.mark.parametrize("count", [0, 1, 3])
+def test_a_wrong_count_names_the_function(count):
+    @av.custom_gradient
+    def broken(a, b):
+        return a * b, lambda g: (g,) * count
+
+    with pytest.raises(ValueError, match=rf"broken returned {count} gradients for 2 arguments \(a, b\)"):
+        av.grad(broken, (0, 1))(2.0, 3.0)
+
+
+def test_other_mistakes_name_the_function_too():
+    @av.custom_gradient
+    def no_pair(x):
+        return x * 1.0
+
+    @av.custom_gradient
+    def wrong_shape(x):
+        return x * 1.0, lambda g: np.sum(g)
+
+    @av.custom_gradient
+    def no_tensor(x):
+        return "text", lambda g: g
+
+    with pytest.raises(TypeError, match=r"no_pair .* must return \(y, grad_fn\)"):
+        no_pair(1.0)
+    with pytest.raises(TypeError, match="no_tensor must return Tensors"):
+        no_tensor(1.0)
+    with pytest.raises(ValueError, match=r"wrong_shape returned shape \(\) for 'x', which has shape \(3,\)"):
+        av.jacobian(wrong_shape)(X)
+
+
+def test_integer_arguments_get_none():
+    @av.custom_gradient
+    def pick(x, i):
+        return x[i], lambda g: (np.zeros(3), None)
+
+    assert av.grad(pick)(X, np.array(1)).tolist() == [0.0, 0.0, 0.0]
+
+
+# ---------------------------------------------------------------- variables
+
+
+def test_a_variable_as_argument_keeps_the_value_that_was_read():
+    @av.custom_gradient
+    def square(v):
+        return v * v, lambda g: g * 2.0 * v
+
+    v = av.Variable(np.array([1.0, 2.0]))
+    with av.GradientTape() as tape:
+        y = square(v)
+    v.assign([50.0, 50.0])
+    assert tape.gradient(y, v).tolist() == [2.0, 4.0]
+
+
+def test_variables_read_inside_need_a_parameter():
+    w = av.Variable(np.array(2.0), name="hidden")
+
+    @av.custom_gradient
+    def f(x):
+        return x * w, lambda g: g * w
+
+    with (
+        av.GradientTape(),
+        pytest.raises(TypeError, match=r"f reads the variables 'hidden.*:0'.* must take variables="),
+    ):
+        f(av.Tensor(1.0))
+    w.trainable = False
+    with av.GradientTape():
+        f(av.Tensor(1.0))
+
+
+def test_variables_get_their_gradients():
+    w, b = av.Variable(np.array(2.0)), av.Variable(np.array(1.0))
+    seen = []
+
+    @av.custom_gradient
+    def f(x):
+        def grad_fn(g, variables):
+            seen.append([v is u for v, u in zip(variables, (w, b), strict=True)])
+            return g * 7.0, [g * x, g * 3.0]
+
+        return x * w + b, grad_fn
+
+    x = av.Tensor(5.0)
+    with av.GradientTape() as tape:
+        tape.watch(x)
+        y = f(x)
+    assert [g.item() for g in tape.gradient(y, [x, w, b])] == [7.0, 5.0, 3.0]
+    assert seen == [[True, True]]
+
+    @av.custom_gradient
+    def short(x):
+        return x * w, lambda g, variables: (g, [])
+
+    with av.GradientTape() as tape:
+        y = short(x)
+    with pytest.raises(ValueError, match="short returned 0 gradients for 1 variables"):
+        tape.gradient(y, w)
+
+
+def test_nested_custom_functions_tell_their_variables():
+    w = av.Variable(np.array(2.0))
+
+    @av.custom_gradient
+    def inner(x):
+        return x * w, lambda g, variables: (g * w, [g * x])
+
+    @av.custom_gradient
+    def outer(x):
+        return inner(x), lambda g: g
+
+    with av.GradientTape(), pytest.raises(TypeError, match="outer reads the variables"):
+        outer(av.Tensor(1.0))
+
+
+def test_closures_die_with_the_tape():
+    class Big:
+        pass
+
+    def run():
+        big = Big()
+
+        @av.custom_gradient
+        def f(x):
+            return x * 1.0, lambda g: g * (1.0 if big else 0.0)
+
+        return weakref.ref(big), f
+
+    gc.collect()
+    gc.disable()
+    try:
+        alive, f = run()
+        x = av.Tensor(1.0)
+        with av.GradientTape() as tape:
+            tape.watch(x)
+            y = f(x)
+        del f
+        assert alive() is not None
+        tape.gradient(y, x)
+        assert alive() is None
+        alive, f = run()
+        with av.GradientTape(persistent=True) as tape:
+            tape.watch(x)
+            y = f(x)
+        tape.gradient(y, x)
+        del f, tape
+        assert alive() is None
+    finally:
+        gc.enable()
+
+
+# ---------------------------------------------------------------- recompute_grad
+
+
+def block(x):
+    return np.tanh(np.sin(x) * x) + np.exp(x * 0.1)
+
+
+def test_recompute_gives_the_same_gradients_to_any_order():
+    again = av.recompute_grad(block)
+    for transform in (av.grad, lambda f: lambda x: av.jvp(f, x, 1.0)[1]):
+        f, g = block, again
+        for _ in range(3):
+            f, g = transform(f), transform(g)
+            assert g(0.5).item() == pytest.approx(f(0.5).item(), rel=1e-12)
+    check_gradients(again, [X], order=2)
+
+
+def test_recompute_of_nests_and_keywords():
+    @av.recompute_grad
+    def f(p, scale=1.0, *, shift):
+        return {"y": p["w"] * scale, "n": [np.sum(p["w"]) * p["b"] + shift]}
+
+    def loss(p, shift):
+        out = f(p, shift=shift)
+        return np.sum(out["y"]) * out["n"][0]
+
+    g, gs = av.grad(loss, (0, 1))({"w": X, "b": 2.0}, 0.5)
+    total = X.sum()
+    np.testing.assert_allclose(g["w"].numpy(), 2.0 * total + 0.5 + total * 2.0)
+    assert g["b"].item() == pytest.approx(total * total) and gs.item() == pytest.approx(total)
+
+
+def test_recompute_reads_variables_as_they_were():
+    w = av.Variable(np.array([1.0, 2.0, 3.0]))
+    x = av.Tensor(X)
+
+    def layer(x):
+        return np.sum(np.tanh(x * w) * w)
+
+    with av.GradientTape() as tape:
+        tape.watch(x)
+        y = layer(x)
+    want = tape.gradient(y, [x, w])
+    for persistent in (False, True):
+        with av.GradientTape(persistent=persistent) as tape:
+            tape.watch(x)
+            y = av.recompute_grad(layer)(x)
+        w.assign(np.zeros(3))
+        for _ in range(1 + persistent):
+            for found, g in zip(tape.gradient(y, [x, w]), want, strict=True):
+                np.testing.assert_allclose(found.numpy(), g.numpy(), rtol=1e-14)
+        assert w.tolist() == [0.0, 0.0, 0.0]
+        w.assign([1.0, 2.0, 3.0])
+
+
+def test_second_order_with_respect_to_a_variable_read_inside():
+    w = av.Variable(np.array([1.0, 2.0, 3.0]))
+
+    def second(layer):
+        with av.GradientTape() as outer:
+            with av.GradientTape() as inner:
+                y = layer(av.Tensor(X))
+            g = inner.gradient(y, w)
+            z = np.sum(g * g)
+        return outer.gradient(z, w).numpy()
+
+    def layer(x):
+        return np.sum(np.tanh(x * w) * w)
+
+    np.testing.assert_allclose(second(av.recompute_grad(layer)), second(layer), rtol=1e-12)
+
+
+def test_recompute_draws_the_same_dropout_mask(seed):
+    av.random.set_seed(3)
+
+    def layer(x):
+        return np.sum(av.nn.dropout(np.tanh(x), 0.5, training=True))
+
+    x = av.Tensor(np.linspace(-1, 1, 64))
+    results = []
+    for f in (layer, av.recompute_grad(layer), av.recompute_grad(av.recompute_grad(layer))):
+        av.random.set_seed(3)
+        with av.GradientTape() as tape:
+            tape.watch(x)
+            y = f(x)
+        av.random.uniform(5)  # something else draws in between
+        g = tape.gradient(y, x).numpy()
+        results.append((y.item(), g.tolist(), av.random.uniform().item()))
+    assert results[0] == results[1] == results[2]
+
+
+def test_recompute_can_be_nested():
+    f = av.recompute_grad(lambda x: av.recompute_grad(block)(av.recompute_grad(block)(x)) * x)
+    plain = lambda x: block(block(x)) * x  # noqa: E731
+    for order in range(1, 4):
+        a, b = f, plain
+        for _ in range(order):
+            a, b = av.grad(a), av.grad(b)
+        assert a(0.5).item() == pytest.approx(b(0.5).item(), rel=1e-11)
+
+
+def test_recompute_saves_no_intermediates():
+    n, depth = 20_000, 12
+    w = av.Variable(np.full(n, 0.5))
+
+    def layer(x):
+        for _ in range(10):
+            x = np.tanh(x * w)
+        return x
+
+    def peak(layer):
+        x = av.Tensor(np.ones(n))
+        tracemalloc.start()
+        with av.GradientTape() as tape:
+            tape.watch(x)
+            y = x
+            for _ in range(depth):
+                y = layer(y)
+            y = np.sum(y)
+        held = tracemalloc.get_traced_memory()[0]
+        g = tape.gradient(y, [x, w])
+        top = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        return held, top, g
+
+    held, top, g = peak(layer)
+    held_less, top_less, g_less = peak(av.recompute_grad(layer))
+    one = n * 8
+    assert held > one * 10 * depth  # the plain tape keeps every tanh, and more
+    assert held_less < one * (depth + 2)  # the other one keeps the input of each layer
+    assert top_less < one * (depth + 2 + 40) < 0.5 * top
+    for a, b in zip(g, g_less, strict=True):
+        np.testing.assert_allclose(b.numpy(), a.numpy(), rtol=1e-12)
+
+
+def test_recompute_outside_of_a_tape_runs_once():
+    runs = []
+    f = av.recompute_grad(lambda x: runs.append(1) or x * x)
+    f(av.Tensor(2.0))
+    assert len(runs) == 1
+    assert av.grad(f)(2.0).item() == 4.0
+    assert len(runs) == 3
+
+
+def test_recompute_copies_raw_batches():
+    f = av.recompute_grad(lambda x, batch: np.sum(np.exp(x * batch)))
+    batch, x = X.copy(), av.Tensor(1.0)
+    with av.GradientTape() as tape:
+        tape.watch(x)
+        y = f(x, batch)
+    batch[:] = 0.0
+    assert tape.gradient(y, x).item() == pytest.approx(np.sum(X * np.exp(X)))
+
+
+def test_recompute_of_what_has_no_path():
+    f = av.recompute_grad(lambda x: np.floor(x))
+    x = av.Tensor(1.5)
+    with av.GradientTape() as tape:
+        tape.watch(x)
+        y = f(x) * x
+    assert tape.gradient(y, x).item() == 1.0
