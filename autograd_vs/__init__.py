@@ -59,6 +59,7 @@ from .state.variable import Variable
 from ._migration import module_getattr as __getattr__
 
 # transforms, layers, training
+from . import testing
 from .transforms.custom import custom_gradient, recompute_grad
 from .transforms.grad import grad, hessian, hvp, jacobian, jvp, value_and_grad, vjp
 from .transforms.ravel import ravel

@@ -39,8 +39,8 @@ def check_gradients(
         Takes Tensors where `args` has arrays; returns a Tensor or a nest of Tensors. It must give the same result each
         time (no dropout without a fixed stream).
     args : sequence
-        The arguments: float and complex arrays, Tensors, Variables (their values), Python floats, or nests of these. With
-        respect to them the gradient is checked. Everything else (integer arrays, strings, None ...) is passed on as it is.
+        The arguments: float and complex arrays, Tensors, Variables (their values), Python floats, or nests of these; with
+        respect to them the gradient is checked. Everything else (integer arrays, strings, None) is passed on as it is.
     order : int, default 2
         Up to which order of derivatives. Order 2 checks the gradient of a random projection of the gradient.
     modes : sequence of {"reverse", "forward"}
@@ -78,7 +78,9 @@ def check_gradients(
         full = list(leaves)
         for i, t in zip(places, tensors, strict=True):
             full[i] = t
-        found = [y for y in flatten(f(*pack(list(args), full))) if isinstance(y, Operand) and is_differentiable(y.dtype)]
+        found = [
+            y for y in flatten(f(*pack(list(args), full))) if isinstance(y, Operand) and is_differentiable(y.dtype)
+        ]
         if not found:
             raise TypeError("check_gradients: the function returns no float or complex Tensor")
         return found
@@ -153,7 +155,8 @@ class _Check:
             g = g.numpy()
             if g.shape != x.shape or g.dtype != x.dtype:
                 raise AssertionError(
-                    f"{name}, order {order}: the gradient has shape {g.shape} and dtype {g.dtype}, the argument {x.shape} and {x.dtype}"
+                    f"{name}, order {order}: the gradient has shape {g.shape} and dtype {g.dtype}, "
+                    f"the argument {x.shape} and {x.dtype}"
                 )
             want = sum((w.conj() * d).real.sum() for w, d in zip(weights, dy, strict=True))
             self._compare((g.conj() * v).real.sum(), want, x.dtype, f"{name}, order {order}, reverse mode")
@@ -176,8 +179,9 @@ class _Check:
         bad = ~(error <= atol + rtol * np.abs(want))
         if bad.any():
             worst = np.unravel_index(np.argmax(np.where(bad, np.nan_to_num(error, nan=np.inf), -1.0)), error.shape)
+            found, slope = np.asarray(got)[worst], np.asarray(want)[worst]
             raise AssertionError(
-                f"wrong gradient: {what}: {np.asarray(got)[worst]:.10g} where differences give {np.asarray(want)[worst]:.10g} "
+                f"wrong gradient: {what}: {found:.10g} where differences give {slope:.10g} "
                 f"(largest error {error[worst]:.3g}, tolerance {rtol:g} relative + {atol:g})"
             )
 

@@ -70,7 +70,12 @@ def broken(factor=1.0, jvp=None, second=None):
     else:
         vjp = {"x": lambda g, x, y: g * y + (x - av.stop_gradient(x)) * second if isinstance(g, av.Tensor) else g * y}
     call = op(
-        forward=lambda x: np.exp(x), vjp=vjp, elementwise=True, jvp=jvp or {}, name="broken_exp", summary="For this test."
+        forward=lambda x: np.exp(x),
+        vjp=vjp,
+        elementwise=True,
+        jvp=jvp or {},
+        name="broken_exp",
+        summary="For this test.",
     )
     del registry.ops["broken_exp"]
     return call

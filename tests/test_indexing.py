@@ -1,4 +1,4 @@
-"""Indexing in every NumPy form, updates at an index, gathers and scatters; broadcasting, reductions and einsum by drawing."""
+"""Indexing in every NumPy form, updates at an index, gathers; broadcasting, reductions and einsum by drawing."""
 
 import numpy as np
 import pytest
@@ -103,7 +103,16 @@ def test_masks(data):
 def test_python_forms():
     x = av.Tensor(np.arange(12.0).reshape(3, 4))
     a = x.numpy()
-    for index in ([0, 2], [True, False, True], np.int64(1), (np.int8(1), 2), range(2), [], np.array([], int), ((0, 1), (1, 2))):
+    for index in (
+        [0, 2],
+        [True, False, True],
+        np.int64(1),
+        (np.int8(1), 2),
+        range(2),
+        [],
+        np.array([], int),
+        ((0, 1), (1, 2)),
+    ):
         np.testing.assert_array_equal(x[index].numpy(), a[index])
     assert [row.shape for row in x] == [(4,)] * 3
     assert len(x) == 3
@@ -147,7 +156,12 @@ def test_an_integer_variable_as_index():
 def test_rows_of_a_variable_stay_sparse():
     v = av.Variable(np.arange(8.0).reshape(4, 2))
     ids = np.array([[1, -1], [1, 0]])
-    for gather in (lambda: v[ids], lambda: av.take(v, ids, axis=0), lambda: np.take(v, ids, 0), lambda: v[av.Tensor(ids), :]):
+    for gather in (
+        lambda: v[ids],
+        lambda: av.take(v, ids, axis=0),
+        lambda: np.take(v, ids, 0),
+        lambda: v[av.Tensor(ids), :],
+    ):
         with av.GradientTape() as tape:
             y = gather() * 2.0
         g = tape.gradient(y, v)
@@ -220,7 +234,11 @@ def test_updates_at_repeated_indices():
     check_gradients(lambda a, b: a.at[i].min(b) ** 2, [x, value / 4 - 2])
     assert av.Tensor(x).at[i].multiply(value).numpy().tolist() == [11.0, 70.0, 3.0]
     assert av.Tensor(x).at[i].set(value).numpy().tolist() == [11.0, 7.0, 3.0]
-    assert gradient(lambda b: av.Tensor(x).at[i].multiply(b), np.array([0.0, 0.0, 1.0])).numpy().tolist() == [0.0, 0.0, 1.0]
+    assert gradient(lambda b: av.Tensor(x).at[i].multiply(b), np.array([0.0, 0.0, 1.0])).numpy().tolist() == [
+        0.0,
+        0.0,
+        1.0,
+    ]
 
 
 def test_ties_at_an_index_share():
@@ -294,7 +312,7 @@ def einsum_specs(draw):
         shapes.append(tuple(shape))
     spec = ",".join(terms)
     labels = sorted(set(spec) - set(",."))
-    if draw(st.booleans()) or spec.count("...") == 0 and draw(st.booleans()):
+    if draw(st.booleans()) or (spec.count("...") == 0 and draw(st.booleans())):
         out = "".join(draw(st.permutations(labels))[: draw(st.integers(0, len(labels)))])
         spec += "->" + ("..." if "..." in spec else "") + out
     return spec, shapes

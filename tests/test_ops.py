@@ -1,5 +1,6 @@
 """Every op of the table against NumPy and against differences: the ops, and their samples, are found by themselves."""
 
+import doctest
 import warnings
 
 import numpy as np
@@ -105,11 +106,13 @@ def single(x):
 
 @pytest.mark.parametrize("key", [k for k in ROWS if k.startswith("op ")])
 def test_float32_stays_float32(key):
-    """The rules themselves, not what the tape makes of them at the end: with the samples' shapes, and with 0-d arrays."""
+    """The rules themselves, not what the tape makes of them: with the shapes of the samples, and with 0-d arrays."""
     row = ROWS[key]
     found = [s for s in sampled(key) if not any(np.iscomplexobj(a) for a in flatten(list(s.args)))]
     if row.elementwise and row.arity is not None:
-        found = [type(s)(*(a.reshape(-1)[0] if floats(a) and a.size else a for a in s.args), **s.options) for s in found[:1]] + found
+        found = [
+            type(s)(*(a.reshape(-1)[0] if floats(a) and a.size else a for a in s.args), **s.options) for s in found[:1]
+        ] + found
     for sample in found:
         args = [single(np.asarray(a) if isinstance(a, np.float64) else a) for a in sample.args]
         if "complex" in str(sample) or sample.options.get("dtype") or "float64" in str(args):
@@ -148,7 +151,9 @@ def test_every_op_has_samples(key):
     assert sampled(key), f"{key} has no samples: add samples= beside its rule"
 
 
-@pytest.mark.parametrize("key", [k for k in ROWS if k.startswith("op ") and ROWS[k].elementwise and ROWS[k].arity in (1, 2)])
+@pytest.mark.parametrize(
+    "key", [k for k in ROWS if k.startswith("op ") and ROWS[k].elementwise and ROWS[k].arity in (1, 2)]
+)
 def test_elementwise_samples_cover_the_shapes(key):
     shapes = [a.shape for s in sampled(key) for a in s.args if floats(a)]
     assert () in shapes, "a 0-d sample"
@@ -201,6 +206,23 @@ def test_queries_just_work():
         assert "2." in np.array2string(y)
 
 
+DOCUMENTED = sorted({*registry.ops, *registry.composed} & set(dir(av)))
+
+
+@pytest.mark.parametrize("name", DOCUMENTED)
+def test_the_docstring_has_an_example_that_runs(name):
+    """pytest does not find these by itself: the functions are made inside of the engine."""
+    function = getattr(av, name)
+    text = function.__doc__
+    for section in ("Parameters\n", "Returns\n", "Examples\n"):
+        assert section in text, section
+    example = doctest.DocTestParser().get_doctest(text, {"np": np, "av": av}, name, None, 0)
+    runner = doctest.DocTestRunner(optionflags=doctest.NORMALIZE_WHITESPACE | doctest.ELLIPSIS, verbose=False)
+    said = []
+    runner.run(example, out=said.append)
+    assert not runner.failures, "".join(said)
+
+
 # ---------------------------------------------------------------- zeros, kinks and ties, as documented
 
 
@@ -239,7 +261,10 @@ def test_ties():
 
 def test_where_blocks_what_was_not_chosen():
     with np.errstate(divide="ignore"):
-        assert gradient(lambda x: av.where(x > 0, av.log(av.where(x > 0, x, 1.0)), 0.0), [0.0, 2.0]).tolist() == [0.0, 0.5]
+        assert gradient(lambda x: av.where(x > 0, av.log(av.where(x > 0, x, 1.0)), 0.0), [0.0, 2.0]).tolist() == [
+            0.0,
+            0.5,
+        ]
 
 
 def test_power_operator_is_exact_for_numbers():
@@ -318,8 +343,10 @@ def test_operands_can_be_any_mixture():
 def test_no_out_and_clear_errors():
     x = av.Tensor(np.ones((2, 2)))
     for call in (
-        lambda: np.sum(x, out=np.zeros(())), lambda: np.clip(x, 0, 1, out=np.zeros((2, 2))), lambda: np.sum(x, where=x > 0),
-        lambda: np.exp(x, where=np.ones((2, 2), bool)), lambda: np.cumsum(x, out=np.zeros(4)), lambda: np.pad(x, 1, "mean"),
+        lambda: np.sum(x, out=np.zeros(())), lambda: np.clip(x, 0, 1, out=np.zeros((2, 2))),
+        lambda: np.sum(x, where=x > 0),
+        lambda: np.exp(x, where=np.ones((2, 2), bool)), lambda: np.cumsum(x, out=np.zeros(4)),
+        lambda: np.pad(x, 1, "mean"),
         lambda: np.linalg.eigvals(x), lambda: av.where(x > 0, x),
     ):  # fmt: skip
         with pytest.raises(TypeError):

@@ -1,4 +1,4 @@
-"""Declaring ops in other ways than `op(...)`: as a decorator of the forward, and as a function made of other ops. Floor 1."""
+"""Declaring ops otherwise than by `op(...)`: as a decorator of the forward, and as functions made of ops. Floor 1."""
 
 import numpy as np
 
@@ -10,7 +10,7 @@ __all__ = ["composed", "primitive", "reduces"]
 
 
 def primitive(function=None, summary="", **declaration):
-    """`op` as a decorator of the forward: ``@primitive(np.sum, vjp={...}, ...)`` over ``def sum(a, axis=None, ...)``."""
+    """`op` as a decorator of the forward: ``@primitive(np.sum, vjp={...})`` over ``def sum(a, axis=None, ...)``."""
 
     def declare(forward):
         return op(function, summary, forward=forward, **declaration)

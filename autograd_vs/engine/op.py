@@ -181,11 +181,36 @@ def _swapped(call):
     return reflected
 
 
+UFUNC_DOCSTRING = """{summary}
+
+    It is `numpy.{name}`, recorded by tapes; NumPy's own function does the same for Tensors.
+
+    Parameters
+    ----------
+    {names} : array_like, {shape}, float
+
+    Returns
+    -------
+    Tensor
+
+    Examples
+    --------
+    >>> x = np.array({x})
+    >>> np.array_equal(av.{name}(av.Tensor(x){more}), np.{name}(x{more}))
+    True
+    """
+
+
 def _docstring(row, summary):
-    """The docstring of an op that is a ufunc."""
-    shape = "any shape" if len(row.names) == 1 else "shapes that broadcast"
-    return (
-        f"{summary or row.name}\n\n    The same as `numpy.{row.name}`, elementwise and differentiable.\n\n    Parameters\n"
-        f"    ----------\n    {', '.join(row.names)} : array_like, {shape}, float or complex\n\n    Returns\n    -------\n"
-        "    Tensor\n    "
+    """The docstring of an op that is a ufunc, with an example that runs; other ops without one are internal."""
+    if not isinstance(row.forward, np.ufunc):
+        return summary or row.name
+    several = len(row.names) > 1
+    return UFUNC_DOCSTRING.format(
+        summary=summary,
+        name=row.name,
+        names=", ".join(row.names),
+        shape="shapes that broadcast" if several else "any shape",
+        x="[1.25, 1.5]" if row.name == "arccosh" else "[0.25, 0.5]",
+        more=", 2.0" if several else "",
     )

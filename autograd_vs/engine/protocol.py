@@ -148,13 +148,17 @@ class Operand:
 
     def __eq__(self, other):
         # Where the other side says that it compares by itself (pytest.approx), or is nothing like an array, let it.
-        if other is None or isinstance(other, str) or getattr(type(other), "__array_ufunc__", True) is None:
+        if other is None or isinstance(other, str):
             return NotImplemented
+        if getattr(type(other), "__array_ufunc__", True) is None:
+            return self.array == other
         return registry.constants[np.equal](self, other)
 
     def __ne__(self, other):
-        if other is None or isinstance(other, str) or getattr(type(other), "__array_ufunc__", True) is None:
+        if other is None or isinstance(other, str):
             return NotImplemented
+        if getattr(type(other), "__array_ufunc__", True) is None:
+            return self.array != other
         return registry.constants[np.not_equal](self, other)
 
     def __format__(self, spec: str) -> str:

@@ -44,7 +44,7 @@ def _short(x) -> str:
 
 
 def arrays(*shapes, low: float = -2.0, high: float = 2.0, dtype: Any = np.float64, seed: int = 0, apart: float = 0.0):
-    """Arrays of the given shapes, evenly drawn from ``[low, high)``; with `apart` no two values are nearer than that."""
+    """Arrays of the given shapes, evenly drawn from ``[low, high)``; with `apart` no two values are near each other."""
     rng = np.random.default_rng([seed, len(shapes)])
 
     def draw(shape):
@@ -55,8 +55,7 @@ def arrays(*shapes, low: float = -2.0, high: float = 2.0, dtype: Any = np.float6
         return values
 
     found = [
-        np.asarray(draw(s) + 1j * draw(s) if np.dtype(dtype).kind == "c" else draw(s)).astype(dtype)
-        for s in shapes
+        np.asarray(draw(s) + 1j * draw(s) if np.dtype(dtype).kind == "c" else draw(s)).astype(dtype) for s in shapes
     ]
     return found[0] if len(found) == 1 else found
 

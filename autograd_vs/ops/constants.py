@@ -13,13 +13,72 @@ from ..engine.protocol import Operand, mark_break
 from ..engine.tensor import Tensor
 
 __all__ = [
-    "all", "any", "argmax", "argmin", "argpartition", "argsort", "argwhere", "around", "bincount", "bitwise_and",
-    "bitwise_invert", "bitwise_left_shift", "bitwise_not", "bitwise_or", "bitwise_right_shift", "bitwise_xor", "ceil",
-    "count_nonzero", "digitize", "equal", "fix", "flatnonzero", "floor", "floor_divide", "gcd", "greater", "greater_equal",
-    "heaviside", "invert", "isclose", "isfinite", "isin", "isinf", "isnan", "isneginf", "isposinf", "iscomplex", "isreal",
-    "lcm", "left_shift", "less", "less_equal", "lexsort", "logical_and", "logical_not", "logical_or", "logical_xor",
-    "nanargmax", "nanargmin", "nextafter", "nonzero", "not_equal", "ones_like", "right_shift", "rint", "round", "searchsorted",
-    "sign", "signbit", "spacing", "stop_gradient", "trunc", "unravel_index", "zeros_like", "full_like", "empty_like",
+    "all",
+    "any",
+    "argmax",
+    "argmin",
+    "argpartition",
+    "argsort",
+    "argwhere",
+    "around",
+    "bincount",
+    "bitwise_and",
+    "bitwise_invert",
+    "bitwise_left_shift",
+    "bitwise_not",
+    "bitwise_or",
+    "bitwise_right_shift",
+    "bitwise_xor",
+    "ceil",
+    "count_nonzero",
+    "digitize",
+    "empty_like",
+    "equal",
+    "fix",
+    "flatnonzero",
+    "floor",
+    "floor_divide",
+    "full_like",
+    "gcd",
+    "greater",
+    "greater_equal",
+    "heaviside",
+    "invert",
+    "isclose",
+    "iscomplex",
+    "isfinite",
+    "isin",
+    "isinf",
+    "isnan",
+    "isneginf",
+    "isposinf",
+    "isreal",
+    "lcm",
+    "left_shift",
+    "less",
+    "less_equal",
+    "lexsort",
+    "logical_and",
+    "logical_not",
+    "logical_or",
+    "logical_xor",
+    "nanargmax",
+    "nanargmin",
+    "nextafter",
+    "nonzero",
+    "not_equal",
+    "ones_like",
+    "right_shift",
+    "rint",
+    "round",
+    "searchsorted",
+    "sign",
+    "signbit",
+    "spacing",
+    "stop_gradient",
+    "trunc",
+    "unravel_index",
+    "zeros_like",
 ]  # fmt: skip
 
 # ---------------------------------------------------------------- comparisons and logic
@@ -100,9 +159,11 @@ full_like = constant(np.full_like)
 # ---------------------------------------------------------------- questions
 
 registry.queries.update([
-    np.shape, np.ndim, np.size, np.allclose, np.array_equal, np.array_equiv, np.array2string, np.array_repr, np.array_str,
+    np.shape, np.ndim, np.size, np.allclose, np.array_equal, np.array_equiv, np.array2string, np.array_repr,
+    np.array_str,
     np.iscomplexobj, np.isrealobj, np.result_type, np.can_cast, np.min_scalar_type, np.common_type, np.may_share_memory,
-    np.shares_memory, np.save, np.savez, np.savez_compressed, np.savetxt, np.einsum_path, np.histogram, np.histogram_bin_edges,
+    np.shares_memory, np.save, np.savez, np.savez_compressed, np.savetxt, np.einsum_path, np.histogram,
+    np.histogram_bin_edges,
 ])  # fmt: skip
 
 # ---------------------------------------------------------------- on purpose
@@ -123,8 +184,7 @@ def stop_gradient(x):
 
     Examples
     --------
-    >>> import autograd_vs as av
-    >>> av.grad(lambda x: x * stop_gradient(x))(3.0).item()
+    >>> av.grad(lambda x: x * av.stop_gradient(x))(3.0).item()
     3.0
     """
     return map_nest(_stopped, x)

@@ -176,20 +176,28 @@ def _interleaved(operands):
 
 def _einsum_samples():
     one = [
-        ("ii->i", (3, 3)), ("ii", (3, 3)), ("ij->ji", (2, 3)), ("ij->", (2, 3)), ("ijj->i", (2, 3, 3)), ("iii->i", (2, 2, 2)),
+        ("ii->i", (3, 3)), ("ii", (3, 3)), ("ij->ji", (2, 3)), ("ij->", (2, 3)), ("ijj->i", (2, 3, 3)),
+        ("iii->i", (2, 2, 2)),
         ("...ij->...ji", (2, 2, 3)), ("i...->...", (2, 3)), ("ba", (2, 3)),
     ]  # fmt: skip
     several = [
         ("ij,jk", (2, 3), (3, 4)), ("ij,jk->ki", (2, 3), (3, 4)), ("bij,bjk->bik", (2, 2, 3), (2, 3, 2)),
-        ("i,j->ij", (2,), (3,)), ("i,i->", (3,), (3,)), ("ij,ij->ij", (2, 3), (2, 3)), ("...ij,...jk->...ik", (2, 1, 2, 3), (3, 3, 2)),
-        ("ij,j", (1, 3), (3,)), ("ij,jk->ik", (2, 1), (3, 4)), ("ii,ij->j", (2, 2), (2, 3)), ("ij,kl->ik", (2, 3), (2, 2)),
+        ("i,j->ij", (2,), (3,)), ("i,i->", (3,), (3,)), ("ij,ij->ij", (2, 3), (2, 3)),
+        ("...ij,...jk->...ik", (2, 1, 2, 3), (3, 3, 2)),
+        ("ij,j", (1, 3), (3,)), ("ij,jk->ik", (2, 1), (3, 4)), ("ii,ij->j", (2, 2), (2, 3)),
+        ("ij,kl->ik", (2, 3), (2, 2)),
         ("ij,jk,kl->il", (2, 3), (3, 2), (2, 2)), ("ab,ac,ad->bcd", (2, 2), (2, 3), (2, 2)), ("i,,j", (2,), (), (3,)),
         ("bhqd,bhkd->bhqk", (1, 2, 2, 3), (1, 2, 3, 3)), ("ij,ij->", (0, 3), (0, 3)),
     ]  # fmt: skip
     found = [Sample(spec, arrays(shape)) for spec, shape in one]
     found += [Sample(spec, *arrays(*shapes)) for spec, *shapes in several]
     a, b = arrays((2, 3), (3, 2), dtype=complex)
-    return [*found, Sample("ij,jk->ik", a, b), Sample("ij,jk->ik", a.real.copy(), b), Sample(a.real.copy(), [0, 1], b.real.copy(), [1, 2], [2, 0])]
+    return [
+        *found,
+        Sample("ij,jk->ik", a, b),
+        Sample("ij,jk->ik", a.real.copy(), b),
+        Sample(a.real.copy(), [0, 1], b.real.copy(), [1, 2], [2, 0]),
+    ]
 
 
 @composed(np.einsum, samples=_einsum_samples)
@@ -199,7 +207,8 @@ def einsum(*operands, out=None, optimize=True):
     Parameters
     ----------
     *operands : str and array_like
-        ``"ij,jk->ik", a, b``: a label for each dimension, "..." for dimensions that broadcast. Also in NumPy's other form,
+        ``"ij,jk->ik", a, b``: a label for each dimension,
+        "..." for dimensions that broadcast. Also in NumPy's other form,
         ``a, [0, 1], b, [1, 2], [0, 2]``.
     out : None
         Not supported.
@@ -221,8 +230,8 @@ def einsum(*operands, out=None, optimize=True):
 
     Examples
     --------
-    >>> a, b = Tensor(np.ones((2, 3))), np.ones((3, 4))
-    >>> einsum("ij,jk->ik", a, b).shape
+    >>> a, b = av.Tensor(np.ones((2, 3))), np.ones((3, 4))
+    >>> av.einsum("ij,jk->ik", a, b).shape
     (2, 4)
     """
     if out is not None:

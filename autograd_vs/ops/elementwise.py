@@ -1,7 +1,7 @@
 """Elementwise ops: arithmetic, powers, exponentials, trigonometry, selection, complex parts. Floor 2.
 
-Constants in rules are Python numbers: a NumPy float64 scalar would turn a float32 gradient into float64. ``y + (y == 0)``
-is `y` with 1 in place of 0: it makes 0 of a gradient that is 0/0, where the formula has a kink.
+Constants in rules are Python numbers: a NumPy float64 scalar would turn a float32 gradient into float64.
+``y + (y == 0)`` is `y` with 1 in place of 0: it makes 0 of a gradient that is 0/0, where the formula has a kink.
 """
 
 from math import log as _ln
@@ -16,12 +16,77 @@ from ..engine.protocol import Operand
 from ..engine.samples import Sample, arrays, away, elementwise, pairs, values, zeros
 
 __all__ = [
-    "abs", "absolute", "acos", "acosh", "add", "angle", "arccos", "arccosh", "arcsin", "arcsinh", "arctan", "arctan2",
-    "arctanh", "asin", "asinh", "atan", "atan2", "atanh", "cbrt", "clip", "conj", "conjugate", "copysign", "cos", "cosh",
-    "deg2rad", "degrees", "divide", "divmod", "exp", "exp2", "expm1", "fabs", "float_power", "fmax", "fmin", "fmod", "hypot",
-    "imag", "ldexp", "log", "log10", "log1p", "log2", "logaddexp", "logaddexp2", "maximum", "minimum", "mod", "modf",
-    "multiply", "nan_to_num", "negative", "positive", "pow", "power", "rad2deg", "radians", "real", "reciprocal", "remainder",
-    "sin", "sinc", "sinh", "sqrt", "square", "subtract", "tan", "tanh", "true_divide", "where",
+    "abs",
+    "absolute",
+    "acos",
+    "acosh",
+    "add",
+    "angle",
+    "arccos",
+    "arccosh",
+    "arcsin",
+    "arcsinh",
+    "arctan",
+    "arctan2",
+    "arctanh",
+    "asin",
+    "asinh",
+    "atan",
+    "atan2",
+    "atanh",
+    "cbrt",
+    "clip",
+    "conj",
+    "conjugate",
+    "copysign",
+    "cos",
+    "cosh",
+    "deg2rad",
+    "degrees",
+    "divide",
+    "divmod",
+    "exp",
+    "exp2",
+    "expm1",
+    "fabs",
+    "float_power",
+    "fmax",
+    "fmin",
+    "fmod",
+    "hypot",
+    "imag",
+    "ldexp",
+    "log",
+    "log1p",
+    "log2",
+    "log10",
+    "logaddexp",
+    "logaddexp2",
+    "maximum",
+    "minimum",
+    "mod",
+    "modf",
+    "multiply",
+    "nan_to_num",
+    "negative",
+    "positive",
+    "pow",
+    "power",
+    "rad2deg",
+    "radians",
+    "real",
+    "reciprocal",
+    "remainder",
+    "sin",
+    "sinc",
+    "sinh",
+    "sqrt",
+    "square",
+    "subtract",
+    "tan",
+    "tanh",
+    "true_divide",
+    "where",
 ]  # fmt: skip
 
 LN2, LN10 = _ln(2.0), _ln(10.0)
@@ -58,8 +123,12 @@ fmod = op(
     vjp={"a": lambda g: g, "b": lambda g, a, b: -g * np.trunc(a / b)},
     samples=pairs(2.5, 3.4, 1.75, 2.4),
 )  # fmt: skip
-negative = op(np.negative, "``-x``.", vjp={"x": lambda g: -g}, operators="__neg__", samples=elementwise(complex_numbers=True))
-positive = op(np.positive, "``+x``.", vjp={"x": lambda g: g}, operators="__pos__", samples=elementwise(complex_numbers=True))
+negative = op(
+    np.negative, "``-x``.", vjp={"x": lambda g: -g}, operators="__neg__", samples=elementwise(complex_numbers=True)
+)
+positive = op(
+    np.positive, "``+x``.", vjp={"x": lambda g: g}, operators="__pos__", samples=elementwise(complex_numbers=True)
+)
 reciprocal = op(
     np.reciprocal, "``1 / x``.",
     vjp={"x": lambda g, y: -g * y * y}, samples=elementwise(cut=(0.0,), complex_numbers=True),
@@ -81,7 +150,8 @@ def _absolute_jvp(t, x, y):
 
 absolute = abs = op(
     np.absolute, "The absolute value; the gradient at 0 is 0.",
-    vjp={"x": _absolute_vjp}, jvp={"x": _absolute_jvp}, operators="__abs__", samples=elementwise(cut=(0.0,), complex_numbers=True),
+    vjp={"x": _absolute_vjp}, jvp={"x": _absolute_jvp}, operators="__abs__",
+    samples=elementwise(cut=(0.0,), complex_numbers=True),
 )  # fmt: skip
 fabs = op(
     np.fabs, "The absolute value of real numbers; the gradient at 0 is 0.",
@@ -109,7 +179,7 @@ def divmod(a, b):
 
     Examples
     --------
-    >>> q, r = divmod(Tensor(7.5), 2.0)
+    >>> q, r = av.divmod(av.Tensor(7.5), 2.0)
     >>> q.item(), r.item()
     (3.0, 1.5)
     """
@@ -207,7 +277,9 @@ cbrt = op(np.cbrt, "The cube root.", vjp={"x": lambda g, y: g / (3.0 * y * y)}, 
 # ---------------------------------------------------------------- exponentials and logarithms
 
 exp = op(np.exp, "The exponential function.", vjp={"x": lambda g, y: g * y}, samples=elementwise(complex_numbers=True))
-exp2 = op(np.exp2, "2 to the power `x`.", vjp={"x": lambda g, y: g * (LN2 * y)}, samples=elementwise(complex_numbers=True))
+exp2 = op(
+    np.exp2, "2 to the power `x`.", vjp={"x": lambda g, y: g * (LN2 * y)}, samples=elementwise(complex_numbers=True)
+)
 expm1 = op(
     np.expm1, "``exp(x) - 1``, exact for small `x`.",
     vjp={"x": lambda g, y: g * (y + 1.0)}, samples=elementwise(complex_numbers=True),
@@ -260,7 +332,7 @@ def ldexp(x, n):
 
     Examples
     --------
-    >>> ldexp(Tensor(3.0), 2).item()
+    >>> av.ldexp(av.Tensor(3.0), 2).item()
     12.0
     """
     return namespace(x).ldexp(x, n)
@@ -271,7 +343,8 @@ def ldexp(x, n):
 sin = op(np.sin, "The sine.", vjp={"x": lambda g, x: g * np.cos(x)}, samples=elementwise(complex_numbers=True))
 cos = op(np.cos, "The cosine.", vjp={"x": lambda g, x: -g * np.sin(x)}, samples=elementwise(complex_numbers=True))
 tan = op(
-    np.tan, "The tangent.", vjp={"x": lambda g, y: g * (1.0 + y * y)}, samples=elementwise(-1.2, 1.2, complex_numbers=True)
+    np.tan, "The tangent.", vjp={"x": lambda g, y: g * (1.0 + y * y)},
+    samples=elementwise(-1.2, 1.2, complex_numbers=True)
 )  # fmt: skip
 arcsin = asin = op(
     np.arcsin, "The inverse sine, in radians.",
@@ -307,8 +380,12 @@ deg2rad = op(np.deg2rad, "Degrees to radians.", vjp={"x": lambda g: g * (pi / 18
 radians = op(np.radians, "Degrees to radians.", vjp={"x": lambda g: g * (pi / 180)}, samples=elementwise(-90, 90))
 rad2deg = op(np.rad2deg, "Radians to degrees.", vjp={"x": lambda g: g * (180 / pi)}, samples=elementwise())
 degrees = op(np.degrees, "Radians to degrees.", vjp={"x": lambda g: g * (180 / pi)}, samples=elementwise())
-sinh = op(np.sinh, "The hyperbolic sine.", vjp={"x": lambda g, x: g * np.cosh(x)}, samples=elementwise(complex_numbers=True))
-cosh = op(np.cosh, "The hyperbolic cosine.", vjp={"x": lambda g, x: g * np.sinh(x)}, samples=elementwise(complex_numbers=True))
+sinh = op(
+    np.sinh, "The hyperbolic sine.", vjp={"x": lambda g, x: g * np.cosh(x)}, samples=elementwise(complex_numbers=True)
+)
+cosh = op(
+    np.cosh, "The hyperbolic cosine.", vjp={"x": lambda g, x: g * np.sinh(x)}, samples=elementwise(complex_numbers=True)
+)
 tanh = op(
     np.tanh, "The hyperbolic tangent.",
     vjp={"x": lambda g, y: g - g * y * y}, methods="tanh", samples=elementwise(-1.5, 1.5, complex_numbers=True),
@@ -319,7 +396,8 @@ arcsinh = asinh = op(
 )  # fmt: skip
 arccosh = acosh = op(
     np.arccosh, "The inverse hyperbolic cosine.",
-    vjp={"x": lambda g, x: g / (np.sqrt(x - 1.0) * np.sqrt(x + 1.0))}, samples=elementwise(1.2, 3.0, complex_numbers=True),
+    vjp={"x": lambda g, x: g / (np.sqrt(x - 1.0) * np.sqrt(x + 1.0))},
+    samples=elementwise(1.2, 3.0, complex_numbers=True),
 )  # fmt: skip
 arctanh = atanh = op(
     np.arctanh, "The inverse hyperbolic tangent.",
@@ -356,7 +434,7 @@ def sinc(x):
 
     Examples
     --------
-    >>> sinc(Tensor(np.array([0.0, 0.5]))).numpy().round(4).tolist()
+    >>> av.sinc(av.Tensor(np.array([0.0, 0.5]))).numpy().round(4).tolist()
     [1.0, 0.6366]
     """
     return namespace(x).sinc(x)
@@ -444,8 +522,8 @@ def where(condition, x=None, y=None):
 
     Examples
     --------
-    >>> x = Tensor(np.array([-1.0, 2.0]))
-    >>> where(x > 0, x, 0.0).numpy().tolist()
+    >>> x = av.Tensor(np.array([-1.0, 2.0]))
+    >>> av.where(x > 0, x, 0.0).numpy().tolist()
     [0.0, 2.0]
     """
     if x is None or y is None:
@@ -508,7 +586,7 @@ def clip(a, a_min=None, a_max=None, out=None, *, min=None, max=None):
 
     Examples
     --------
-    >>> clip(Tensor(np.array([-2.0, 0.5, 2.0])), -1.0, 1.0).numpy().tolist()
+    >>> av.clip(av.Tensor(np.array([-2.0, 0.5, 2.0])), -1.0, 1.0).numpy().tolist()
     [-1.0, 0.5, 1.0]
     """
     if out is not None:
@@ -542,7 +620,7 @@ def nan_to_num(x, copy=True, nan=0.0, posinf=None, neginf=None):
 
     Examples
     --------
-    >>> nan_to_num(Tensor(np.array([np.nan, 1.0]))).numpy().tolist()
+    >>> av.nan_to_num(av.Tensor(np.array([np.nan, 1.0]))).numpy().tolist()
     [0.0, 1.0]
     """
     x = x if isinstance(x, Operand) else positive(x)
@@ -587,14 +665,15 @@ def real(val):
 
     Examples
     --------
-    >>> real(Tensor(1.0 + 2.0j)).item()
+    >>> av.real(av.Tensor(1.0 + 2.0j)).item()
     1.0
     """
     return val.real
 
 
 @primitive(
-    np.imag, vjp={"val": lambda g, val_dtype: g * -1j if val_dtype.kind == "c" else g * 0.0}, jvp={"val": lambda t: t.imag},
+    np.imag, vjp={"val": lambda g, val_dtype: g * -1j if val_dtype.kind == "c" else g * 0.0},
+    jvp={"val": lambda t: t.imag},
     view=True, elementwise=True, samples=_complex_samples,
 )  # fmt: skip
 def imag(val):
@@ -610,7 +689,7 @@ def imag(val):
 
     Examples
     --------
-    >>> imag(Tensor(1.0 + 2.0j)).item()
+    >>> av.imag(av.Tensor(1.0 + 2.0j)).item()
     2.0
     """
     return val.imag
@@ -641,7 +720,7 @@ def angle(z, deg=False):
 
     Examples
     --------
-    >>> angle(Tensor(1.0j), deg=True).item()
+    >>> av.angle(av.Tensor(1.0j), deg=True).item()
     90.0
     """
     return namespace(z).angle(z, deg)
@@ -661,7 +740,7 @@ def modf(x):
 
     Examples
     --------
-    >>> [t.item() for t in modf(Tensor(-1.5))]
+    >>> [t.item() for t in av.modf(av.Tensor(-1.5))]
     [-0.5, -1.0]
     """
     from .constants import trunc

@@ -68,7 +68,7 @@ def _is_plain(index) -> bool:
 
 
 def _is_rows(index) -> bool:
-    """Is it one array of integers, and nothing else (but full slices)?"""
+    """True for one array of integers and nothing else (but full slices)."""
     if index.__class__ is not tuple or not index or index[0].__class__ in BASIC or isinstance(index[0], np.integer):
         return False
     return index[0].dtype.kind in "iu" and all(p is Ellipsis or (p.__class__ is slice and p == FULL) for p in index[1:])
@@ -84,7 +84,8 @@ def _getitem_samples():
     forms = [
         1, -1, slice(None, None, -2), (0, slice(1, 3)), (Ellipsis, 0), (None, 1, None, Ellipsis), (slice(1, 1),),
         (rows, slice(None), 1), (slice(None), rows), (rows, 1), (rows[:2], columns), (rows, slice(None), rows - 2),
-        (columns - 1, None, slice(None), values([0, 1])), mask, (mask,), (mask, 0), (slice(None), mask[0]), (0, mask[0], 1),
+        (columns - 1, None, slice(None), values([0, 1])), mask, (mask,), (mask, 0), (slice(None), mask[0]),
+        (0, mask[0], 1),
         x > 0, (mask[:, 0], slice(None), 1), (), True, values(False), ([0, 1], [1, 1]), values([[0, 1], [1, 1]]),
     ]  # fmt: skip
     found = [Sample(x, index) for index in forms]
@@ -122,7 +123,8 @@ def _scatter_samples():
 
 
 @primitive(
-    vjp={"g": lambda g, index: _getitem.inner(g, index)}, arity=1, linear="each", name="scatter_add", samples=_scatter_samples,
+    vjp={"g": lambda g, index: _getitem.inner(g, index)}, arity=1, linear="each", name="scatter_add",
+    samples=_scatter_samples,
 )  # fmt: skip
 def scatter_add(g, index, shape):
     """Zeros of `shape` to which `g` is added at the index: the gradient of reading there."""
@@ -200,7 +202,8 @@ def _take_samples():
 
 
 @primitive(
-    vjp={"a": _take_vjp}, arity=2, jvp={"a": lambda t, indices, axis, mode: _take.inner(t, indices, axis, mode)}, name="take",
+    vjp={"a": _take_vjp}, arity=2, jvp={"a": lambda t, indices, axis, mode: _take.inner(t, indices, axis, mode)},
+    name="take",
     samples=_take_samples,
 )  # fmt: skip
 def _take(a, indices, axis, mode="raise"):
@@ -215,7 +218,15 @@ def _take(a, indices, axis, mode="raise"):
     return a.take(indices if mode == "wrap" else indices.clip(0, a.shape[axis] - 1), axis)
 
 
-@composed(np.take, methods="take", samples=lambda: [Sample(arrays((2, 3)), values([5, 0])), Sample(arrays((2, 3)), 1, 1), Sample(arrays((2, 3)), values([5, -9]), 0, mode="wrap")])
+@composed(
+    np.take,
+    methods="take",
+    samples=lambda: [
+        Sample(arrays((2, 3)), values([5, 0])),
+        Sample(arrays((2, 3)), 1, 1),
+        Sample(arrays((2, 3)), values([5, -9]), 0, mode="wrap"),
+    ],
+)
 def take(a, indices, axis=None, out=None, mode="raise"):
     """The sub-arrays of `a` at `indices` along an axis: ``a[..., indices, ...]``.
 
@@ -245,7 +256,7 @@ def take(a, indices, axis=None, out=None, mode="raise"):
 
     Examples
     --------
-    >>> take(Tensor(np.array([[1.0], [2.0]])), np.array([1, 1]), axis=0).numpy().tolist()
+    >>> av.take(av.Tensor(np.array([[1.0], [2.0]])), np.array([1, 1]), axis=0).numpy().tolist()
     [[2.0], [2.0]]
     """
     if out is not None:
@@ -313,8 +324,8 @@ def take_along_axis(arr, indices, axis=-1):
 
     Examples
     --------
-    >>> x = Tensor(np.array([[3.0, 1.0, 2.0]]))
-    >>> take_along_axis(x, np.argsort(x), axis=1).numpy().tolist()
+    >>> x = av.Tensor(np.array([[3.0, 1.0, 2.0]]))
+    >>> av.take_along_axis(x, np.argsort(x), axis=1).numpy().tolist()
     [[1.0, 2.0, 3.0]]
     """
     arr, indices = as_tensor(arr), as_tensor(indices)
@@ -456,7 +467,9 @@ def _extreme_rules():
     return {
         "x": lambda g, x, value, y, x_dtype, index: cast(_shares(g, x, value, y, index) * (x == y), x_dtype),
         "value": lambda g, x, value, y, value_shape, value_dtype, index: fit(
-            _getitem.inner(_shares(g, x, value, y, index), index) * (value == _getitem.inner(y, index)), value_shape, value_dtype
+            _getitem.inner(_shares(g, x, value, y, index), index) * (value == _getitem.inner(y, index)),
+            value_shape,
+            value_dtype,
         ),
     }
 
@@ -474,7 +487,7 @@ def _index_min(x, value, index):
 
 
 def _rounds(shape, index):
-    """The occurrences of an index in rounds, in each of which no element comes twice: (values' mask) or None if one does."""
+    """For each value at an index: the flat place that it goes to, and how many values before it go there."""
     bare = _bare(index)
     arrays_ = [p for p in bare if is_array(p)]
     xp = namespace(arrays_[0])
@@ -523,6 +536,7 @@ index_multiply = _public(_multiplied, "index_multiply")
 index_min = _public(_index_min, "index_min")
 index_max = _public(_index_max, "index_max")
 for _op, _call in (
-    (_index_set, index_set), (_index_add, index_add), (_index_multiply, index_multiply), (_index_min, index_min), (_index_max, index_max),
+    (_index_set, index_set), (_index_add, index_add), (_index_multiply, index_multiply), (_index_min, index_min),
+    (_index_max, index_max),
 ):  # fmt: skip
     _op.op.public = _call

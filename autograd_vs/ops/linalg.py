@@ -69,7 +69,8 @@ def _products(*shapes):
     np.matmul, vjp={"a": _matmul_a, "b": _matmul_b}, linear="each", operators="__matmul__ __rmatmul__",
     samples=_products(
         ((2, 3), (3, 4)), ((3,), (3,)), ((2, 3), (3,)), ((3,), (3, 2)), ((2, 2, 3), (3, 2)), ((2, 2, 3), (3,)),
-        ((3,), (2, 3, 2)), ((2, 2, 3), (2, 3, 2)), ((2, 3), (2, 3, 2)), ((2, 1, 2, 3), (3, 3, 2)), ((1, 2, 3), (2, 3, 2)),
+        ((3,), (2, 3, 2)), ((2, 2, 3), (2, 3, 2)), ((2, 3), (2, 3, 2)), ((2, 1, 2, 3), (3, 3, 2)),
+        ((1, 2, 3), (2, 3, 2)),
         ((0, 3), (3, 2)), ((2, 0), (0, 3)),
     ),
 )  # fmt: skip
@@ -92,7 +93,7 @@ def matmul(a, b):
 
     Examples
     --------
-    >>> matmul(Tensor(np.ones((2, 3))), np.ones((3, 4))).shape
+    >>> av.matmul(av.Tensor(np.ones((2, 3))), np.ones((3, 4))).shape
     (2, 4)
     """
     if b.ndim == 2:
@@ -134,7 +135,8 @@ def _dot_b(g, a, b_shape, b_dtype):
 @primitive(
     np.dot, vjp={"a": _dot_a, "b": _dot_b}, linear="each", methods="dot",
     samples=_products(
-        ((2, 3), (3, 4)), ((3,), (3,)), ((2, 3), (3,)), ((3,), (3, 2)), ((2, 2, 3), (3, 2)), ((2, 3), (2, 3, 2)), ((), (2, 3)),
+        ((2, 3), (3, 4)), ((3,), (3,)), ((2, 3), (3,)), ((3,), (3, 2)), ((2, 2, 3), (3, 2)), ((2, 3), (2, 3, 2)),
+        ((), (2, 3)),
         ((2,), ()), ((), ()), ((2, 2, 3), (3,)), ((3,), (2, 3, 2)), ((2, 2, 3), (2, 3, 2)),
     ),
 )  # fmt: skip
@@ -156,7 +158,7 @@ def dot(a, b):
 
     Examples
     --------
-    >>> dot(Tensor(np.array([1.0, 2.0])), np.array([3.0, 4.0])).item()
+    >>> av.dot(av.Tensor(np.array([1.0, 2.0])), np.array([3.0, 4.0])).item()
     11.0
     """
     return a.dot(b)
@@ -221,7 +223,7 @@ def tensordot(a, b, axes=2):
 
     Examples
     --------
-    >>> tensordot(Tensor(np.ones((2, 3))), np.ones((3, 4)), axes=1).shape
+    >>> av.tensordot(av.Tensor(np.ones((2, 3))), np.ones((3, 4)), axes=1).shape
     (2, 4)
     """
     axes_a, axes_b = contracted(axes, a.ndim, b.ndim)
@@ -241,7 +243,10 @@ def tensordot(a, b, axes=2):
 
 @composed(
     np.inner,
-    samples=lambda: [Sample(*arrays(*p)) for p in (((3,), (3,)), ((2, 3), (4, 3)), ((2, 2, 3), (3,)), ((), (3,)), ((2, 3), (2, 2, 3)))],
+    samples=lambda: [
+        Sample(*arrays(*p))
+        for p in (((3,), (3,)), ((2, 3), (4, 3)), ((2, 2, 3), (3,)), ((), (3,)), ((2, 3), (2, 2, 3)))
+    ],
 )
 def inner(a, b):
     """The sum of products over the last dimensions of both arrays, without conjugation.
@@ -258,14 +263,16 @@ def inner(a, b):
 
     Examples
     --------
-    >>> inner(Tensor(np.ones((2, 3))), np.ones((4, 3))).shape
+    >>> av.inner(av.Tensor(np.ones((2, 3))), np.ones((4, 3))).shape
     (2, 4)
     """
     a, b = as_tensor(a), as_tensor(b)
     return a * b if a.ndim == 0 or b.ndim == 0 else tensordot(a, b, ((-1,), (-1,)))
 
 
-@composed(np.outer, samples=lambda: [Sample(*arrays((2,), (3,))), Sample(*arrays((2, 2), (3,))), Sample(*arrays((), (3,)))])
+@composed(
+    np.outer, samples=lambda: [Sample(*arrays((2,), (3,))), Sample(*arrays((2, 2), (3,))), Sample(*arrays((), (3,)))]
+)
 def outer(a, b, out=None):
     """The products of all pairs of elements.
 
@@ -282,7 +289,7 @@ def outer(a, b, out=None):
 
     Examples
     --------
-    >>> outer(Tensor(np.array([1.0, 2.0])), np.array([3.0, 4.0])).numpy().tolist()
+    >>> av.outer(av.Tensor(np.array([1.0, 2.0])), np.array([3.0, 4.0])).numpy().tolist()
     [[3.0, 4.0], [6.0, 8.0]]
     """
     if out is not None:
@@ -292,7 +299,11 @@ def outer(a, b, out=None):
 
 @composed(
     np.vdot,
-    samples=lambda: [Sample(*arrays((3,), (3,))), Sample(*arrays((2, 3), (2, 3), dtype=complex)), Sample(*arrays((), ()))],
+    samples=lambda: [
+        Sample(*arrays((3,), (3,))),
+        Sample(*arrays((2, 3), (2, 3), dtype=complex)),
+        Sample(*arrays((), ())),
+    ],
 )
 def vdot(a, b):
     """The sum of ``conj(a) * b`` over all elements.
@@ -307,16 +318,14 @@ def vdot(a, b):
 
     Examples
     --------
-    >>> vdot(Tensor(np.array([1.0j, 1.0])), np.array([1.0j, 1.0])).item()
+    >>> av.vdot(av.Tensor(np.array([1.0j, 1.0])), np.array([1.0j, 1.0])).item()
     (2+0j)
     """
     a = ravel(a)
     return dot(a.conj() if a.dtype.kind == "c" else a, ravel(b))
 
 
-@composed(
-    np.vecdot, samples=lambda: [Sample(*arrays((2, 3), (3,))), Sample(*arrays((2, 3), (2, 3), dtype=complex))]
-)
+@composed(np.vecdot, samples=lambda: [Sample(*arrays((2, 3), (3,))), Sample(*arrays((2, 3), (2, 3), dtype=complex))])
 def vecdot(x1, x2, /, *, axis=-1):
     """The sum of ``conj(x1) * x2`` along one axis; the others broadcast.
 
@@ -331,7 +340,7 @@ def vecdot(x1, x2, /, *, axis=-1):
 
     Examples
     --------
-    >>> vecdot(Tensor(np.ones((2, 3))), np.ones(3)).numpy().tolist()
+    >>> av.vecdot(av.Tensor(np.ones((2, 3))), np.ones(3)).numpy().tolist()
     [3.0, 3.0]
     """
     x1 = as_tensor(x1)
@@ -340,7 +349,12 @@ def vecdot(x1, x2, /, *, axis=-1):
 
 @composed(
     np.kron,
-    samples=lambda: [Sample(*arrays((2, 2), (2, 3))), Sample(*arrays((2,), (3,))), Sample(*arrays((2,), (2, 3))), Sample(*arrays((), (2,)))],
+    samples=lambda: [
+        Sample(*arrays((2, 2), (2, 3))),
+        Sample(*arrays((2,), (3,))),
+        Sample(*arrays((2,), (2, 3))),
+        Sample(*arrays((), (2,))),
+    ],
 )
 def kron(a, b):
     """The Kronecker product: `b` in every place of `a`, times the element there.
@@ -356,13 +370,15 @@ def kron(a, b):
 
     Examples
     --------
-    >>> kron(Tensor(np.array([1.0, 10.0])), np.array([1.0, 2.0])).numpy().tolist()
+    >>> av.kron(av.Tensor(np.array([1.0, 10.0])), np.array([1.0, 2.0])).numpy().tolist()
     [1.0, 2.0, 10.0, 20.0]
     """
     a, b = as_tensor(a), as_tensor(b)
     ndim = a.ndim if a.ndim > b.ndim else b.ndim
     shape_a, shape_b = (1,) * (ndim - a.ndim) + a.shape, (1,) * (ndim - b.ndim) + b.shape
-    product = reshape(a, tuple(n for k in shape_a for n in (k, 1))) * reshape(b, tuple(n for k in shape_b for n in (1, k)))
+    product = reshape(a, tuple(n for k in shape_a for n in (k, 1))) * reshape(
+        b, tuple(n for k in shape_b for n in (1, k))
+    )
     return reshape(product, tuple(m * n for m, n in zip(shape_a, shape_b, strict=True)))
 
 
@@ -377,7 +393,8 @@ def _place(shape, offset, axis1, axis2):
 
 
 @primitive(
-    vjp={"g": lambda g, offset, axis1, axis2: diagonal.inner(g, offset, axis1, axis2)}, arity=1, linear="each", name="on_diagonal",
+    vjp={"g": lambda g, offset, axis1, axis2: diagonal.inner(g, offset, axis1, axis2)}, arity=1, linear="each",
+    name="on_diagonal",
     samples=lambda: [
         Sample(arrays((2,)), (2, 3), 1, 0, 1),
         Sample(arrays((3, 1)), (2, 3, 3), -1, 0, 2),
@@ -422,13 +439,17 @@ def diagonal(a, offset=0, axis1=0, axis2=1):
 
     Examples
     --------
-    >>> diagonal(Tensor(np.array([[1.0, 2.0], [3.0, 4.0]]))).numpy().tolist()
+    >>> av.diagonal(av.Tensor(np.array([[1.0, 2.0], [3.0, 4.0]]))).numpy().tolist()
     [1.0, 4.0]
     """
     return a.diagonal(offset, axis1, axis2)
 
 
-@composed(np.trace, methods="trace", samples=lambda: [Sample(arrays((3, 3))), Sample(arrays((2, 3)), -1), Sample(arrays((2, 2, 3)), 0, 1, 2)])
+@composed(
+    np.trace,
+    methods="trace",
+    samples=lambda: [Sample(arrays((3, 3))), Sample(arrays((2, 3)), -1), Sample(arrays((2, 2, 3)), 0, 1, 2)],
+)
 def trace(a, offset=0, axis1=0, axis2=1, dtype=None, out=None):
     """The sum of a diagonal.
 
@@ -449,7 +470,7 @@ def trace(a, offset=0, axis1=0, axis2=1, dtype=None, out=None):
 
     Examples
     --------
-    >>> trace(Tensor(np.array([[1.0, 2.0], [3.0, 4.0]]))).item()
+    >>> av.trace(av.Tensor(np.array([[1.0, 2.0], [3.0, 4.0]]))).item()
     5.0
     """
     if out is not None:
@@ -457,7 +478,10 @@ def trace(a, offset=0, axis1=0, axis2=1, dtype=None, out=None):
     return diagonal(a, offset, axis1, axis2).sum(-1, dtype)
 
 
-@composed(np.diag, samples=lambda: [Sample(arrays((3,))), Sample(arrays((2,)), -1), Sample(arrays((3, 4))), Sample(arrays((3, 2)), 1)])
+@composed(
+    np.diag,
+    samples=lambda: [Sample(arrays((3,))), Sample(arrays((2,)), -1), Sample(arrays((3, 4))), Sample(arrays((3, 2)), 1)],
+)
 def diag(v, k=0):
     """The diagonal of a matrix, or the matrix with a diagonal.
 
@@ -478,7 +502,7 @@ def diag(v, k=0):
 
     Examples
     --------
-    >>> diag(Tensor(np.array([1.0, 2.0]))).numpy().tolist()
+    >>> av.diag(av.Tensor(np.array([1.0, 2.0]))).numpy().tolist()
     [[1.0, 0.0], [0.0, 2.0]]
     """
     v = as_tensor(v)
@@ -505,7 +529,7 @@ def diagflat(v, k=0):
 
     Examples
     --------
-    >>> diagflat(Tensor(np.ones((2, 2)))).shape
+    >>> av.diagflat(av.Tensor(np.ones((2, 2)))).shape
     (4, 4)
     """
     return diag(ravel(v), k)

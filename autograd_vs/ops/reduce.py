@@ -8,16 +8,17 @@ from math import prod as _product
 import numpy as np
 
 from ..base.backend import namespace
+from ..engine import registry
 from ..engine.cotangent import bare
 from ..engine.declare import composed, primitive, reduces
-
 from ..engine.samples import Sample, arrays, values, zeros
 from ..engine.tensor import as_tensor
 from .elementwise import where
 from .shape import axes_of, axis_of, broadcast_to, cast, concatenate
 
 __all__ = [
-    "amax", "amin", "average", "cumprod", "cumsum", "diff", "logsumexp", "max", "mean", "min", "prod", "ptp", "std", "sum", "var",
+    "amax", "amin", "average", "cumprod", "cumsum", "diff", "logsumexp", "max", "mean", "min", "prod", "ptp", "std",
+    "sum", "var",
 ]  # fmt: skip
 
 ndarray = np.ndarray
@@ -45,7 +46,9 @@ def _no_out(out, name):
         raise TypeError(f"{name}: out= is not supported for Tensors; use the Tensor that it returns")
 
 
-def reduced(low: float = -2.0, high: float = 2.0, apart: float = 0.0, complex_numbers: bool = False, empty: bool = True):
+def reduced(
+    low: float = -2.0, high: float = 2.0, apart: float = 0.0, complex_numbers: bool = False, empty: bool = True
+):
     """Samples of a reduction: over one, several and all axes, with keepdims, 0-d, empty, non-contiguous."""
 
     def samples():
@@ -97,7 +100,7 @@ def sum(a, axis=None, dtype=None, out=None, keepdims=False):
 
     Examples
     --------
-    >>> sum(Tensor(np.ones((2, 3))), axis=0).numpy().tolist()
+    >>> av.sum(av.Tensor(np.ones((2, 3))), axis=0).numpy().tolist()
     [2.0, 2.0, 2.0]
     """
     if out is not None:
@@ -119,7 +122,9 @@ def _mean_vjp(g, a_shape, a_dtype, axis, keepdims):
     return cast(spread(g / (_count(a_shape, axis) or 1), a_shape, axis, keepdims), a_dtype)
 
 
-@primitive(np.mean, vjp={"a": _mean_vjp}, linear="each", methods="mean", samples=reduced(empty=False, complex_numbers=True))
+@primitive(
+    np.mean, vjp={"a": _mean_vjp}, linear="each", methods="mean", samples=reduced(empty=False, complex_numbers=True)
+)
 def mean(a, axis=None, dtype=None, out=None, keepdims=False):
     """The mean of all elements, or along axes.
 
@@ -140,7 +145,7 @@ def mean(a, axis=None, dtype=None, out=None, keepdims=False):
 
     Examples
     --------
-    >>> mean(Tensor(np.array([1.0, 2.0, 6.0]))).item()
+    >>> av.mean(av.Tensor(np.array([1.0, 2.0, 6.0]))).item()
     3.0
     """
     if out is not None:
@@ -182,7 +187,7 @@ def var(a, axis=None, dtype=None, out=None, ddof=0, keepdims=False):
 
     Examples
     --------
-    >>> var(Tensor(np.array([1.0, 3.0]))).item()
+    >>> av.var(av.Tensor(np.array([1.0, 3.0]))).item()
     1.0
     """
     _no_out(out, "var")
@@ -216,7 +221,7 @@ def std(a, axis=None, dtype=None, out=None, ddof=0, keepdims=False):
 
     Examples
     --------
-    >>> std(Tensor(np.array([1.0, 3.0]))).item()
+    >>> av.std(av.Tensor(np.array([1.0, 3.0]))).item()
     1.0
     """
     _no_out(out, "std")
@@ -242,7 +247,7 @@ def average(a, axis=None, weights=None, returned=False, *, keepdims=False):
 
     Examples
     --------
-    >>> average(Tensor(np.array([1.0, 2.0])), weights=np.array([3.0, 1.0])).item()
+    >>> av.average(av.Tensor(np.array([1.0, 2.0])), weights=np.array([3.0, 1.0])).item()
     1.25
     """
     a = as_tensor(a)
@@ -253,7 +258,9 @@ def average(a, axis=None, weights=None, returned=False, *, keepdims=False):
         weights = as_tensor(weights)
         if weights.shape != a.shape:
             if axis is None or weights.ndim != 1 or isinstance(axis, tuple):
-                raise TypeError(f"average: weights of shape {weights.shape} need one axis of `a`, whose shape is {a.shape}")
+                raise TypeError(
+                    f"average: weights of shape {weights.shape} need one axis of `a`, whose shape is {a.shape}"
+                )
             place = axis_of(axis, a.ndim)
             weights = weights.reshape(tuple([-1 if i == place else 1 for i in range(a.ndim)]))  # type: ignore[attr-defined]
         total = sum(weights, axis, keepdims=keepdims)
@@ -265,13 +272,13 @@ def average(a, axis=None, weights=None, returned=False, *, keepdims=False):
 
 
 def _prod_vjp(g, a, axis, keepdims):
-    """Each element's factor is the product of all others: those before it times those after it; right with zeros too."""
+    """Each element's factor is the product of all others: those before it times those after it."""
     shape = a.shape
     axes = axes_of(axis, len(shape))
     rest = tuple([i for i in range(len(shape)) if i not in axes])
     order = rest + axes
     n = _product([shape[i] for i in axes])
-    rows = a.transpose(order).reshape(tuple([shape[i] for i in rest]) + (n,))
+    rows = a.transpose(order).reshape((*[shape[i] for i in rest], n))
     others = _before(rows) * _before(rows[..., ::-1])[..., ::-1]
     back = tuple([order.index(i) for i in range(len(shape))])
     others = others.reshape(tuple([shape[i] for i in order])).transpose(back)
@@ -313,7 +320,7 @@ def prod(a, axis=None, dtype=None, out=None, keepdims=False):
 
     Examples
     --------
-    >>> prod(Tensor(np.array([2.0, 3.0]))).item()
+    >>> av.prod(av.Tensor(np.array([2.0, 3.0]))).item()
     6.0
     """
     _no_out(out, "prod")
@@ -360,7 +367,7 @@ def max(a, axis=None, out=None, keepdims=False):
 
     Examples
     --------
-    >>> max(Tensor(np.array([[1.0, 5.0], [7.0, 3.0]])), axis=1).numpy().tolist()
+    >>> av.max(av.Tensor(np.array([[1.0, 5.0], [7.0, 3.0]])), axis=1).numpy().tolist()
     [5.0, 7.0]
     """
     _no_out(out, "max")
@@ -390,7 +397,7 @@ def min(a, axis=None, out=None, keepdims=False):
 
     Examples
     --------
-    >>> min(Tensor(np.array([[1.0, 5.0], [7.0, 3.0]])), axis=1).numpy().tolist()
+    >>> av.min(av.Tensor(np.array([[1.0, 5.0], [7.0, 3.0]])), axis=1).numpy().tolist()
     [1.0, 3.0]
     """
     _no_out(out, "min")
@@ -398,6 +405,7 @@ def min(a, axis=None, out=None, keepdims=False):
 
 
 amax, amin = max, min
+registry.functions[np.amax], registry.functions[np.amin] = max, min
 reduces(np.maximum, max)
 reduces(np.minimum, min)
 
@@ -420,7 +428,7 @@ def ptp(a, axis=None, out=None, keepdims=False):
 
     Examples
     --------
-    >>> ptp(Tensor(np.array([1.0, 5.0]))).item()
+    >>> av.ptp(av.Tensor(np.array([1.0, 5.0]))).item()
     4.0
     """
     return max(a, axis, out, keepdims) - min(a, axis, out, keepdims)
@@ -451,7 +459,7 @@ def logsumexp(x, axis=None, keepdims=False):
 
     Examples
     --------
-    >>> round(logsumexp(Tensor(np.array([1000.0, 1000.0]))).item(), 4)
+    >>> round(av.logsumexp(av.Tensor(np.array([1000.0, 1000.0]))).item(), 4)
     1000.6931
     """
     xp = namespace(x)
@@ -511,7 +519,7 @@ def cumsum(a, axis=None, dtype=None, out=None):
 
     Examples
     --------
-    >>> cumsum(Tensor(np.array([1.0, 2.0, 3.0]))).numpy().tolist()
+    >>> av.cumsum(av.Tensor(np.array([1.0, 2.0, 3.0]))).numpy().tolist()
     [1.0, 3.0, 6.0]
     """
     _no_out(out, "cumsum")
@@ -581,7 +589,7 @@ def cumprod(a, axis=None, dtype=None, out=None):
 
     Examples
     --------
-    >>> cumprod(Tensor(np.array([1.0, 2.0, 3.0]))).numpy().tolist()
+    >>> av.cumprod(av.Tensor(np.array([1.0, 2.0, 3.0]))).numpy().tolist()
     [1.0, 2.0, 6.0]
     """
     _no_out(out, "cumprod")
@@ -594,7 +602,11 @@ reduces(np.multiply, cumprod, "accumulate")
 
 @composed(
     np.diff,
-    samples=lambda: [Sample(arrays((2, 4))), Sample(arrays((4, 2)), 2, 0), Sample(arrays((2, 3)), prepend=0.0, append=1.5)],
+    samples=lambda: [
+        Sample(arrays((2, 4))),
+        Sample(arrays((4, 2)), 2, 0),
+        Sample(arrays((2, 3)), prepend=0.0, append=1.5),
+    ],
 )
 def diff(a, n=1, axis=-1, prepend=None, append=None):
     """Differences of neighbours along an axis.
@@ -614,7 +626,7 @@ def diff(a, n=1, axis=-1, prepend=None, append=None):
 
     Examples
     --------
-    >>> diff(Tensor(np.array([1.0, 4.0, 9.0]))).numpy().tolist()
+    >>> av.diff(av.Tensor(np.array([1.0, 4.0, 9.0]))).numpy().tolist()
     [3.0, 5.0]
     """
     if n < 0:
@@ -623,7 +635,9 @@ def diff(a, n=1, axis=-1, prepend=None, append=None):
     axis = axis_of(axis, a.ndim)
     edge = (*a.shape[:axis], 1, *a.shape[axis + 1 :])
     parts = [
-        broadcast_to(as_tensor(x), edge) if np.ndim(x) == 0 else x for x in (prepend, a, append) if x is not None and x is not a
+        broadcast_to(as_tensor(x), edge) if np.ndim(x) == 0 else x
+        for x in (prepend, a, append)
+        if x is not None and x is not a
     ]
     if parts:
         head = [] if prepend is None else [parts[0]]
@@ -633,5 +647,3 @@ def diff(a, n=1, axis=-1, prepend=None, append=None):
         front = (slice(None),) * axis
         a = a[(*front, slice(1, None))] - a[(*front, slice(None, -1))]  # type: ignore[index]
     return a
-
-

@@ -1,5 +1,6 @@
 """Shapes: reshaping, transposing, broadcasting, joining, splitting, repeating, padding; copies and casts. Floor 2."""
 
+from itertools import pairwise
 from math import prod
 from typing import Any
 
@@ -15,9 +16,11 @@ from ..engine.samples import Sample, arrays, zeros
 from ..engine.tensor import Tensor, as_tensor
 
 __all__ = [
-    "array_split", "astype", "atleast_1d", "atleast_2d", "atleast_3d", "broadcast_arrays", "broadcast_to", "column_stack",
+    "array_split", "astype", "atleast_1d", "atleast_2d", "atleast_3d", "broadcast_arrays", "broadcast_to",
+    "column_stack",
     "concat", "concatenate", "copy", "dsplit", "dstack", "expand_dims", "flip", "fliplr", "flipud", "hsplit", "hstack",
-    "matrix_transpose", "meshgrid", "moveaxis", "pad", "permute_dims", "ravel", "repeat", "reshape", "roll", "rollaxis", "rot90",
+    "matrix_transpose", "meshgrid", "moveaxis", "pad", "permute_dims", "ravel", "repeat", "reshape", "roll",
+    "rollaxis", "rot90",
     "split", "squeeze", "stack", "swapaxes", "tile", "transpose", "tril", "triu", "unstack", "vsplit", "vstack",
 ]  # fmt: skip
 
@@ -86,7 +89,7 @@ def reshape(a, shape, order="C"):
 
     Examples
     --------
-    >>> reshape(Tensor(np.arange(6.0)), (2, -1)).shape
+    >>> av.reshape(av.Tensor(np.arange(6.0)), (2, -1)).shape
     (2, 3)
     """
     return a.reshape(shape) if order == "C" else a.reshape(shape, order=order)
@@ -100,7 +103,11 @@ def _reshape_method(self, *shape, order="C"):
 install("reshape", _reshape_method)
 
 
-@composed(np.ravel, methods="ravel flatten", samples=lambda: [Sample(arrays((2, 3))), Sample(arrays(())), Sample(arrays((2, 3)), "F")])
+@composed(
+    np.ravel,
+    methods="ravel flatten",
+    samples=lambda: [Sample(arrays((2, 3))), Sample(arrays(())), Sample(arrays((2, 3)), "F")],
+)
 def ravel(a, order="C"):
     """All elements in one dimension.
 
@@ -115,7 +122,7 @@ def ravel(a, order="C"):
 
     Examples
     --------
-    >>> ravel(Tensor(np.ones((2, 3)))).shape
+    >>> av.ravel(av.Tensor(np.ones((2, 3)))).shape
     (6,)
     """
     return reshape(a, -1, order)
@@ -123,7 +130,7 @@ def ravel(a, order="C"):
 
 @composed(
     np.squeeze, methods="squeeze",
-    samples=lambda: [Sample(arrays((1, 3, 1))), Sample(arrays((1, 3, 1)), 0), Sample(arrays((1, 3, 1)), (0, -1)), Sample(arrays(()))],
+    samples=lambda: [*(Sample(arrays((1, 3, 1)), axis) for axis in (None, 0, (0, -1))), Sample(arrays(()))],
 )  # fmt: skip
 def squeeze(a, axis=None):
     """Without the dimensions of size 1 (all of them, or those of `axis`).
@@ -144,7 +151,7 @@ def squeeze(a, axis=None):
 
     Examples
     --------
-    >>> squeeze(Tensor(np.ones((1, 3, 1)))).shape
+    >>> av.squeeze(av.Tensor(np.ones((1, 3, 1)))).shape
     (3,)
     """
     shape = shape_of(a)
@@ -161,7 +168,9 @@ def shape_of(a) -> tuple[int, ...]:
     return a.shape if hasattr(a, "shape") else as_tensor(a).shape
 
 
-@composed(np.expand_dims, samples=lambda: [Sample(arrays((2, 3)), 1), Sample(arrays((2,)), (0, -1)), Sample(arrays(()), 0)])
+@composed(
+    np.expand_dims, samples=lambda: [Sample(arrays((2, 3)), 1), Sample(arrays((2,)), (0, -1)), Sample(arrays(()), 0)]
+)
 def expand_dims(a, axis):
     """With new dimensions of size 1, at the places `axis` of the result.
 
@@ -176,7 +185,7 @@ def expand_dims(a, axis):
 
     Examples
     --------
-    >>> expand_dims(Tensor(np.ones((2, 3))), -1).shape
+    >>> av.expand_dims(av.Tensor(np.ones((2, 3))), -1).shape
     (2, 3, 1)
     """
     shape = shape_of(a)
@@ -185,19 +194,75 @@ def expand_dims(a, axis):
     return reshape(a, tuple(1 if i in axes else next(sizes) for i in range(ndim)))
 
 
-def _atleast(function, grow):
-    def atleast(*arys):
-        """`arys` with at least that many dimensions; a tuple of Tensors if there are several."""
-        found = tuple(reshape(a, grow(shape_of(a))) for a in arys)
-        return found[0] if len(found) == 1 else found
-
-    atleast.__name__ = atleast.__qualname__ = function.__name__
-    return composed(function, samples=lambda: [Sample(arrays(s)) for s in ((), (2,), (2, 3), (2, 1, 2), (0,))])(atleast)
+def _few_dimensions():
+    return [Sample(arrays(s)) for s in ((), (2,), (2, 3), (2, 1, 2), (0,))]
 
 
-atleast_1d = _atleast(np.atleast_1d, lambda s: s or (1,))
-atleast_2d = _atleast(np.atleast_2d, lambda s: (1,) * (2 - len(s)) + s)
-atleast_3d = _atleast(np.atleast_3d, lambda s: ((1, 1, 1), (1, *s, 1), (*s, 1))[len(s)] if len(s) < 3 else s)
+def _grown(arys, grow):
+    """Each array in the shape that `grow` makes of its own."""
+    found = tuple(reshape(a, grow(shape_of(a))) for a in arys)
+    return found[0] if len(found) == 1 else found
+
+
+@composed(np.atleast_1d, samples=_few_dimensions)
+def atleast_1d(*arys):
+    """Arrays with at least one dimension.
+
+    Parameters
+    ----------
+    *arys : array_like
+
+    Returns
+    -------
+    Tensor, or a tuple of Tensors if there are several arguments
+
+    Examples
+    --------
+    >>> av.atleast_1d(av.Tensor(2.0)).shape
+    (1,)
+    """
+    return _grown(arys, lambda s: s or (1,))
+
+
+@composed(np.atleast_2d, samples=_few_dimensions)
+def atleast_2d(*arys):
+    """Arrays with at least two dimensions; new ones stand in front.
+
+    Parameters
+    ----------
+    *arys : array_like
+
+    Returns
+    -------
+    Tensor, or a tuple of Tensors if there are several arguments
+
+    Examples
+    --------
+    >>> av.atleast_2d(av.Tensor(2.0)).shape
+    (1, 1)
+    """
+    return _grown(arys, lambda s: (1,) * (2 - len(s)) + s)
+
+
+@composed(np.atleast_3d, samples=_few_dimensions)
+def atleast_3d(*arys):
+    """Arrays with at least three dimensions; a matrix gets a last one.
+
+    Parameters
+    ----------
+    *arys : array_like
+
+    Returns
+    -------
+    Tensor, or a tuple of Tensors if there are several arguments
+
+    Examples
+    --------
+    >>> av.atleast_3d(av.Tensor(2.0)).shape
+    (1, 1, 1)
+    """
+    return _grown(arys, lambda s: ((1, 1, 1), (1, *s, 1), (*s, 1))[len(s)] if len(s) < 3 else s)
+
 
 # ---------------------------------------------------------------- the order of the dimensions
 
@@ -236,7 +301,7 @@ def transpose(a, axes=None):
 
     Examples
     --------
-    >>> transpose(Tensor(np.ones((2, 3, 4))), (1, 2, 0)).shape
+    >>> av.transpose(av.Tensor(np.ones((2, 3, 4))), (1, 2, 0)).shape
     (3, 4, 2)
     """
     return a.transpose() if axes is None else a.transpose(axes)
@@ -254,7 +319,9 @@ install("transpose", _transpose_method)
 Operand.T = property(transpose, doc="The dimensions reversed.")  # type: ignore[attr-defined]
 
 
-@composed(np.swapaxes, methods="swapaxes", samples=lambda: [Sample(arrays((2, 3, 4)), 0, -1), Sample(arrays((2, 3)), 1, 1)])
+@composed(
+    np.swapaxes, methods="swapaxes", samples=lambda: [Sample(arrays((2, 3, 4)), 0, -1), Sample(arrays((2, 3)), 1, 1)]
+)
 def swapaxes(a, axis1, axis2):
     """Two dimensions exchanged.
 
@@ -269,7 +336,7 @@ def swapaxes(a, axis1, axis2):
 
     Examples
     --------
-    >>> swapaxes(Tensor(np.ones((2, 3, 4))), 0, -1).shape
+    >>> av.swapaxes(av.Tensor(np.ones((2, 3, 4))), 0, -1).shape
     (4, 3, 2)
     """
     ndim = len(shape_of(a))
@@ -293,7 +360,7 @@ def matrix_transpose(x):
 
     Examples
     --------
-    >>> matrix_transpose(Tensor(np.ones((2, 3, 4)))).shape
+    >>> av.matrix_transpose(av.Tensor(np.ones((2, 3, 4)))).shape
     (2, 4, 3)
     """
     return swapaxes(x, -1, -2)
@@ -304,7 +371,11 @@ Operand.mT = property(matrix_transpose, doc="The last two dimensions exchanged."
 
 @composed(
     np.moveaxis,
-    samples=lambda: [Sample(arrays((2, 3, 4)), 0, -1), Sample(arrays((2, 3, 4)), (0, 1), (-1, 0)), Sample(arrays((2, 3)), [0], [1])],
+    samples=lambda: [
+        Sample(arrays((2, 3, 4)), 0, -1),
+        Sample(arrays((2, 3, 4)), (0, 1), (-1, 0)),
+        Sample(arrays((2, 3)), [0], [1]),
+    ],
 )
 def moveaxis(a, source, destination):
     """Dimensions moved to other places; the others keep their order.
@@ -320,7 +391,7 @@ def moveaxis(a, source, destination):
 
     Examples
     --------
-    >>> moveaxis(Tensor(np.ones((2, 3, 4))), 0, -1).shape
+    >>> av.moveaxis(av.Tensor(np.ones((2, 3, 4))), 0, -1).shape
     (3, 4, 2)
     """
     ndim = len(shape_of(a))
@@ -345,6 +416,11 @@ def rollaxis(a, axis, start=0):
     Returns
     -------
     Tensor
+
+    Examples
+    --------
+    >>> av.rollaxis(av.Tensor(np.ones((2, 3, 4))), 2).shape
+    (4, 2, 3)
     """
     ndim = len(shape_of(a))
     axis, start = axis_of(axis, ndim), start + ndim if start < 0 else start
@@ -383,7 +459,7 @@ def broadcast_to(array, shape):
 
     Examples
     --------
-    >>> broadcast_to(Tensor(np.array([1.0, 2.0])), (2, 2)).numpy().tolist()
+    >>> av.broadcast_to(av.Tensor(np.array([1.0, 2.0])), (2, 2)).numpy().tolist()
     [[1.0, 2.0], [1.0, 2.0]]
     """
     y = namespace(array).empty(shape, array.dtype)
@@ -405,7 +481,7 @@ def broadcast_arrays(*args):
 
     Examples
     --------
-    >>> [t.shape for t in broadcast_arrays(Tensor(np.ones((2, 1))), Tensor(np.ones(3)))]
+    >>> [t.shape for t in av.broadcast_arrays(av.Tensor(np.ones((2, 1))), av.Tensor(np.ones(3)))]
     [(2, 3), (2, 3)]
     """
     shape = np.broadcast_shapes(*map(shape_of, args))
@@ -431,7 +507,7 @@ def meshgrid(*xi, indexing="xy", sparse=False, copy=True):
 
     Examples
     --------
-    >>> x, y = meshgrid(Tensor(np.arange(3.0)), Tensor(np.arange(2.0)))
+    >>> x, y = av.meshgrid(av.Tensor(np.arange(3.0)), av.Tensor(np.arange(2.0)))
     >>> x.shape
     (2, 3)
     """
@@ -508,7 +584,7 @@ def concatenate(arrays, axis=0):
 
     Examples
     --------
-    >>> concatenate([Tensor(np.ones(2)), np.zeros(1)]).numpy().tolist()
+    >>> av.concatenate([av.Tensor(np.ones(2)), np.zeros(1)]).numpy().tolist()
     [1.0, 1.0, 0.0]
     """
     return namespace(arrays[0] if arrays else None).concatenate(arrays, axis)
@@ -520,7 +596,8 @@ concat = concatenate
 @primitive(
     np.stack, arity="sequence", linear="all", samples=_joinable(1),
     vjp={
-        "arrays": lambda g, i, arrays_dtypes, axis: cast(g[(slice(None),) * axis_of(axis, g.ndim) + (i,)], arrays_dtypes[i])
+        "arrays": lambda g, i, arrays_dtypes,
+        axis: cast(g[(slice(None),) * axis_of(axis, g.ndim) + (i,)], arrays_dtypes[i])
     },
 )  # fmt: skip
 def stack(arrays, axis=0):
@@ -543,7 +620,7 @@ def stack(arrays, axis=0):
 
     Examples
     --------
-    >>> stack([Tensor(np.ones(2)), Tensor(np.zeros(2))], axis=1).shape
+    >>> av.stack([av.Tensor(np.ones(2)), av.Tensor(np.zeros(2))], axis=1).shape
     (2, 2)
     """
     return namespace(arrays[0] if arrays else None).stack(arrays, axis)
@@ -563,7 +640,7 @@ def vstack(tup):
 
     Examples
     --------
-    >>> vstack([Tensor(np.ones(2)), Tensor(np.zeros(2))]).shape
+    >>> av.vstack([av.Tensor(np.ones(2)), av.Tensor(np.zeros(2))]).shape
     (2, 2)
     """
     return concatenate([atleast_2d(a) for a in tup], 0)
@@ -583,7 +660,7 @@ def hstack(tup):
 
     Examples
     --------
-    >>> hstack([Tensor(np.ones(2)), Tensor(np.zeros(2))]).shape
+    >>> av.hstack([av.Tensor(np.ones(2)), av.Tensor(np.zeros(2))]).shape
     (4,)
     """
     parts = [atleast_1d(a) for a in tup]
@@ -604,7 +681,7 @@ def dstack(tup):
 
     Examples
     --------
-    >>> dstack([Tensor(np.ones(2)), Tensor(np.zeros(2))]).shape
+    >>> av.dstack([av.Tensor(np.ones(2)), av.Tensor(np.zeros(2))]).shape
     (1, 2, 2)
     """
     return concatenate([atleast_3d(a) for a in tup], 2)
@@ -624,7 +701,7 @@ def column_stack(tup):
 
     Examples
     --------
-    >>> column_stack([Tensor(np.ones(2)), Tensor(np.zeros(2))]).shape
+    >>> av.column_stack([av.Tensor(np.ones(2)), av.Tensor(np.zeros(2))]).shape
     (2, 2)
     """
     return concatenate([reshape(a, (-1, 1)) if len(shape_of(a)) < 2 else a for a in tup], 1)
@@ -652,7 +729,7 @@ def _sections(ary_shape, indices_or_sections, axis):
         sizes = [n // parts + (i < n % parts) for i in range(parts)]
     else:
         ends = [0, *(slice(None, int(i)).indices(n)[1] for i in indices_or_sections), n]
-        sizes = [max(0, b - a) for a, b in zip(ends[:-1], ends[1:], strict=True)]
+        sizes = [max(0, b - a) for a, b in pairwise(ends)]
     return [(*ary_shape[:axis], k, *ary_shape[axis + 1 :]) for k in sizes]
 
 
@@ -686,7 +763,7 @@ def array_split(ary, indices_or_sections, axis=0):
 
     Examples
     --------
-    >>> [t.shape for t in array_split(Tensor(np.arange(5.0)), 2)]
+    >>> [t.shape for t in av.array_split(av.Tensor(np.arange(5.0)), 2)]
     [(3,), (2,)]
     """
     return namespace(ary).array_split(ary, indices_or_sections, axis)
@@ -714,30 +791,85 @@ def split(ary, indices_or_sections, axis=0):
 
     Examples
     --------
-    >>> [t.shape for t in split(Tensor(np.arange(6.0)), [1, 3])]
+    >>> [t.shape for t in av.split(av.Tensor(np.arange(6.0)), [1, 3])]
     [(1,), (2,), (3,)]
     """
     n = shape_of(ary)[axis]
     if isinstance(indices_or_sections, (int, np.integer)) and n % indices_or_sections:
-        raise ValueError(f"split: {n} elements do not split into {indices_or_sections} equal parts; array_split allows that")
+        raise ValueError(
+            f"split: {n} elements do not split into {indices_or_sections} equal parts; array_split allows that"
+        )
     return array_split(ary, indices_or_sections, axis)
 
 
-def _split_along(function, axis_for, what):
-    def cut(ary, indices_or_sections):
-        ndim = len(shape_of(ary))
-        if ndim < what:
-            raise ValueError(f"{function.__name__} needs an array of at least {what} dimensions, got {ndim}")
-        return split(ary, indices_or_sections, axis_for(ndim))
-
-    cut.__name__ = cut.__qualname__ = function.__name__
-    cut.__doc__ = f"`split` along the axis of `numpy.{function.__name__}`. Returns a tuple of Tensors."
-    return composed(function)(cut)
+def _split_along(ary, indices_or_sections, axis, least):
+    ndim = len(shape_of(ary))
+    if ndim < least:
+        raise ValueError(f"an array of at least {least} dimensions is needed, got {ndim}")
+    return split(ary, indices_or_sections, axis if ndim > axis else 0)
 
 
-hsplit = _split_along(np.hsplit, lambda ndim: 1 if ndim > 1 else 0, 1)
-vsplit = _split_along(np.vsplit, lambda ndim: 0, 2)
-dsplit = _split_along(np.dsplit, lambda ndim: 2, 3)
+@composed(np.hsplit)
+def hsplit(ary, indices_or_sections):
+    """`split` along the second axis, or the only one.
+
+    Parameters
+    ----------
+    ary : array_like, at least 1-D
+    indices_or_sections : int or sequence of int
+
+    Returns
+    -------
+    tuple of Tensor
+
+    Examples
+    --------
+    >>> [t.shape for t in av.hsplit(av.Tensor(np.ones((2, 4))), 2)]
+    [(2, 2), (2, 2)]
+    """
+    return _split_along(ary, indices_or_sections, 1, 1)
+
+
+@composed(np.vsplit)
+def vsplit(ary, indices_or_sections):
+    """`split` along the first axis.
+
+    Parameters
+    ----------
+    ary : array_like, at least 2-D
+    indices_or_sections : int or sequence of int
+
+    Returns
+    -------
+    tuple of Tensor
+
+    Examples
+    --------
+    >>> [t.shape for t in av.vsplit(av.Tensor(np.ones((4, 2))), 2)]
+    [(2, 2), (2, 2)]
+    """
+    return _split_along(ary, indices_or_sections, 0, 2)
+
+
+@composed(np.dsplit)
+def dsplit(ary, indices_or_sections):
+    """`split` along the third axis.
+
+    Parameters
+    ----------
+    ary : array_like, at least 3-D
+    indices_or_sections : int or sequence of int
+
+    Returns
+    -------
+    tuple of Tensor
+
+    Examples
+    --------
+    >>> [t.shape for t in av.dsplit(av.Tensor(np.ones((1, 1, 4))), 2)]
+    [(1, 1, 2), (1, 1, 2)]
+    """
+    return _split_along(ary, indices_or_sections, 2, 3)
 
 
 @composed(np.unstack)
@@ -755,7 +887,7 @@ def unstack(x, /, *, axis=0):
 
     Examples
     --------
-    >>> [t.shape for t in unstack(Tensor(np.ones((2, 3))), axis=1)]
+    >>> [t.shape for t in av.unstack(av.Tensor(np.ones((2, 3))), axis=1)]
     [(2,), (2,), (2,)]
     """
     shape = shape_of(x)
@@ -794,7 +926,7 @@ def repeat(a, repeats, axis=None):
 
     Examples
     --------
-    >>> repeat(Tensor(np.array([1.0, 2.0])), 2).numpy().tolist()
+    >>> av.repeat(av.Tensor(np.array([1.0, 2.0])), 2).numpy().tolist()
     [1.0, 1.0, 2.0, 2.0]
     """
     if axis is None:
@@ -812,7 +944,15 @@ def repeat(a, repeats, axis=None):
     return reshape(spread, (*shape[:axis], shape[axis] * int(repeats), *shape[axis + 1 :]))
 
 
-@composed(np.tile, samples=lambda: [Sample(arrays((2, 3)), 2), Sample(arrays((2,)), (3, 1, 2)), Sample(arrays(()), (2,)), Sample(arrays((2, 1, 2)), (2, 1))])
+@composed(
+    np.tile,
+    samples=lambda: [
+        Sample(arrays((2, 3)), 2),
+        Sample(arrays((2,)), (3, 1, 2)),
+        Sample(arrays(()), (2,)),
+        Sample(arrays((2, 1, 2)), (2, 1)),
+    ],
+)
 def tile(A, reps):
     """The whole array several times along each axis.
 
@@ -828,7 +968,7 @@ def tile(A, reps):
 
     Examples
     --------
-    >>> tile(Tensor(np.array([1.0, 2.0])), (2, 2)).shape
+    >>> av.tile(av.Tensor(np.array([1.0, 2.0])), (2, 2)).shape
     (2, 4)
     """
     shape = shape_of(A)
@@ -869,13 +1009,15 @@ def roll(a, shift, axis=None):
 
     Examples
     --------
-    >>> roll(Tensor(np.arange(4.0)), 1).numpy().tolist()
+    >>> av.roll(av.Tensor(np.arange(4.0)), 1).numpy().tolist()
     [3.0, 0.0, 1.0, 2.0]
     """
     return namespace(a).roll(a, shift, axis)
 
 
-@composed(np.flip, samples=lambda: [Sample(arrays((2, 3))), Sample(arrays((2, 3)), 1), Sample(arrays((2, 3, 2)), (0, -1))])
+@composed(
+    np.flip, samples=lambda: [Sample(arrays((2, 3))), Sample(arrays((2, 3)), 1), Sample(arrays((2, 3, 2)), (0, -1))]
+)
 def flip(m, axis=None):
     """Elements in the reverse order along one, several or all axes.
 
@@ -890,7 +1032,7 @@ def flip(m, axis=None):
 
     Examples
     --------
-    >>> flip(Tensor(np.arange(3.0))).numpy().tolist()
+    >>> av.flip(av.Tensor(np.arange(3.0))).numpy().tolist()
     [2.0, 1.0, 0.0]
     """
     m = as_tensor(m)
@@ -900,17 +1042,47 @@ def flip(m, axis=None):
 
 @composed(np.fliplr, samples=lambda: [Sample(arrays((2, 3)))])
 def fliplr(m):
-    """Columns in the reverse order: `flip` along axis 1."""
+    """Columns in the reverse order: `flip` along axis 1.
+
+    Parameters
+    ----------
+    m : array_like
+
+    Returns
+    -------
+    Tensor
+
+    Examples
+    --------
+    >>> av.fliplr(av.Tensor(np.array([[1.0, 2.0], [3.0, 4.0]]))).numpy().tolist()
+    [[2.0, 1.0], [4.0, 3.0]]
+    """
     return flip(m, 1)
 
 
 @composed(np.flipud, samples=lambda: [Sample(arrays((2, 3)))])
 def flipud(m):
-    """Rows in the reverse order: `flip` along axis 0."""
+    """Rows in the reverse order: `flip` along axis 0.
+
+    Parameters
+    ----------
+    m : array_like
+
+    Returns
+    -------
+    Tensor
+
+    Examples
+    --------
+    >>> av.flipud(av.Tensor(np.array([[1.0, 2.0], [3.0, 4.0]]))).numpy().tolist()
+    [[3.0, 4.0], [1.0, 2.0]]
+    """
     return flip(m, 0)
 
 
-@composed(np.rot90, samples=lambda: [*(Sample(arrays((2, 3)), k) for k in range(-1, 4)), Sample(arrays((2, 3, 4)), 1, (2, 0))])
+@composed(
+    np.rot90, samples=lambda: [*(Sample(arrays((2, 3)), k) for k in range(-1, 4)), Sample(arrays((2, 3, 4)), 1, (2, 0))]
+)
 def rot90(m, k=1, axes=(0, 1)):
     """Turned by `k` quarters of a circle in the plane of two axes, from the first to the second.
 
@@ -926,7 +1098,7 @@ def rot90(m, k=1, axes=(0, 1)):
 
     Examples
     --------
-    >>> rot90(Tensor(np.array([[1.0, 2.0]]))).numpy().tolist()
+    >>> av.rot90(av.Tensor(np.array([[1.0, 2.0]]))).numpy().tolist()
     [[2.0], [1.0]]
     """
     first, second = axes_of(tuple(axes), len(shape_of(m)))
@@ -1005,7 +1177,7 @@ def pad(array, pad_width, mode="constant", *, constant_values=0):
 
     Examples
     --------
-    >>> pad(Tensor(np.array([1.0, 2.0])), 1).numpy().tolist()
+    >>> av.pad(av.Tensor(np.array([1.0, 2.0])), 1).numpy().tolist()
     [0.0, 1.0, 2.0, 0.0]
     """
     shape = shape_of(array)
@@ -1015,7 +1187,9 @@ def pad(array, pad_width, mode="constant", *, constant_values=0):
             raise TypeError("pad: constant_values must be one number")
         return _pad_constant(array, widths, constant_values)
     if mode not in ("edge", "reflect", "symmetric", "wrap"):
-        raise TypeError(f"pad: mode {mode!r} has no gradient here; there are constant, edge, reflect, symmetric and wrap")
+        raise TypeError(
+            f"pad: mode {mode!r} has no gradient here; there are constant, edge, reflect, symmetric and wrap"
+        )
     from .index import take
 
     array = as_tensor(array)
@@ -1046,7 +1220,7 @@ def tril(m, k=0):
 
     Examples
     --------
-    >>> tril(Tensor(np.ones((2, 2)))).numpy().tolist()
+    >>> av.tril(av.Tensor(np.ones((2, 2)))).numpy().tolist()
     [[1.0, 0.0], [1.0, 1.0]]
     """
     return namespace(m).tril(m, k)
@@ -1068,7 +1242,7 @@ def triu(m, k=0):
 
     Examples
     --------
-    >>> triu(Tensor(np.ones((2, 2)))).numpy().tolist()
+    >>> av.triu(av.Tensor(np.ones((2, 2)))).numpy().tolist()
     [[1.0, 1.0], [0.0, 1.0]]
     """
     return namespace(m).triu(m, k)
@@ -1088,6 +1262,13 @@ def copy(a):
     Returns
     -------
     Tensor
+
+    Examples
+    --------
+    >>> v = av.Variable(1.0)
+    >>> before = av.copy(v)
+    >>> (v.assign(2.0) - before).item()
+    1.0
     """
     return a.copy()
 
@@ -1118,7 +1299,7 @@ def astype(x, dtype, /, *, copy=True):
 
     Examples
     --------
-    >>> astype(Tensor(np.array([1.7])), np.int32).numpy()
+    >>> av.astype(av.Tensor(np.array([1.7])), np.int32).numpy()
     array([1], dtype=int32)
     """
     dtype = np.dtype(dtype)

@@ -59,7 +59,7 @@ def sort(a, axis=-1, kind=None, order=None, *, stable=None):
 
     Examples
     --------
-    >>> sort(Tensor(np.array([3.0, 1.0, 2.0]))).numpy().tolist()
+    >>> av.sort(av.Tensor(np.array([3.0, 1.0, 2.0]))).numpy().tolist()
     [1.0, 2.0, 3.0]
     """
     if order is not None:

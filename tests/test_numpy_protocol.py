@@ -1,0 +1,250 @@
+"""NumPy's own functions, operators and methods on Tensors and Variables: they are recorded, or refuse by name."""
+
+import copy
+import json
+import math
+import operator
+import pickle
+
+import numpy as np
+import pytest
+
+import autograd_vs as av
+from autograd_vs.engine import registry
+
+
+@pytest.fixture
+def recorded():
+    """A Tensor that a tape records."""
+    x = av.Tensor(np.array([[1.0, -2.0], [0.5, 3.0]]))
+    with av.GradientTape() as tape:
+        tape.watch(x)
+        yield x
+
+
+# ---------------------------------------------------------------- functions are recorded
+
+
+def test_numpy_code_as_it_stands():
+    def f(x, w):
+        h = np.tanh(np.dot(x, w))
+        h = np.concatenate([h, np.sin(h)], axis=1)
+        h = np.where(h > 0, h, 0.1 * h)
+        return np.mean(np.square(h - np.mean(h, axis=0, keepdims=True))) + np.sum(np.sort(h)[..., -1]) / np.size(h)
+
+    x, w = np.random.default_rng(1).normal(size=(2, 4, 4))
+    want = f(x, w)
+    got = f(av.Tensor(x), av.Variable(w))
+    assert isinstance(got, av.Tensor)
+    np.testing.assert_allclose(got.numpy(), want)
+    av.testing.check_gradients(f, [x, w])
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda x: np.sum(a=x), lambda x: np.sum(x, 0), lambda x: np.sum(x, axis=(0, 1), keepdims=True),
+        lambda x: np.sum(x, 0, None, None, True), lambda x: np.take(x, indices=[0], axis=0),
+        lambda x: np.clip(x, min=0),
+        lambda x: np.clip(x, a_min=None, a_max=1.0), lambda x: np.clip(a=x, a_min=0, a_max=1),
+        lambda x: np.reshape(x, -1),
+        lambda x: np.reshape(x, shape=(4, 1)), lambda x: np.transpose(x, axes=(1, 0)),
+        lambda x: np.moveaxis(x, source=0, destination=1),
+        lambda x: np.stack(arrays=[x, x], axis=-1), lambda x: np.concatenate((x, x), 1),
+        lambda x: np.tensordot(a=x, b=x, axes=1),
+        lambda x: np.linspace(0, 1, 2) @ x, lambda x: np.float64(2) * x, lambda x: np.float32(2) * x,
+        lambda x: np.diag(v=x, k=1),
+        lambda x: np.cumsum(x, axis=1), lambda x: np.var(x, axis=0, ddof=1), lambda x: np.max(x, axis=1),
+        lambda x: np.amin(x),
+        lambda x: np.einsum("ij->j", x), lambda x: np.outer(x[0], b=x[1]), lambda x: np.repeat(x, 2, axis=0),
+        lambda x: np.ptp(x, 0),
+        lambda x: np.tile(x, reps=2), lambda x: np.roll(x, shift=1), lambda x: np.pad(x, pad_width=1),
+        lambda x: np.flip(x, axis=0),
+        lambda x: np.expand_dims(x, axis=0), lambda x: np.squeeze(x[None]),
+        lambda x: np.broadcast_to(x, shape=(3, 2, 2)),
+        lambda x: np.add.reduce(x), lambda x: np.add.reduce(x, axis=None),
+        lambda x: np.multiply.reduce(x, axis=1, keepdims=True),
+        lambda x: np.maximum.reduce(x), lambda x: np.minimum.reduce(x, 1), lambda x: np.add.accumulate(x),
+        lambda x: np.logaddexp.reduce(x),
+        lambda x: np.multiply.accumulate(x, 1), lambda x: np.exp(x, dtype=np.float64),
+        lambda x: np.add(x, 1, dtype=np.float64),
+        lambda x: np.modf(x)[0], lambda x: np.divmod(x, 2.0)[1], lambda x: np.average(x, weights=[1.0, 3.0], axis=1),
+        lambda x: np.meshgrid(x[0], x[1])[1], lambda x: np.split(x, 2)[1], lambda x: np.nan_to_num(x),
+        lambda x: np.real(x),
+    ],
+)  # fmt: skip
+def test_functions_in_numpys_spellings(call, recorded):
+    y = call(recorded)
+    assert isinstance(y, av.Tensor) and y.position
+    want = call(recorded.numpy())
+    np.testing.assert_allclose(y.numpy(), want, rtol=1e-12)
+    assert y.shape == want.shape
+
+
+OPERATORS = [
+    operator.add, operator.sub, operator.mul, operator.truediv, operator.floordiv, operator.mod, operator.pow,
+    operator.matmul, operator.lt, operator.le, operator.gt, operator.ge, operator.eq, operator.ne, divmod,
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("f", OPERATORS, ids=lambda f: f.__name__)
+@pytest.mark.parametrize("other", ["array", "number", "tensor", "variable", "list"])
+def test_binary_operators(f, other):
+    a = np.array([[1.5, 2.0], [0.5, 3.0]])
+    b = np.array([[2.0, 0.5], [1.0, 2.0]])
+    kinds = {"array": b, "number": 2.0, "tensor": av.Tensor(b), "variable": av.Variable(b), "list": b.tolist()}
+    o = kinds[other]
+    bare = 2.0 if other == "number" else b
+    if f is operator.matmul and other == "number":
+        return
+    for got, want in ((f(av.Tensor(a), o), f(a, bare)), (f(o, av.Tensor(a)), f(bare, a))):
+        for g, w in zip(got, want, strict=True) if f is divmod else [(got, want)]:
+            assert isinstance(g, av.Tensor)
+            np.testing.assert_allclose(g.numpy(), w)
+
+
+def test_unary_operators_and_methods():
+    a = np.array([[1.5, -2.0], [0.5, 3.0]])
+    t = av.Tensor(a)
+    for f in (operator.neg, operator.pos, abs, lambda x: x.T):
+        np.testing.assert_array_equal(f(t).numpy(), f(a))
+    names = "sum mean max min prod var std cumsum ravel flatten argmax argmin argsort any all round squeeze trace copy"
+    for name in names.split():
+        np.testing.assert_allclose(getattr(t, name)().numpy(), getattr(a, name)())
+    calls = [
+        lambda x: x.reshape(4, 1), lambda x: x.reshape((4, 1)), lambda x: x.reshape(-1), lambda x: x.transpose(1, 0),
+        lambda x: x.transpose((1, 0)), lambda x: x.transpose(), lambda x: x.swapaxes(0, 1),
+        lambda x: x.sum(0, keepdims=True),
+        lambda x: x.clip(0, 1), lambda x: x.astype(np.float32), lambda x: x.repeat(2, axis=1),
+        lambda x: x.take([0, 1]), lambda x: x.dot(x),
+        lambda x: x.conj(), lambda x: x.real, lambda x: x.imag, lambda x: x.mT, lambda x: x.mean(axis=-1),
+        lambda x: x.cumprod(0),
+    ]  # fmt: skip
+    for f in calls:
+        np.testing.assert_allclose(f(t).numpy(), f(a))
+    assert (~(t > 0)).numpy().tolist() == (~(a > 0)).tolist()
+    assert ((t > 0) & (t < 2) | (t > 2.5)).numpy().tolist() == ((a > 0) & (a < 2) | (a > 2.5)).tolist()
+
+
+def test_weak_numbers_keep_float32():
+    t = av.Tensor(np.ones(2, np.float32))
+    for y in (
+        t * 2.5,
+        2 + t,
+        t**2.5,
+        t / 3,
+        np.maximum(t, 0.1),
+        av.where(t > 0, t, 0.5),
+        av.clip(t, 0.0, 1.5),
+        0.5**t,
+        t % 0.7,
+    ):
+        assert y.dtype == np.float32
+    assert (t * np.float64(2)).dtype == np.float64
+    assert (t * 1j).dtype == np.complex64
+
+
+def test_in_place_operators_rebind():
+    a = np.ones(2)
+    t = av.Tensor(np.ones(2))
+    c = a
+    c += t
+    assert isinstance(c, av.Tensor) and a.tolist() == [1.0, 1.0]
+    u = t
+    u *= 3
+    assert t.numpy().tolist() == [1.0, 1.0] and u.numpy().tolist() == [3.0, 3.0]
+    with pytest.raises(TypeError, match="out="):
+        np.add(t, t, out=a)
+
+
+# ---------------------------------------------------------------- or they refuse
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda x: np.vander(x[0]), lambda x: np.frexp(x), lambda x: np.linalg.eigvals(x),
+        lambda x: np.apply_along_axis(np.sum, 0, x),
+        lambda x: np.add.at(x, 0, 1.0), lambda x: np.copyto(np.zeros((2, 2)), x), lambda x: np.put(np.zeros(4), [0], x),
+        lambda x: np.add.reduceat(x, [0]), lambda x: np.exp(x, where=x > 0),
+    ],
+)  # fmt: skip
+def test_what_has_no_gradient_refuses_by_name(call, recorded):
+    with pytest.raises(TypeError):
+        call(recorded)
+
+
+def test_the_refusal_names_function_and_neighbours(recorded):
+    with pytest.raises(TypeError, match=r"np\.nansum.*'sum'"):
+        np.nansum(recorded)
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda x: np.array([x, x]), lambda x: np.asarray(x), lambda x: np.sum([x, x]), lambda x: float(x.sum()),
+        lambda x: math.exp(x.sum()),
+        lambda x: np.zeros((2, 2)).__setitem__(0, x[0]), lambda x: np.vectorize(lambda v: v)(x),
+        lambda x: complex(x.sum()),
+    ],
+)  # fmt: skip
+def test_what_goes_round_the_protocols_raises_while_recorded(call, recorded):
+    with pytest.raises(TypeError, match="gradient"):
+        call(recorded)
+
+
+def test_outside_of_a_tape_everything_converts():
+    x = av.Tensor(np.array([1.0, 2.0]))
+    assert np.array([x, x]).shape == (2, 2)
+    assert float(x.sum()) == 3 and math.exp(x[0]) == math.e
+    assert json.dumps(x.tolist()) == "[1.0, 2.0]"
+
+
+def test_looking_is_always_allowed(recorded):
+    y = recorded * 2
+    assert "Tensor(" in repr(y) and str(y) and f"{y.sum():.2f}" == "5.00"
+    assert y.numpy().shape == (2, 2) and isinstance(y[0, 0].item(), float)
+    assert y.sum() == pytest.approx(5.0)
+    assert np.testing.assert_allclose(y.numpy(), recorded.numpy() * 2) is None
+    assert [10, 20, 30][av.argmax(y[0])] == 10
+    assert len(y) == 2 and y.tolist()[0] == [2.0, -4.0]
+    assert pickle.loads(pickle.dumps(y)).shape == (2, 2) and copy.deepcopy(y).shape == (2, 2)
+    if y.sum() > 0:
+        pass
+
+
+def test_integers_convert_freely(recorded):
+    a = np.arange(4)
+    assert a[np.argmax(recorded)] == 3
+    assert np.asarray(recorded > 0).dtype == bool
+
+
+# ---------------------------------------------------------------- the table
+
+
+def test_every_entry_is_reached_through_numpy():
+    """functions and constants are what `__array_ufunc__` and `__array_function__` call."""
+    for function, call in {**registry.functions, **registry.constants}.items():
+        assert callable(function) and callable(call), function
+        assert (
+            isinstance(function, np.ufunc)
+            or hasattr(function, "_implementation")
+            or function in (np.astype, np.meshgrid)
+        ), function
+
+
+def test_the_four_classes_do_not_overlap():
+    classes = [set(registry.functions), set(registry.constants), set(registry.queries)]
+    for i, a in enumerate(classes):
+        for b in classes[i + 1 :]:
+            assert not a & b
+
+
+def test_public_names():
+    for name in "sum max min abs round any all pow divmod".split():
+        assert getattr(av, name) is not getattr(__builtins__, name, None)
+    for function in [*registry.functions, *registry.constants]:
+        name = function.__name__
+        if name not in ("ravel", "copy"):
+            assert hasattr(av, name), f"av.{name}"
+            assert getattr(av, name).__doc__, name
