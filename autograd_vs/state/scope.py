@@ -274,6 +274,8 @@ class variable_scope:
             )
         if not any(reuse is value for value in (None, False, True, AUTO_REUSE)):
             raise ValueError(f"reuse must be None, False, True or AUTO_REUSE, got {reuse!r}")
+        if isinstance(name_or_scope, str):
+            name_or_scope = name_or_scope.removesuffix("/")
         self._name_or_scope, self._default_name, self._opens_names = name_or_scope, default_name, auxiliary_name_scope
         dtype = None if dtype is None else np.dtype(dtype)
         self._given = ScopeDefaults(reuse, initializer, regularizer, constraint, dtype, trainable, custom_getter)
