@@ -425,7 +425,7 @@ def _over_axes():
     x = arrays((2, 3, 4))
     return [
         Sample(x), Sample(x, 0), Sample(x, 1), Sample(x, axis=(0, 2)), Sample(x[:, ::-1, ::2].T),
-        Sample(np.zeros((0, 3))), Sample(x.astype(np.float32), smooth=False),
+        Sample(arrays((0, 3))), Sample(x.astype(np.float32), smooth=False),
     ]  # fmt: skip
 
 
@@ -525,9 +525,9 @@ def _cross_entropy_samples():
     soft = arrays((2, 3, 4), low=0.1, high=1.0, seed=1)
     return [
         Sample(x, labels), Sample(x, integers((2, 4), 0, 3), 1), Sample(x, integers((3, 4), 0, 2), axis=0),
-        Sample(x, soft), Sample(x, soft, 1), Sample(x[0, 0], np.array(2)),
+        Sample(x, soft), Sample(x, soft, 1), Sample(x[0, 0], integers((), 2, 3)),
         Sample(x.transpose(2, 0, 1)[::2], integers((2, 2), 0, 3)),
-        Sample(np.zeros((0, 3)), np.zeros(0, int)), Sample(x.astype(np.float32), labels, smooth=False),
+        Sample(arrays((0, 3)), integers((0,), 0, 3)), Sample(x.astype(np.float32), labels, smooth=False),
     ]  # fmt: skip
 
 
@@ -562,7 +562,7 @@ def _cross_entropy(logits, labels, axis=-1):
     return loss, e / s
 
 
-@composed(samples=lambda: [*_cross_entropy_samples(), Sample(arrays((2, 3)), np.array([[0, 1, 0], [1, 0, 0]]))])
+@composed(samples=lambda: [*_cross_entropy_samples(), Sample(arrays((2, 3)), integers((2, 3), 0, 2))])
 def softmax_cross_entropy(logits, labels, axis=-1):
     """The cross-entropy of labels and ``softmax(logits)``: the loss of each row, in one op.
 
@@ -697,7 +697,7 @@ def mse(prediction, target):
 @primitive(
     vjp={"x": lambda g, x: g * x}, jvp={"x": lambda t, x: x.ravel() @ t.ravel()},
     samples=lambda: [
-        Sample(arrays((3, 4))), Sample(arrays(())), Sample(np.zeros((0, 3))), Sample(arrays((4, 6))[::2, ::-2].T),
+        Sample(arrays((3, 4))), Sample(arrays(())), Sample(arrays((0, 3))), Sample(arrays((4, 6))[::2, ::-2].T),
         Sample(arrays((3,), dtype=np.float32), smooth=False),
     ],
 )  # fmt: skip
@@ -773,7 +773,7 @@ def dropout(x, rate, *, training, stream=""):
     return multiply(x, Tensor(namespace(x.array).asarray(mask)))
 
 
-@composed(samples=lambda: [Sample(arrays((4, 3)), np.array([[0, 3], [3, 1]])), Sample(arrays((4,)), np.array(2))])
+@composed(samples=lambda: [Sample(arrays((4, 3)), integers((2, 3), 0, 4)), Sample(arrays((4,)), integers((), 2, 3))])
 def embedding_lookup(table, ids):
     """Rows of a table.
 
