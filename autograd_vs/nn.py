@@ -13,6 +13,7 @@ from .ops.nn import (
     l2_loss,
     layer_norm,
     leaky_relu,
+    linear,
     log_softmax,
     mse,
     relu,
@@ -24,6 +25,6 @@ from .ops.nn import (
 )
 
 __all__ = [
-    "dropout", "elu", "embedding_lookup", "erf", "erfc", "gelu", "l2_loss", "layer_norm", "leaky_relu", "log_softmax",
-    "mse", "relu", "sigmoid", "silu", "softmax", "softmax_cross_entropy", "softplus",
+    "dropout", "elu", "embedding_lookup", "erf", "erfc", "gelu", "l2_loss", "layer_norm", "leaky_relu", "linear",
+    "log_softmax", "mse", "relu", "sigmoid", "silu", "softmax", "softmax_cross_entropy", "softplus",
 ]  # fmt: skip

@@ -120,7 +120,8 @@ def _binary(op):
             t.position = 0
             return t
         if not number and (xa.shape != xb.shape or xa.dtype is not xb.dtype):
-            which += 4 * (xa.shape != y.shape or xa.dtype is not y.dtype) + 8 * (xb.shape != y.shape or xb.dtype is not y.dtype)
+            which += 4 * (xa.shape != y.shape or xa.dtype is not y.dtype)
+            which += 8 * (xb.shape != y.shape or xb.dtype is not y.dtype)
             if xa.dtype is not xb.dtype:
                 note_precision(a, b, t)
         rule = rules[which]
@@ -251,46 +252,62 @@ def _two(op):
 
 def _many(op):
     """The call of any op: several or a sequence of arrays, several outputs, auxiliary outputs."""
-    arity, forward, outputs, n_aux = op.arity, op.forward, op.outputs, len(op.aux)
-    elementwise = op.elementwise and outputs == 1
+    arity, forward, outputs, n_aux, view = op.arity, op.forward, op.outputs, len(op.aux), op.view
+    sequence, elementwise = arity is None, op.elementwise and outputs == 1
 
     def call(*args, **options):
-        sequence = arity is None
-        operands = tuple(args[0]) if sequence else args[:arity]
+        operands, attributes = (tuple(args[0]), args[1:]) if sequence else (args[:arity], args[arity:])
         if not sequence and len(operands) < arity:
             raise TypeError(f"{op.name} takes {arity} arrays ({', '.join(op.names[:arity])}), got {len(operands)}")
-        attributes = args[1:] if sequence else args[arity:]
-        arrays = [x.array if isinstance(x, Operand) else unwrap(x, False) for x in operands]
-        if op.elementwise:
+        arrays, positions, raw = [], [], False
+        for x in operands:
+            if x.__class__ in operand_types:
+                arrays.append(x.array)
+                positions.append(x.position)
+            else:
+                arrays.append(unwrap(x, False))
+                positions.append(0)
+                raw = True
+        if raw and op.elementwise:
             arrays = weak(operands, arrays)
-        positions = [x.position if isinstance(x, Operand) else 0 for x in operands]
         y = forward(arrays, *attributes, **options) if sequence else forward(*arrays, *attributes, **options)
         aux = ()
         if n_aux:
             y, *aux = y
-        y = as_array(y) if outputs == 1 else tuple(map(as_array, y))
-        frame = active()
-        mark = frame.mark if frame is not None else None
-        out, record = 0, None
-        if frame is not None:
-            watched = tuple(i for i, k in enumerate(positions) if k >= frame.base)
-            if watched:
-                fitted = [i for i in watched if elementwise and (arrays[i].shape != y.shape or arrays[i].dtype is not y.dtype)]
-                rule = op.rule(watched, tuple(fitted))
-                arrays = protect(rule, operands, arrays)
-                saved = rule.keep(y, *aux, *((arrays,) if sequence else arrays), *attributes, **options)
-                out = new_position()
-                entry = (rule, out, tuple(positions[i] for i in watched), saved, mark)
-                record = frame
         if outputs != 1:
-            return _several(op, y, record, out and entry, Call(op, operands, attributes, options, None))
-        t = _result(op, y, out, mark)
-        if record is not None:
-            if record.plain:
-                record.entries.append(entry)
-            else:
-                t.position = record.hear(entry, Call(op, operands, attributes, options, t))
-        if op.view:
+            y = tuple(map(as_array, y))
+        elif y.__class__ is not ndarray:
+            y = as_array(y)
+        frame = active()
+        watched = ()
+        if frame is not None:
+            base = frame.base
+            watched = tuple([i for i, k in enumerate(positions) if k >= base])
+        if not watched:
+            mark = None if frame is None else frame.mark
+            if outputs != 1:
+                return _several(op, y, mark)
+            t = _result(op, y, 0, mark)
+            if view:
+                lease(t)
+            return t
+        fitted = ()
+        if elementwise:
+            fitted = tuple([i for i in watched if arrays[i].shape != y.shape or arrays[i].dtype is not y.dtype])
+        rule = op.rule(watched, fitted)
+        if raw:
+            arrays = protect(rule, operands, arrays)
+        saved = rule.keep(y, *aux, *((arrays,) if sequence else arrays), *attributes, **options)
+        out = new_position()
+        entry = (rule, out, tuple([positions[i] for i in watched]), saved, frame.mark)
+        if outputs != 1:
+            return _several_recorded(op, y, frame, entry, Call(op, operands, attributes, options, None))
+        t = _result(op, y, out, frame.mark)
+        if frame.plain:
+            frame.entries.append(entry)
+        else:
+            t.position = frame.hear(entry, Call(op, operands, attributes, options, t))
+        if view:
             lease(t)
         return t
 
@@ -310,26 +327,30 @@ def _result(op, y, position, mark):
     return t
 
 
-def _several(op, arrays, frame, entry, call):
-    """The Tensors of an op with several outputs: the entry gives a hidden value, each output is an item of it."""
-    tensors = tuple(_result(op, y, 0, frame.mark if frame is not None else None) for y in arrays)
-    for t in tensors:
-        if op.view:
-            lease(t)
-    if frame is not None:
+def _several(op, arrays, mark):
+    """The Tensors of an op with several outputs."""
+    tensors = tuple([_result(op, y, 0, mark) for y in arrays])
+    if op.view:
         for t in tensors:
-            t.position = new_position()
-        call.output = tensors
-        hidden = entry[1]
-        if frame.plain:
-            frame.entries.append(entry)
-        elif not frame.hear(entry, call):
-            hidden = 0
-        for i, t in enumerate(tensors):
-            if not hidden:
-                t.position = 0
-            elif frame.tapes:
-                frame.entries.append((_item_rule, t.position, (hidden,), ((i, len(tensors)),), frame.mark))
+            lease(t)
+    return tensors
+
+
+def _several_recorded(op, arrays, frame, entry, call):
+    """The same, recorded: the entry gives a hidden value, and each output is an item of it."""
+    tensors = call.output = _several(op, arrays, frame.mark)
+    for t in tensors:
+        t.position = new_position()
+    hidden = entry[1]
+    if frame.plain:
+        frame.entries.append(entry)
+    else:
+        hidden = frame.hear(entry, call)
+    for i, t in enumerate(tensors):
+        if not hidden:
+            t.position = 0
+        elif frame.tapes:
+            frame.entries.append((_item_rule, t.position, (hidden,), ((i, len(tensors)),), frame.mark))
     return tensors
 
 
@@ -340,20 +361,22 @@ def announce(op, arrays, operands, watched, saved):
     """
     frame = active()
     mark = frame.mark if frame is not None else None
+    if not watched:
+        return _several(op, arrays, mark) if isinstance(arrays, tuple) else _leased(_result(op, arrays, 0, mark))
     call = Call(op, operands, (), {}, None)
-    out = new_position() if watched else 0
-    entry = None
-    if watched:
-        entry = (op.rule(watched), out, tuple(operands[i].position for i in watched), saved, mark)
+    entry = (op.rule(watched), new_position(), tuple([operands[i].position for i in watched]), saved, mark)
     if isinstance(arrays, tuple):
-        return _several(op, arrays, frame if watched else None, entry, call)
-    t = call.output = _result(op, arrays, out, mark)
+        return _several_recorded(op, arrays, frame, entry, call)
+    t = call.output = _leased(_result(op, arrays, entry[1], mark))
+    if frame.plain:
+        frame.entries.append(entry)
+    else:
+        t.position = frame.hear(entry, call)
+    return t
+
+
+def _leased(t):
     lease(t)
-    if watched:
-        if frame.plain:
-            frame.entries.append(entry)
-        else:
-            t.position = frame.hear(entry, call)
     return t
 
 
