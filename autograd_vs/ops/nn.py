@@ -681,7 +681,8 @@ def softmax_cross_entropy(logits, labels, axis=-1):
 
 def _check_ids(ids, n, what) -> None:
     """IndexError that names the first number which is not in ``[0, n)``."""
-    if ids.size and not (0 <= int(ids.min()) and int(ids.max()) < n):
+    # As unsigned numbers negative ones are large: one reduction finds both.
+    if ids.size and int((ids.view(f"u{ids.dtype.itemsize}") if ids.dtype.kind == "i" else ids).max()) >= n:
         wrong = ids[(ids < 0) | (ids >= n)].reshape(-1)[0]
         raise IndexError(f"{what} {int(wrong)} is out of range: there are {n}, numbered from 0")
 
