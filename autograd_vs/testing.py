@@ -39,7 +39,7 @@ def check_gradients(
         Takes Tensors where `args` has arrays; returns a Tensor or a nest of Tensors. It must give the same result each
         time (no dropout without a fixed stream).
     args : sequence
-        The arguments: float and complex arrays, Tensors, Variables (their values), Python floats, or nests of these; with
+        The arguments: float and complex arrays, Tensors, Variables (their values), Python floats, nests of these; with
         respect to them the gradient is checked. Everything else (integer arrays, strings, None) is passed on as it is.
     order : int, default 2
         Up to which order of derivatives. Order 2 checks the gradient of a random projection of the gradient.

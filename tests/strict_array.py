@@ -43,6 +43,10 @@ class StrictArray:
     def real(self):
         return wrap(self._a.real)
 
+    @property
+    def imag(self):
+        return wrap(self._a.imag)
+
     def __array_ufunc__(self, ufunc, method, *inputs, **kwargs):
         if not all(known(x) for x in inputs):
             return NotImplemented

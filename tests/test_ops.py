@@ -5,6 +5,7 @@ import warnings
 
 import numpy as np
 import pytest
+from strict_array import StrictArray
 
 import autograd_vs as av
 from autograd_vs.base.nest import flatten
@@ -135,6 +136,40 @@ def test_float32_stays_float32(key):
             for vjp, values in zip(rule.vjps, saved, strict=False):
                 c = vjp(g, *values)
                 assert c.dtype == np.float32 or row.name == "float_power", f"{sample}: the rule gives {c.dtype}"
+
+
+def on_device(arg):
+    """Every array of an argument as one of the stand-in for CuPy."""
+    if isinstance(arg, (list, tuple)):
+        return type(arg)(map(on_device, arg))
+    return StrictArray(arg) if isinstance(arg, np.ndarray) else arg
+
+
+def value_and_gradients(function, sample, move):
+    def lifted(arg):
+        if isinstance(arg, (list, tuple)) and any(map(floats, arg)):
+            return [lifted(x) for x in arg]
+        return av.Tensor(move(arg)) if floats(arg) else move(arg)
+
+    args = [lifted(a) for a in sample.args]
+    sources = [t for t in flatten(args) if isinstance(t, av.Tensor)]
+    with av.GradientTape() as tape:
+        tape.watch(sources)
+        y = function(*args, **sample.options)
+    outputs = [t for t in (y if isinstance(y, tuple) else (y,)) if t.dtype.kind in "fc"]
+    return outputs, [*outputs, *tape.gradient(outputs, sources, unconnected_gradients="zero")]
+
+
+@pytest.mark.parametrize("key", list(ROWS))
+def test_it_runs_on_another_array_library(key):
+    for sample in sampled(key):
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            _, want = value_and_gradients(function_of(ROWS[key]), sample, lambda x: x)
+            outputs, got = value_and_gradients(function_of(ROWS[key]), sample, on_device)
+        assert all(isinstance(y.array, StrictArray) for y in outputs), "the result left the device"
+        for g, w in zip(got, want, strict=True):
+            np.testing.assert_allclose(g.numpy(), w.numpy(), rtol=1e-6 if w.dtype.char in "fF" else 1e-12, atol=1e-12)
 
 
 # ---------------------------------------------------------------- the table as a whole

@@ -12,7 +12,7 @@ import numpy as np
 from ..base.backend import as_array, namespace
 from ..engine.declare import composed, primitive
 from ..engine.op import op
-from ..engine.protocol import Operand
+from ..engine.protocol import Operand, install
 from ..engine.samples import Sample, arrays, away, elementwise, pairs, values, zeros
 
 __all__ = [
@@ -184,10 +184,6 @@ def divmod(a, b):
     (3.0, 1.5)
     """
     return a // b, remainder(a, b)
-
-
-def _rdivmod(b, a):
-    return divmod(a, b)
 
 
 # ---------------------------------------------------------------- powers
@@ -537,7 +533,7 @@ def where(condition, x=None, y=None):
     return _select(condition, x, y)
 
 
-where.inner = _select.inner  # type: ignore[attr-defined]
+where.inner = _select.inner
 
 
 def _clip_samples():
@@ -749,8 +745,8 @@ def modf(x):
     return subtract(x, whole), whole
 
 
-Operand.__pow__ = _pow_operator  # type: ignore[attr-defined]
-Operand.__rpow__ = lambda self, other: power(other, self)  # type: ignore[attr-defined]
-Operand.__rdivmod__ = _rdivmod  # type: ignore[attr-defined]
-Operand.real = property(real, doc="The real part.")  # type: ignore[attr-defined]
-Operand.imag = property(imag, doc="The imaginary part.")  # type: ignore[attr-defined]
+install("__pow__", _pow_operator)
+install("__rpow__", lambda self, other: power(other, self))
+install("__rdivmod__", lambda self, other: divmod(other, self))
+install("real", property(real, doc="The real part."))
+install("imag", property(imag, doc="The imaginary part."))

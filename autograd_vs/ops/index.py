@@ -9,7 +9,7 @@ from math import prod
 import numpy as np
 
 from ..base.backend import as_array, is_array, is_writable, namespace
-from ..engine.cotangent import IndexedSlices
+from ..engine.cotangent import IndexedSlices, bare
 from ..engine.declare import composed, primitive
 from ..engine.op import fit
 from ..engine.protocol import Operand, install
@@ -54,11 +54,14 @@ def _part(part):
     return array.copy() if given and active() is not None and is_writable(array) else array
 
 
-def _bare(index):
-    """An index for bare arrays."""
-    if index.__class__ is tuple:
-        return tuple([p.array if p.__class__ is Tensor else p for p in index])
-    return index
+def _bare(index, xp=np):
+    """An index for bare arrays of the library `xp`."""
+    if index.__class__ is not tuple:
+        return index
+    parts = [p.array if p.__class__ is Tensor else p for p in index]
+    if xp is not np:  # lists and masks from the host
+        parts = [xp.asarray(p) if p.__class__ is np.ndarray else p for p in parts]
+    return tuple(parts)
 
 
 def _is_plain(index) -> bool:
@@ -98,7 +101,7 @@ def _getitem_samples():
 )  # fmt: skip
 def _getitem(x, index):
     """``x[index]``."""
-    return x[_bare(index)]
+    return x[_bare(index, namespace(x))]
 
 
 def _at_index(self, index):
@@ -106,8 +109,14 @@ def _at_index(self, index):
     if index.__class__ not in BASIC:
         index = _settled(index)
         if _is_rows(index) and self.ndim:
-            return _take(self, index[0], 0)
+            return _take(self, _beside(index[0], self.array), 0)
     return _getitem(self, index)
+
+
+def _beside(indices, a):
+    """Indices in the library of the array `a`."""
+    xp = namespace(a)
+    return indices if xp is np or isinstance(indices, Operand) else xp.asarray(indices)
 
 
 install("__getitem__", _at_index)
@@ -128,11 +137,12 @@ def _scatter_samples():
 )  # fmt: skip
 def scatter_add(g, index, shape):
     """Zeros of `shape` to which `g` is added at the index: the gradient of reading there."""
-    y = namespace(g).zeros(shape, g.dtype)
+    xp = namespace(g)
+    y = xp.zeros(shape, g.dtype)
     if _is_plain(index):
-        y[_bare(index)] = g
+        y[_bare(index, xp)] = g
     else:
-        namespace(y).add.at(y, _bare(index), g)
+        xp.add.at(y, _bare(index, xp), g)
     return y
 
 
@@ -210,12 +220,11 @@ def _take(a, indices, axis, mode="raise"):
     """Sub-arrays of `a` along an axis."""
     if namespace(a) is np:
         return a.take(indices, axis, None, mode)
+    n = a.shape[axis]
     if mode == "raise":  # CuPy wraps round instead
-        n = a.shape[axis]
         if indices.size and not (-n <= int(indices.min()) and int(indices.max()) < n):
             raise IndexError(f"take: an index is out of bounds for axis {axis} of size {n}")
-        mode = "wrap"
-    return a.take(indices if mode == "wrap" else indices.clip(0, a.shape[axis] - 1), axis)
+    return a.take(indices % n if mode != "clip" else indices.clip(0, n - 1), axis)
 
 
 @composed(
@@ -269,7 +278,7 @@ def take(a, indices, axis=None, out=None, mode="raise"):
         raise IndexError(f"take: indices must be integers, got dtype {indices.dtype}")
     if axis is None:
         a, axis = ravel(a), 0
-    return _take(a, indices, axis, mode)
+    return _take(a, _beside(indices, a.array) if isinstance(a, Operand) else indices, axis, mode)
 
 
 def _along(indices, axis, shape):
@@ -345,8 +354,10 @@ def take_along_axis(arr, indices, axis=-1):
 def _updated(a, value, index, how):
     """A copy of `a`, changed at the index."""
     fits = np.can_cast(value.dtype, a.dtype, "same_kind")
-    y = namespace(a).array(a, dtype=a.dtype if fits else np.result_type(a.dtype, value.dtype))
-    how(y, _bare(index), value)
+    xp = namespace(a)
+    y = xp.empty(a.shape, a.dtype if fits else np.result_type(a.dtype, value.dtype))
+    y[...] = a
+    how(y, _bare(index, xp), value)
     return y
 
 
@@ -354,22 +365,20 @@ def _assign(y, index, value):
     y[index] = value
 
 
-def _winners(shape, index):
+def _winners(shape, index, xp):
     """Which values are kept where an index occurs several times and one is set: the last; None if that cannot be."""
     if _is_plain(index):
         return None
-    bare = _bare(index)
-    arrays_ = [p for p in bare if is_array(p)]
-    xp = namespace(arrays_[0])
-    order = xp.zeros(shape, np.intp)
-    places = xp.arange(prod(order[bare].shape)).reshape(order[bare].shape)
-    xp.maximum.at(order, bare, places)
-    return order[bare] == places
+    index = _bare(index, xp)
+    order = xp.zeros(shape, int)
+    places = xp.arange(prod(order[index].shape)).reshape(order[index].shape)
+    xp.maximum.at(order, index, places)
+    return order[index] == places
 
 
 def _set_value_vjp(g, value_shape, value_dtype, index, x_shape):
     taken = _getitem.inner(g, index)
-    winners = _winners(x_shape, index)
+    winners = _winners(x_shape, index, namespace(bare(taken)))
     if winners is not None:
         taken = taken * winners
     return fit(taken, value_shape, value_dtype)
@@ -486,12 +495,9 @@ def _index_min(x, value, index):
     return _updated(x, value, index, lambda y, i, v: namespace(y).minimum.at(y, i, v))
 
 
-def _rounds(shape, index):
+def _rounds(shape, index, xp):
     """For each value at an index: the flat place that it goes to, and how many values before it go there."""
-    bare = _bare(index)
-    arrays_ = [p for p in bare if is_array(p)]
-    xp = namespace(arrays_[0])
-    flat = xp.arange(prod(shape)).reshape(shape)[bare]
+    flat = xp.arange(prod(shape)).reshape(shape)[_bare(index, xp)]
     order = flat.reshape(-1).argsort(kind="stable")
     rows = flat.reshape(-1)[order]
     run = xp.arange(rows.size)
@@ -505,7 +511,7 @@ def _multiplied(x, value, index):
     """`index_multiply` where an element may occur several times: one round for each time."""
     if _is_plain(index):
         return _index_multiply(x, value, index)
-    flat, number = _rounds(x.shape, index)
+    flat, number = _rounds(x.shape, index, namespace(x.array))
     if not number.size or not number.any():
         return _index_multiply(x, value, index)
     factors = (value + namespace(flat).zeros(flat.shape, value.dtype)).reshape(-1)

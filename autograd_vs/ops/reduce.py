@@ -4,6 +4,7 @@ Names as in NumPy shadow Python's own (`sum`, `max`, `min`) in this module: it u
 """
 
 from math import prod as _product
+from typing import Any
 
 import numpy as np
 
@@ -11,6 +12,7 @@ from ..base.backend import namespace
 from ..engine import registry
 from ..engine.cotangent import bare
 from ..engine.declare import composed, primitive, reduces
+from ..engine.protocol import Operand
 from ..engine.samples import Sample, arrays, values, zeros
 from ..engine.tensor import as_tensor
 from .elementwise import where
@@ -22,7 +24,7 @@ __all__ = [
 ]  # fmt: skip
 
 ndarray = np.ndarray
-add_reduce = np.add.reduce  # half the time of np.sum
+add_reduce: Any = np.add.reduce  # half the time of np.sum
 
 
 def spread(g, shape, axis, keepdims):
@@ -262,7 +264,7 @@ def average(a, axis=None, weights=None, returned=False, *, keepdims=False):
                     f"average: weights of shape {weights.shape} need one axis of `a`, whose shape is {a.shape}"
                 )
             place = axis_of(axis, a.ndim)
-            weights = weights.reshape(tuple([-1 if i == place else 1 for i in range(a.ndim)]))  # type: ignore[attr-defined]
+            weights = weights.reshape(tuple([-1 if i == place else 1 for i in range(a.ndim)]))
         total = sum(weights, axis, keepdims=keepdims)
         y = sum(a * weights, axis, keepdims=keepdims) / total
     return (y, broadcast_to(total, y.shape)) if returned else y
@@ -600,6 +602,11 @@ reduces(np.add, cumsum, "accumulate")
 reduces(np.multiply, cumprod, "accumulate")
 
 
+def _beside(x, a):
+    """A number as an array of the library of `a`."""
+    return x if isinstance(x, Operand) else namespace(a.array).asarray(x)
+
+
 @composed(
     np.diff,
     samples=lambda: [
@@ -635,7 +642,7 @@ def diff(a, n=1, axis=-1, prepend=None, append=None):
     axis = axis_of(axis, a.ndim)
     edge = (*a.shape[:axis], 1, *a.shape[axis + 1 :])
     parts = [
-        broadcast_to(as_tensor(x), edge) if np.ndim(x) == 0 else x
+        broadcast_to(_beside(x, a), edge) if np.ndim(x) == 0 else x
         for x in (prepend, a, append)
         if x is not None and x is not a
     ]
@@ -645,5 +652,5 @@ def diff(a, n=1, axis=-1, prepend=None, append=None):
         a = concatenate([*head, a, *tail], axis)
     for _ in range(n):
         front = (slice(None),) * axis
-        a = a[(*front, slice(1, None))] - a[(*front, slice(None, -1))]  # type: ignore[index]
+        a = a[(*front, slice(1, None))] - a[(*front, slice(None, -1))]
     return a

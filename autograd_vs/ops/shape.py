@@ -316,7 +316,7 @@ def _transpose_method(self, *axes):
 
 
 install("transpose", _transpose_method)
-Operand.T = property(transpose, doc="The dimensions reversed.")  # type: ignore[attr-defined]
+install("T", property(transpose, doc="The dimensions reversed."))
 
 
 @composed(
@@ -366,7 +366,7 @@ def matrix_transpose(x):
     return swapaxes(x, -1, -2)
 
 
-Operand.mT = property(matrix_transpose, doc="The last two dimensions exchanged.")  # type: ignore[attr-defined]
+install("mT", property(matrix_transpose, doc="The last two dimensions exchanged."))
 
 
 @composed(
