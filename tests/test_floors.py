@@ -51,7 +51,7 @@ def test_imports_go_downwards(path):
         if module[0] != "autograd_vs":
             continue
         if name == "optim":
-            assert len(module) == 2, f"{where}: optim uses the public names of autograd_vs only"
+            assert len(module) <= 2, f"{where}: optim uses the public names of autograd_vs only"
             continue
         if path.name == "__init__.py" and path.parent == PACKAGE:
             continue

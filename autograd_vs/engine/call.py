@@ -432,7 +432,9 @@ def weak(operands, arrays):
         return arrays
     dtype = np.result_type(*(a.dtype for a in others))
     return [
-        as_array(scalar(x, others[0]), np.result_type(dtype, x)) if x.__class__ in NUMBERS else a
+        namespace(others[0]).asarray(scalar(x, others[0]), dtype=np.result_type(dtype, x))
+        if x.__class__ in NUMBERS
+        else a
         for x, a in zip(operands, arrays, strict=True)
     ]
 

@@ -167,13 +167,14 @@ def _merged(values, indices):
     """
     if not indices.size:
         return values.copy(), indices.copy()
+    xp = namespace(indices)
     order = indices.argsort(kind="stable")
     ids = indices[order]
-    first = np.empty(ids.size, bool)
+    first = xp.empty(ids.size, bool)
     first[0] = True
-    np.not_equal(ids[1:], ids[:-1], out=first[1:])
+    first[1:] = ids[1:] != ids[:-1]
     (starts,) = first.nonzero()
-    counts = np.diff(starts, append=ids.size)
+    counts = xp.diff(starts, append=ids.size)
     most = int(counts.max())
     if most > 32:
         return np.add.reduceat(values[order], starts, axis=0), ids[starts]

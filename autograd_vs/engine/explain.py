@@ -17,11 +17,6 @@ def explain(tape, target, source) -> str:
     if tape._record is None:
         return "No gradient: the tape has recorded nothing yet; compute the target inside of `with tape:`."
     bones = tape._bones() if tape._skeleton is None else tape._skeleton
-    if tape._used_at is not None and tape._skeleton is None:
-        return (
-            f"Unknown: the tape was used up at {tape._used_at[0]}:{tape._used_at[1]}, where every source that was asked for had a "
-            "gradient. Ask before, or make the tape persistent."
-        )
     starts = {p for p in tape._positions(source) if tape._follows(p)}
     read = starts & {p for _, _, inputs, _ in bones for p in inputs}
     if not starts or (hasattr(source, "settle") and not source.trainable and not read):

@@ -75,11 +75,11 @@ class ForwardAccumulator:
             raise RuntimeError("this accumulator is open already")
         below = active()
         self._record = (below.record if below is not None else None) or Record()
-        self._record.walkers += 1
+        self._record.claim()
         for x, t in zip(self._primals, self._directions, strict=True):
             if hasattr(x, "settle"):
                 x.position = x.own_position
-                self._record.unsettled.append(x)
+                self._record.settle_later(x)
             elif x.position < self._record.base:
                 x.position = new_position()
             self._tangents[x.position] = t

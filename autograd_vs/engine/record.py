@@ -70,32 +70,53 @@ class Record:
         "walkers",
     )
 
+    moved: dict[int, tuple] | None
+    unsettled: list | None
+    breaks: list[tuple]
+    scope_counts: dict[str, int]
+    scope_paths: dict[str, str]
+
     def __init__(self):
         self.base = new_position()
         self.entries: list[tuple] = []
-        self.moved: dict[
-            int, tuple
-        ] = {}  # id(tensor) -> (weak reference, positions it had before it was watched again)
-        self.breaks: list[tuple] = []  # (what cut the path, input position, line): for `explain`
-        self.scope_counts: dict[str, int] = {}  # how often each name scope was opened
-        self.scope_paths: dict[str, str] = {}  # numbered prefix -> the path without the numbers
-        self.unsettled: list = []  # variables whose watchedness is settled when the outermost tape closes
         self.walkers = 0  # tapes that may still walk the entries
-        live_records.append(self)
+        self.moved = None  # id(tensor) -> (weak reference, positions it had before it was watched again)
+        self.unsettled = None  # variables whose watchedness is settled when the outermost tape closes
+
+    def __getattr__(self, name):
+        """What few records need is made when it is asked for.
+
+        ``breaks`` has (what cut the path, input position, line) for `explain`; ``scope_counts`` how often each name
+        scope was opened; ``scope_paths`` maps a numbered prefix to the path without the numbers.
+        """
+        value = {"breaks": list, "scope_counts": dict, "scope_paths": dict}[name]()
+        setattr(self, name, value)
+        return value
+
+    def settle_later(self, variable) -> None:
+        """`variable` was watched by name, or its `trainable` was set: let it settle when the outermost tape closes."""
+        if self.unsettled is None:
+            self.unsettled = []
+        self.unsettled.append(variable)
+
+    def claim(self) -> None:
+        """One tape more may walk the entries."""
+        if self.walkers == 0:
+            live_records.append(self)
+        self.walkers += 1
 
     def release(self) -> None:
         """One tape will not walk any more; after the last one the arrays are let go."""
         self.walkers -= 1
         if self.walkers == 0:
             self.entries.clear()
-            if self in live_records:
-                live_records.remove(self)
+            live_records.remove(self)
 
     def settle(self) -> None:
         """Nothing listens any more: variables switched or watched in between take their own state back."""
-        for variable in self.unsettled:
+        for variable in self.unsettled or ():
             variable.settle()
-        self.unsettled.clear()
+        self.unsettled = None
 
 
 class Frame:
@@ -114,6 +135,13 @@ class Frame:
             for tape in tapes:
                 if tape.watches_variables:
                     self.plain = True
+                    break
+
+    def drop(self, tape) -> None:
+        """`tape` is used up inside of its own ``with``: nothing more is recorded for it."""
+        self.tapes = tuple(t for t in self.tapes if t is not tape)
+        self.base = self.record.base if self.tapes or self.listeners else NOBODY
+        self.plain = not self.listeners and any(t.watches_variables for t in self.tapes)
 
     def __repr__(self):
         scope = f" in {self.mark.prefix!r}" if self.mark is not None and self.mark.prefix else ""

@@ -31,7 +31,9 @@ class Rule:
     def __init__(self, op, watched, vjps, keep, layout, keeps_raw=()):
         self.op, self.watched, self.vjps, self.keep, self.layout = op, watched, vjps, keep, layout
         self.keeps_raw = keeps_raw  # the arguments whose arrays are saved
-        self.constant = None if any(layout) else tuple(() for _ in watched)  # what is saved, where no vjp asks for anything
+        self.constant = (
+            None if any(layout) else tuple(() for _ in watched)
+        )  # what is saved, where no vjp asks for anything
 
 
 def parameters(function) -> tuple[str, ...]:

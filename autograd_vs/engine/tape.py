@@ -25,10 +25,10 @@ from ..base.backend import is_array, namespace
 from ..base.dtypes import is_differentiable
 from ..base.nest import flatten, pack
 from .cotangent import bare
-from .protocol import Operand, describe
+from .protocol import Operand, describe, operand_types
 from .record import VARIABLES, Frame, Mark, Record, active, frames, live_records, live_variables, new_position
 from .tensor import Tensor, as_tensor
-from .walk import accumulate, finish, is_followed, is_none, lifter, ones_like, reached, scan, to_dense, zeros
+from .walk import accumulate, finish, is_followed, lifter, ones_like, reached, scan, to_dense, zeros
 
 __all__ = ["GradientTape"]
 
@@ -78,25 +78,24 @@ class GradientTape:
         if self._frame is not None:
             raise RuntimeError("this tape is recording already: a tape cannot be entered twice at once")
         below = active()
-        if self._record is None:
-            shared = below.record if below is not None else None
-            self._record = shared or Record()
-            self._record.walkers += 1
-        for variable in self.watched.values():
-            self._attract(variable)
-        listeners = below.listeners if below is not None else ()
-        mark = below.mark if below is not None else None
-        if mark is None or mark.record is not self._record:
-            mark = Mark(mark.prefix if mark else "", self._record, mark.path if mark else "")
-        self._frame = Frame(
-            below,
-            record=self._record,
-            tapes=(*(below.tapes if below is not None and below.record is self._record else ()), self),
-            listeners=(*listeners, self._checker) if self._checker else listeners,
-            mark=mark,
-        )
+        record = self._record
+        if record is None:
+            record = self._record = (below.record if below is not None else None) or Record()
+            record.claim()
+        for x in self.watched.values():
+            self._attract(x)
+        if below is None:
+            tapes, listeners, mark = (self,), (), Mark("", record, "")
+        else:
+            tapes = (*below.tapes, self) if below.record is record else (self,)
+            listeners, mark = below.listeners, below.mark
+            if mark is None or mark.record is not record:
+                mark = Mark(mark.prefix, record, mark.path) if mark is not None else Mark("", record, "")
+        if self._checker is not None:
+            listeners = (*listeners, self._checker)
+        self._frame = Frame(below, record, tapes, listeners, mark)
         frames.push(self._frame)
-        self._open_window()
+        self._windows.append([len(record.entries), None, new_position(), None])
         return self
 
     def __exit__(self, kind, value, trace) -> None:
@@ -105,9 +104,11 @@ class GradientTape:
         try:
             frames.pop(frame, quiet=kind is not None)
         finally:
-            below = active()
-            if below is None or below.record is not self._record:
-                self._record.settle()  # type: ignore[union-attr]
+            record = self._record
+            if record.unsettled is not None:  # type: ignore[union-attr]
+                below = active()
+                if below is None or below.record is not record:
+                    record.settle()  # type: ignore[union-attr]
 
     def _open_window(self) -> None:
         self._windows.append([len(self._record.entries), None, new_position(), None])  # type: ignore[union-attr]
@@ -159,10 +160,11 @@ class GradientTape:
         record = self._record
         if hasattr(x, "settle"):  # a Variable has one position for life
             x.position = x.own_position
-            record.unsettled.append(x)  # type: ignore[union-attr]
+            record.settle_later(x)  # type: ignore[union-attr]
         elif x.position < record.base:  # type: ignore[union-attr]
             if x.position:  # an earlier record, which may still be walked, knows it under another position
                 for other in [r for r in live_records if r.base <= x.position]:
+                    other.moved = other.moved or {}
                     known = other.moved.get(id(x))
                     others = known[1] if known is not None and known[0]() is x else ()
                     other.moved[id(x)] = (ref(x), (*others, x.position))
@@ -200,7 +202,7 @@ class GradientTape:
         self.watched.clear()
         self._skeleton = None
         if self._used_at is not None and self._record is not None:
-            self._record.walkers += 1
+            self._record.claim()
             self._used_at = None
         if recording:
             self._open_window()
@@ -209,8 +211,8 @@ class GradientTape:
         """The trainable Variables that were read while it recorded, and those watched by name, in order of reading."""
         seen = {p: x for p, x in self.watched.items() if p >= VARIABLES}
         if self.watches_variables:
-            for entry in self._entries():
-                for p in entry[2]:
+            for _, _, inputs, _ in self._bones() if self._skeleton is None else self._skeleton:
+                for p in inputs:
                     if p >= VARIABLES and p not in seen and p in live_variables:
                         seen[p] = live_variables[p]
         return tuple(seen.values())
@@ -244,16 +246,18 @@ class GradientTape:
         ValueError
             If `output_gradients` do not fit, or `unconnected_gradients` is neither "none" nor "zero".
         """
-        _check_unconnected(unconnected_gradients)
-        leaves = self._checked_sources(sources)
-        seeds = self._seeds(self._checked_targets(target), output_gradients)
-        self._check_unused("gradient")
+        if unconnected_gradients != "none":
+            _check_unconnected(unconnected_gradients)
+        leaves, places = self._sources(sources)
+        seeds = self._seeds(target, output_gradients)
+        if self._used_at is not None:
+            self._raise_used("gradient")
         if self.persistent:
-            results = self._walk(seeds, leaves, consume=False)
+            results = self._walk(seeds, leaves, places, False)
         else:
             self._close()
             try:
-                results = self._walk(seeds, leaves, consume=True)
+                results = self._walk(seeds, leaves, places, True)
             finally:
                 self._use_up(sys._getframe(1))
         if unconnected_gradients == "zero":
@@ -335,8 +339,9 @@ class GradientTape:
     def _rows(self, y, sources, unconnected, rows, batch, chunk_size, caller):
         """`rows` walks with one-hot output gradients (the same one in each row of the `batch`), stacked."""
         _check_unconnected(unconnected)
-        leaves = self._checked_sources(sources)
-        self._check_unused("jacobian")
+        leaves, places = self._sources(sources)
+        if self._used_at is not None:
+            self._raise_used("jacobian")
         if not self.persistent:
             self._close()
         chunk = chunk_size or max(1, 1_000_000 // max(1, y.size))
@@ -350,7 +355,7 @@ class GradientTape:
                         for j in range(len(one_hot)):
                             one_hot[j, ..., start + j] = 1
                     seeds = [(y, one_hot[row - start].reshape(y.shape))]
-                    for column, g, x in zip(columns, self._walk(seeds, leaves, consume=False), leaves, strict=True):
+                    for column, g, x in zip(columns, self._walk(seeds, leaves, places, False), leaves, strict=True):
                         column.append(to_dense(zeros(x) if g is None and unconnected == "zero" else g))
         finally:
             if not self.persistent:
@@ -370,19 +375,17 @@ class GradientTape:
         return rows.reshape((*y.shape, *inner))
 
     # ---------------------------------------------------------------- the walk
-    def _walk(self, seeds, leaves, consume):
+    def _walk(self, seeds, leaves, places, consume):
         """Gradients of the seeded targets with respect to `leaves`, None where no path leads."""
         record = self._record
         if record is None:
             return [None] * len(leaves)
-        places = self._places(leaves)
+        entries, windows = record.entries, self._windows
         sources = set(chain.from_iterable(places))
-        entries = record.entries
-        ranges = [(w[0], len(entries) if w[1] is None else w[1]) for w in self._windows]
-        needed = reached(entries, ranges, sources)
-        listening = self._listening()
-        followed = [True for _, g in seeds if g.__class__ is not ndarray and is_followed(g)]
-        lift = lifter(listening) if listening or followed else None
+        needed = reached(entries, windows, sources)
+        frame = active()
+        listening = () if frame is None else self._listening(frame)
+        lift = lifter(listening) if listening or any(is_followed(g) for _, g in seeds) else None
         grads: dict[int, Any] = {}
         owned: set[int] = set()
         for target, g in seeds:
@@ -393,32 +396,22 @@ class GradientTape:
             for p in self._positions(target):
                 if p in needed:
                     accumulate(grads, owned, p, g, lift is not None)
+        # Let go of the entries of a long tape on the way, where nobody else needs them. (At 60 ns an entry; the memory
+        # of a short one is at its peak where the walk starts, whatever is let go later.)
         alone = consume and record.walkers == 1
         bones: list[tuple] = []
-        for start, stop in reversed(ranges):
-            # Let go of the entries of a long tape on the way, where nobody else needs them. (At 60 ns an entry; the
-            # memory of a short one is at its peak where the walk starts, whatever is let go later.)
-            pop = alone and stop == len(entries) and stop - start > 1000
+        for start, stop, *_ in reversed(windows):
+            stop = len(entries) if stop is None else stop
+            pop = alone and stop - start > 1000 and stop == len(entries)
             scan(entries, start, stop, grads, owned, needed, sources, lift, bones if pop else None)
         results = list(map(finish, leaves, places, repeat(grads)))
-        if consume and (bones or any(map(is_none, results))):
+        if consume:
             bones.reverse()
-            self._skeleton = self._bones() + bones  # for `explain`
+            self._skeleton = self._bones() + bones  # for `explain`, and `watched_variables`
         return results
 
-    def _places(self, leaves) -> list:
-        """For each source the positions under which this tape follows it."""
-        auto = self.watches_variables
-        return [
-            (x.position,) if auto and x.position >= VARIABLES else [p for p in self._positions(x) if self._follows(p)]
-            for x in leaves
-        ]
-
-    def _listening(self):
+    def _listening(self, frame):
         """The tapes (and other listeners, as this tape) that hear ops now and share this record."""
-        frame = active()
-        if frame is None:
-            return ()
         if frame.record is not self._record or frame.base > frame.record.base:
             return ()
         if self._frame is not None and not self.persistent:
@@ -428,14 +421,12 @@ class GradientTape:
     def _covers(self, index) -> bool:
         return any(w[0] <= index and (w[1] is None or index < w[1]) for w in self._windows)
 
-    def _entries(self):
-        if self._record is None:
-            return []
-        return [e for w in self._windows for e in self._record.entries[w[0] : w[1]]]
-
     def _bones(self):
         """The entries without their arrays: what `explain` needs after the tape was used up."""
-        return [(rule, out, inputs, mark) for rule, out, inputs, _, mark in self._entries()]
+        if self._record is None:
+            return []
+        entries = self._record.entries
+        return [(rule, out, inputs, mark) for w in self._windows for rule, out, inputs, _, mark in entries[w[0] : w[1]]]
 
     # ---------------------------------------------------------------- positions and checks
     def _positions(self, x) -> tuple[int, ...]:
@@ -444,7 +435,7 @@ class GradientTape:
             return (x.position,)
         if hasattr(x, "settle"):  # a frozen Variable
             return (x.own_position,)
-        moved = self._record.moved.get(id(x)) if self._record is not None else None
+        moved = self._record.moved.get(id(x)) if self._record is not None and self._record.moved else None
         return (x.position, *moved[1]) if moved is not None and moved[0]() is x else (x.position,)
 
     def _follows(self, p) -> bool:
@@ -454,18 +445,26 @@ class GradientTape:
             return self.watches_variables
         return any(w[2] <= p and (w[3] is None or p < w[3]) for w in self._windows)
 
-    def _checked_sources(self, sources) -> list:
+    def _sources(self, sources):
+        """The sources as a list, and for each the positions under which this tape follows it."""
         leaves = flatten(sources)
+        auto = self.watches_variables
+        places: list = []
         for x in leaves:
-            if not isinstance(x, Operand):
+            if x.__class__ not in operand_types:
                 raise TypeError(f"a source must be a Tensor or a Variable, got {x!r} ({type(x).__name__})"[:400])
-            if x.position < VARIABLES and not is_differentiable(x.dtype):
+            p = x.position
+            if auto and p >= VARIABLES:  # a trainable Variable
+                places.append((p,))
+                continue
+            if not is_differentiable(x.dtype):
                 raise TypeError(
                     f"{describe(x)} is no source of gradients: its dtype is not float or complex; cast it first"
                 )
+            places.append([p for p in self._positions(x) if self._follows(p)])
         if not leaves:
             raise ValueError("no sources: the nest of sources is empty")
-        return leaves
+        return leaves, places
 
     def _checked_targets(self, target) -> list:
         targets = flatten(target)
@@ -483,7 +482,9 @@ class GradientTape:
             raise ValueError("no targets: the nest of targets is empty")
         return targets
 
-    def _seeds(self, targets, output_gradients) -> list:
+    def _seeds(self, target, output_gradients) -> list:
+        """Pairs of a target and the gradient that arrives at it."""
+        targets = self._checked_targets(target)
         if output_gradients is None:
             return [(y, ones_like(y.array)) for y in targets]
         given = flatten(output_gradients)
@@ -499,26 +500,24 @@ class GradientTape:
             seeds.append((y, g if g.dtype == y.dtype else g.astype(y.dtype)))
         return seeds
 
-    def _check_unused(self, what) -> None:
-        if self._used_at is not None:
-            file, line = self._used_at
-            raise RuntimeError(
-                f"{what}: this tape is used up. It is not persistent, and its entries were let go at {file}:{line}. "
-                "Either run the forward pass again under a new tape (in a notebook: the cell with `with av.GradientTape()`), or "
-                "make it GradientTape(persistent=True)."
-            )
+    def _raise_used(self, what) -> None:
+        file, line = self._used_at  # type: ignore[misc]
+        raise RuntimeError(
+            f"{what}: this tape is used up. It is not persistent, and its entries were let go at {file}:{line}. Either "
+            "run the forward pass again under a new tape (in a notebook: the cell with `with av.GradientTape()`), or "
+            "make it GradientTape(persistent=True)."
+        )
 
     def _use_up(self, caller) -> None:
         self._used_at = (caller.f_code.co_filename, caller.f_lineno)
-        if self._record is not None:
-            if self._frame is not None:  # inside its own `with`: stop hearing, as TensorFlow does
-                top = active()
-                if top is self._frame:
-                    frame = Frame.over(top, tapes=tuple(t for t in top.tapes if t is not self))
-                    frame.below = top.below
-                    frames.replace(frame)
-                    self._frame = frame
-            self._record.release()
+        if self._record is None:
+            return
+        if self._frame is not None:  # inside its own `with`: stop hearing, as TensorFlow does
+            frame = active()
+            while frame is not None and frame is not self._frame.below:
+                frame.drop(self)
+                frame = frame.below
+        self._record.release()
 
     # ---------------------------------------------------------------- in words
     def explain(self, target, source) -> str:

@@ -28,15 +28,15 @@ __all__ = [
 ndarray = np.ndarray
 
 
-def reached(entries, ranges, sources) -> set[int]:
-    """The positions that any of `sources` reaches, themselves included."""
+def reached(entries, windows, sources) -> set[int]:
+    """The positions that any of `sources` reaches in the windows, themselves included."""
     needed = set(sources)
     add = needed.add
-    for start, stop in ranges:
-        for _, out, inputs, _, _ in entries[start:stop]:
-            for p in inputs:
+    for start, stop, *_ in windows:
+        for entry in entries[start:stop]:
+            for p in entry[2]:
                 if p in needed:
-                    add(out)
+                    add(entry[1])
                     break
     return needed
 
@@ -130,10 +130,6 @@ def _at(array, position) -> Tensor:
 def is_followed(x) -> bool:
     frame = active()
     return frame is not None and isinstance(x, Operand) and frame.watches(x.position)
-
-
-def is_none(x) -> bool:
-    return x is None
 
 
 def finish(x, places, grads):

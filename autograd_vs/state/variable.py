@@ -138,7 +138,7 @@ class Variable(Operand):
         self._trainable = bool(value)
         frame = active()
         if frame is not None and frame.record is not None:
-            frame.record.unsettled.append(self)  # an open tape keeps its view until it closes
+            frame.record.settle_later(self)  # an open tape keeps its view until it closes
         else:
             self.settle()
 
