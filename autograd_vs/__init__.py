@@ -56,7 +56,6 @@ from .state.scope import AUTO_REUSE, VariableScope, get_variable, get_variable_s
 from .state.store import VariableStore, current_store, global_variables, trainable_variables
 from .state.template import make_template
 from .state.variable import Variable
-from ._migration import module_getattr as __getattr__
 
 # transforms, layers, training
 from . import testing
@@ -65,3 +64,6 @@ from .transforms.grad import grad, hessian, hvp, jacobian, jvp, value_and_grad, 
 from .transforms.ravel import ravel
 from .history import History
 from .progress import progress
+
+# Last: `from . import x` above would ask it for names, and it looks for near ones.
+from ._migration import module_getattr as __getattr__
