@@ -235,7 +235,11 @@ def _two(op):
             xa, xb = protect(rule, (a, b), (xa, xb))
         t.position = out = new_position()
         inputs = (ka, kb) if which == 3 else (ka,) if which == 1 else (kb,)
-        entry = (rule, out, inputs, rule.keep(t.array, xa, xb, *attributes, **options), mark)
+        if attributes or options:
+            saved = rule.keep(t.array, xa, xb, *attributes, **options)
+        else:
+            saved = rule.keep(t.array, xa, xb)
+        entry = (rule, out, inputs, saved, mark)
         if frame.plain:
             frame.entries.append(entry)
         else:

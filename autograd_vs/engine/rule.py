@@ -128,18 +128,17 @@ _ones: dict[Any, Any] = {}
 
 def fit(c, shape, dtype):
     """The gradient `c` of a broadcast (or promoted) argument, brought to the shape and dtype of the argument."""
+    if c.__class__ is ndarray and c.ndim == 2 and c.dtype is dtype and c.shape[1:] == shape and dtype.char in "fd":
+        return ones(c.shape[0], c).dot(c)  # a bias: BLAS sums rows 2 times faster than add.reduce
     if c.shape != shape:
         extra = c.ndim - len(shape)
-        if extra == 1 and c.__class__ is ndarray and c.ndim == 2 and c.shape[1:] == shape and c.dtype.char in "fd":
-            c = ones(c.shape[0], c).dot(c)  # a bias: BLAS sums rows 2 times faster than add.reduce
-        else:
-            if extra > 0:
-                c = c.sum(axis=tuple(range(extra)))
-            axes = tuple(i for i, n in enumerate(shape) if n == 1 and c.shape[i] != 1)
-            if axes:
-                c = c.sum(axis=axes, keepdims=True)
-            if c.shape != shape:  # a rule may return less than the full shape (the gradient of a scalar factor)
-                c = registry.ops["broadcast_to"].inner(c, shape)
+        if extra > 0:
+            c = c.sum(axis=tuple(range(extra)))
+        axes = tuple(i for i, n in enumerate(shape) if n == 1 and c.shape[i] != 1)
+        if axes:
+            c = c.sum(axis=axes, keepdims=True)
+        if c.shape != shape:  # a rule may return less than the full shape (the gradient of a scalar factor)
+            c = registry.ops["broadcast_to"].inner(c, shape)
     if c.dtype != dtype:
         if c.dtype.kind == "c" and dtype.kind != "c":
             c = c.real

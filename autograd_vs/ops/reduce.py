@@ -25,6 +25,7 @@ __all__ = [
 
 ndarray = np.ndarray
 add_reduce: Any = np.add.reduce  # half the time of np.sum
+_SCALARS = {np.float32, np.float64}  # what NumPy's 0-d arithmetic gives
 
 
 def spread(g, shape, axis, keepdims):
@@ -121,7 +122,12 @@ def _count(shape, axis):
 
 
 def _mean_vjp(g, a_shape, a_dtype, axis, keepdims):
-    return cast(spread(g / (_count(a_shape, axis) or 1), a_shape, axis, keepdims), a_dtype)
+    count = _count(a_shape, axis) or 1
+    if axis is None and (g.__class__ is ndarray or g.__class__ in _SCALARS) and g.dtype is a_dtype:
+        y = namespace(g).empty(a_shape, a_dtype)  # a loss: a third of the time of the general way
+        y.fill(g / count)
+        return y
+    return cast(spread(g / count, a_shape, axis, keepdims), a_dtype)
 
 
 @primitive(
@@ -153,6 +159,8 @@ def mean(a, axis=None, dtype=None, out=None, keepdims=False):
     if out is not None:
         _no_out(out, "mean")
     if a.__class__ is ndarray and dtype is None and a.dtype.char in "fd" and a.size:
+        if axis is None and not keepdims:
+            return add_reduce(a, None) / a.size
         return add_reduce(a, axis, None, None, keepdims) / _count(a.shape, axis)  # a quarter of the time of a.mean
     return a.mean(axis=axis, dtype=dtype, keepdims=keepdims)
 
