@@ -35,15 +35,20 @@ def step():
     optimizer.apply_gradients(zip(tape.gradient(loss, variables), variables))
     return loss
 
+measured = [0] * 6
+
+def measure(start):
+    measured[start : start + 3] = tracemalloc.get_traced_memory()[0], len(gc.get_objects()), resident()
+
 gc.disable()
 tracemalloc.start()
 for _ in range(100):
     step()
-before = tracemalloc.get_traced_memory()[0], len(gc.get_objects()), resident()
+measure(0)
 for _ in range(int(sys.argv[1]) - 100):
     step()
-after = tracemalloc.get_traced_memory()[0], len(gc.get_objects()), resident()
-print(json.dumps([b - a for a, b in zip(before, after)]))
+measure(3)
+print(json.dumps([b - a for a, b in zip(measured[:3], measured[3:])]))
 """
 
 

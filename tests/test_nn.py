@@ -162,7 +162,7 @@ def test_cross_entropy_is_one_entry():
     w = av.Variable(np.zeros((2, 3)))
     with av.GradientTape() as tape:
         av.nn.softmax_cross_entropy(w, np.array([0, 1]))
-    assert len(tape._entries()) == 1
+    assert len(tape._record.entries) == 1
 
 
 def test_mse_refuses_to_broadcast():

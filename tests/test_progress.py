@@ -7,7 +7,6 @@ import sys
 import numpy as np
 import pytest
 
-from autograd_vs import progress as module
 from autograd_vs.progress import progress
 
 
@@ -66,7 +65,7 @@ def test_a_number_that_is_none_names_itself():
 def test_without_tqdm_it_iterates_and_hints_once(monkeypatch, caplog):
     monkeypatch.setitem(sys.modules, "tqdm", None)
     monkeypatch.setitem(sys.modules, "tqdm.auto", None)
-    monkeypatch.setattr(module, "_hinted", False)
+    monkeypatch.setattr(sys.modules["autograd_vs.progress"], "_hinted", False)  # `av.progress` is the function
     with caplog.at_level(logging.WARNING, logger="autograd_vs"):
         for _ in range(2):
             bar = progress(range(3))

@@ -32,8 +32,8 @@ def pack(nest: Any, leaves) -> Any:
     >>> pack({"a": 1, "b": [2, (3,)]}, "xyz")
     {'a': 'x', 'b': ['y', ('z',)]}
     """
-    if nest.__class__ is list and len(nest) == len(leaves := list(leaves)):
-        return leaves  # flat, as in `tape.gradient(loss, variables)`
+    if nest.__class__ is list and not any(isinstance(part, (list, tuple, dict)) for part in nest):
+        return list(leaves)  # flat, as in `tape.gradient(loss, variables)`
     return _pack(nest, iter(leaves))
 
 

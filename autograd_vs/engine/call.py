@@ -279,7 +279,7 @@ def _many(op):
         if n_aux:
             y, *aux = y
         if outputs != 1:
-            y = tuple(map(as_array, y))
+            y = tuple([as_array(part) for part in y])
         elif y.__class__ is not ndarray:
             y = as_array(y)
         frame = active()

@@ -136,7 +136,7 @@ class Bundle:
     __slots__ = ("parts",)
 
     def __init__(self, parts):
-        self.parts = tuple(parts)
+        self.parts = tuple(list(parts))
 
     def __add__(self, other):
         return Bundle(

@@ -161,7 +161,7 @@ def constant(function, operators: str = "", methods: str = ""):
         y = function(*map(bare, args), **{key: bare(value) for key, value in options.items()})
         for x in watched:
             mark_break(x, f"{call.__name__} passes no gradient")
-        return tuple(map(Tensor, y)) if isinstance(y, tuple) else Tensor(y)
+        return tuple([Tensor(part) for part in y]) if isinstance(y, tuple) else Tensor(y)
 
     call.__name__ = call.__qualname__ = function.__name__
     call.__module__ = "autograd_vs"

@@ -234,10 +234,10 @@ def lend(buffer) -> None:
     _leases[id(buffer)] = []
 
 
-def reclaim(key: int) -> None:
-    """The buffer with id `key` is gone."""
-    _leases.pop(key, None)
-    _leased.discard(key)
+def reclaim(key: int, leases=_leases, leased=_leased) -> None:
+    """The buffer with id `key` is gone. (Bound as defaults: it is called while the interpreter shuts down, too.)"""
+    leases.pop(key, None)
+    leased.discard(key)
 
 
 def lease(tensor) -> None:

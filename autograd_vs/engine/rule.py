@@ -105,7 +105,7 @@ def _variadic_rule(op, watched) -> Rule:
     known = {first: first, first + "_shapes": "shapes", first + "_dtypes": "dtypes"}
     texts = [known.get(name, name) for name in wanted]
     row = "".join(t + ", " for t in texts)
-    prelude = f"[shapes := tuple(a.shape for a in {first}), dtypes := tuple(a.dtype for a in {first})] and "
+    prelude = f"[shapes := tuple([a.shape for a in {first}]), dtypes := tuple([a.dtype for a in {first}])] and "
     keep = eval(f"lambda {', '.join(('y', *op.names))}: {prelude}({''.join(f'({i}, {row}), ' for i in watched)})")
     keep.__defaults__ = op.defaults
     codes = tuple(EVERY if name == first else -1 if name == "y" else None for name in wanted)
@@ -132,9 +132,11 @@ def fit(c, shape, dtype):
         return ones(c.shape[0], c).dot(c)  # a bias: BLAS sums rows 2 times faster than add.reduce
     if c.shape != shape:
         extra = c.ndim - len(shape)
+        # (Tuples are made of lists: one made of a generator lands on another free list than it came from, which looks
+        # like a leak of 2,000 tuples to whoever measures memory.)
         if extra > 0:
             c = c.sum(axis=tuple(range(extra)))
-        axes = tuple(i for i, n in enumerate(shape) if n == 1 and c.shape[i] != 1)
+        axes = tuple([i for i, n in enumerate(shape) if n == 1 and c.shape[i] != 1])
         if axes:
             c = c.sum(axis=axes, keepdims=True)
         if c.shape != shape:  # a rule may return less than the full shape (the gradient of a scalar factor)

@@ -415,7 +415,7 @@ class GradientTape:
         if frame.record is not self._record or frame.base > frame.record.base:
             return ()
         if self._frame is not None and not self.persistent:
-            return tuple(t for t in frame.tapes if t is not self) or ((self,) if frame.listeners else ())
+            return tuple([t for t in frame.tapes if t is not self]) or ((self,) if frame.listeners else ())
         return frame.tapes or ((self,) if frame.listeners else ())
 
     def _covers(self, index) -> bool:

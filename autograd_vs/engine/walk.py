@@ -107,16 +107,16 @@ def lifted(rule, saved, inputs, out):
             return value
         if code == EVERY:
             where = dict(zip(rule.watched, inputs, strict=True))
-            return tuple(_at(a, where.get(i, 0)) for i, a in enumerate(value))
+            return tuple([_at(a, where.get(i, 0)) for i, a in enumerate(value)])
         return _at(value, out if code == -1 else inputs[code])
 
     values = [
-        tuple(v if callable(code) else lift(v, code) for v, code in zip(args, codes, strict=True))
+        tuple([v if callable(code) else lift(v, code) for v, code in zip(args, codes, strict=True)])
         for args, codes in zip(saved, rule.layout, strict=True)
     ]
     extra = values[-1]
     return [
-        tuple(code(extra) if callable(code) else v for v, code in zip(args, codes, strict=True))
+        tuple([code(extra) if callable(code) else v for v, code in zip(args, codes, strict=True)])
         for args, codes in zip(values[: len(inputs)], rule.layout, strict=False)
     ]
 

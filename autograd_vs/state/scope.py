@@ -11,7 +11,7 @@ import numpy as np
 
 from ..engine.record import frames
 from . import context
-from .context import ScopeDefaults, ScopeFrame, current, frame_of
+from .context import ScopeDefaults, ScopeFrame, changed, current, frame_of
 from .store import VariableSpec, VariableStore
 
 __all__ = [
@@ -151,9 +151,9 @@ class VariableScope:
     def _change(self, **changes) -> None:
         frame = frame_of(self)
         if frame is None:
-            self._left = self._left._replace(**changes)
+            self._left = changed(self._left, **changes)
         else:
-            context.replaced(frame, defaults=frame.defaults._replace(**changes))
+            context.replaced(frame, defaults=changed(frame.defaults, **changes))
 
 
 context.bottom = ScopeFrame(None, None, VariableScope("", ""), ScopeDefaults(), VariableStore(), {}, None)
@@ -417,7 +417,7 @@ def get_variable(
     def lookup(name, **request):
         spec = VariableSpec(**request)
         if spec.shape is not None:
-            spec = spec._replace(shape=_shape(spec.shape, name))
+            spec = changed(spec, shape=_shape(spec.shape, name))
         found = frame.store.get(name, spec, frame.loose)
         frame.store.note_reader(name)
         return found
@@ -454,7 +454,7 @@ def _around(inner, outer):
 def _shape(shape, name) -> tuple[int, ...]:
     variable = f"variable {name + ':0'!r}"
     try:
-        shape = tuple(map(operator.index, shape if hasattr(shape, "__len__") else (shape,)))
+        shape = tuple([operator.index(n) for n in (shape if hasattr(shape, "__len__") else (shape,))])
     except TypeError:
         raise ValueError(f"{variable}: a shape is an integer or a sequence of integers, got {shape!r}") from None
     if any(n < 0 for n in shape):

@@ -112,7 +112,7 @@ class Variable(Operand):
         variable._name = full_name
         return variable
 
-    def __del__(self):
+    def __del__(self, reclaim=reclaim):
         array = getattr(self, "array", None)
         if array is not None:
             reclaim(id(array))
