@@ -13,6 +13,7 @@ from .base.errors import PartialGradientWarning, PrecisionWarning, ScopeWarning
 # engine
 from .engine.cotangent import IndexedSlices
 from .engine.forward import ForwardAccumulator
+from .engine.protocol import index_of
 from .engine.tape import GradientTape
 from .engine.tensor import Tensor, asarray
 
@@ -52,7 +53,9 @@ from . import nn, random
 from .state.report import LoadReport
 from .state.update import Slots, apply_update
 from . import initializers
-from .state.scope import AUTO_REUSE, VariableScope, get_variable, get_variable_scope, name_scope, no_regularizer, variable_scope
+from .state.scope import (
+    AUTO_REUSE, VariableScope, get_variable, get_variable_scope, name_scope, no_regularizer, variable_scope,
+)  # fmt: skip
 from .state.store import VariableStore, current_store, global_variables, trainable_variables
 from .state.template import make_template
 from .state.variable import Variable
@@ -66,4 +69,34 @@ from .history import History
 from .progress import progress
 
 # Last: `from . import x` above would ask it for names, and it looks for near ones.
-from ._migration import module_getattr as __getattr__
+from ._migration import module_getattr as __getattr__  # noqa: F401
+
+__all__ = [  # noqa: RUF022
+    "AUTO_REUSE", "ForwardAccumulator", "GradientTape", "History", "IndexedSlices", "LoadReport",
+    "PartialGradientWarning", "PrecisionWarning", "ScopeWarning", "Slots", "Tensor", "Variable", "VariableScope",
+    "VariableStore", "__version__", "abs", "absolute", "acos", "acosh", "add", "all", "amax", "amin", "angle",
+    "any", "apply_update", "arccos", "arccosh", "arcsin", "arcsinh", "arctan", "arctan2", "arctanh", "argmax",
+    "argmin", "argpartition", "argsort", "argwhere", "around", "array_split", "asarray", "asin", "asinh", "astype",
+    "atan", "atan2", "atanh", "atleast_1d", "atleast_2d", "atleast_3d", "average", "bincount", "bitwise_and",
+    "bitwise_invert", "bitwise_left_shift", "bitwise_not", "bitwise_or", "bitwise_right_shift", "bitwise_xor",
+    "broadcast_arrays", "broadcast_to", "cbrt", "ceil", "clip", "column_stack", "concat", "concatenate", "conj",
+    "conjugate", "copy", "copysign", "cos", "cosh", "count_nonzero", "cumprod", "cumsum", "current_store",
+    "custom_gradient", "default_dtype", "deg2rad", "degrees", "diag", "diagflat", "diagonal", "diff", "digitize",
+    "divide", "divmod", "dot", "dsplit", "dstack", "einsum", "empty_like", "equal", "exp", "exp2", "expand_dims",
+    "expm1", "fabs", "fix", "flatnonzero", "flip", "fliplr", "flipud", "float_power", "floor", "floor_divide",
+    "fmax", "fmin", "fmod", "full_like", "gcd", "get_variable", "get_variable_scope", "global_variables", "grad",
+    "greater", "greater_equal", "heaviside", "hessian", "hsplit", "hstack", "hvp", "hypot", "imag", "index_of", "initializers",
+    "inner", "invert", "isclose", "iscomplex", "isfinite", "isin", "isinf", "isnan", "isneginf", "isposinf",
+    "isreal", "jacobian", "jvp", "kron", "lcm", "ldexp", "left_shift", "less", "less_equal", "lexsort", "log",
+    "log10", "log1p", "log2", "logaddexp", "logaddexp2", "logical_and", "logical_not", "logical_or", "logical_xor",
+    "logsumexp", "make_template", "matmul", "matrix_transpose", "max", "maximum", "mean", "meshgrid", "min",
+    "minimum", "mod", "modf", "moveaxis", "multiply", "name_scope", "nan_to_num", "nanargmax", "nanargmin",
+    "negative", "nextafter", "nn", "no_regularizer", "nonzero", "not_equal", "ones_like", "outer", "pad",
+    "permute_dims", "positive", "pow", "power", "prod", "progress", "ptp", "rad2deg", "radians", "random", "ravel",
+    "real", "reciprocal", "recompute_grad", "remainder", "repeat", "reshape", "right_shift", "rint", "roll",
+    "rollaxis", "rot90", "round", "searchsorted", "set_default_dtype", "sign", "signbit", "sin", "sinc", "sinh",
+    "sort", "spacing", "split", "sqrt", "square", "squeeze", "stack", "std", "stop_gradient", "subtract", "sum",
+    "swapaxes", "take", "take_along_axis", "tan", "tanh", "tensordot", "testing", "tile", "trace",
+    "trainable_variables", "transpose", "tril", "triu", "true_divide", "trunc", "unravel_index", "unstack",
+    "value_and_grad", "var", "variable_scope", "vdot", "vecdot", "vjp", "vsplit", "vstack", "where", "zeros_like",
+]  # fmt: skip

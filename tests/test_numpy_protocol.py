@@ -248,3 +248,11 @@ def test_public_names():
         if name not in ("ravel", "copy"):
             assert hasattr(av, name), f"av.{name}"
             assert getattr(av, name).__doc__, name
+
+
+def test_looking_for_a_variable_in_a_list():
+    a, b = av.Variable([1.0, 2.0]), av.Variable([1.0, 2.0])
+    with pytest.raises(ValueError, match=r"av\.index_of\(x, sequence\)"):
+        b in [a, b]  # noqa: B015
+    assert av.index_of(b, [a, b]) == 1
+    assert av.index_of(b, [a]) is None

@@ -16,7 +16,7 @@ from ..base.nest import map_nest
 from . import registry
 from .record import active
 
-__all__ = ["At", "Operand", "install", "is_recorded", "mark_break", "op_name", "operand_types", "reductions"]
+__all__ = ["At", "Operand", "index_of", "install", "is_recorded", "mark_break", "op_name", "operand_types", "reductions"]
 
 reductions: dict[tuple[Any, str], Any] = {}  # (ufunc, "reduce") -> function: np.add.reduce is sum
 
@@ -115,6 +115,11 @@ class Operand:
         return self.array.__index__()
 
     def __bool__(self) -> bool:
+        if self.array.size != 1:
+            raise ValueError(
+                f"the truth value of {describe(self)} is ambiguous: use .any() or .all(). (`x in sequence` and "
+                "sequence.index(x) compare element by element, too: av.index_of(x, sequence) finds the object itself.)"
+            )
         return bool(self.array)
 
     def __round__(self, digits=None):
@@ -217,6 +222,20 @@ class At:
     def max(self, value):
         """A new Tensor with the larger of it and `value` at the index."""
         return self._update("max", value)
+
+
+def index_of(x: Any, sequence) -> int | None:
+    """Where the very object `x` stands in `sequence`; None where it does not.
+
+    ``x in sequence`` and ``sequence.index(x)`` compare Tensors and Variables element by element, as NumPy's arrays.
+
+    Examples
+    --------
+    >>> a, b = av.Variable([1.0, 2.0]), av.Variable([1.0, 2.0])
+    >>> index_of(b, [a, b]), index_of(b, [a])
+    (1, None)
+    """
+    return next((i for i, other in enumerate(sequence) if other is x), None)
 
 
 def install(name: str, function) -> None:
