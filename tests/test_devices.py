@@ -33,7 +33,9 @@ def train(place, optimizer, steps=5):
     return losses, variables
 
 
-@pytest.mark.parametrize("make", [lambda: optim.SGD(0.1, momentum=0.9), lambda: optim.Adam(0.01), lambda: optim.AdamW(0.01)])
+@pytest.mark.parametrize(
+    "make", [lambda: optim.SGD(0.1, momentum=0.9), lambda: optim.Adam(0.01), lambda: optim.AdamW(0.01)]
+)
 def test_a_training_step_on_another_array_library(make):
     expected, on_host = train(np.array, make())
     found, variables = train(on_device, make())

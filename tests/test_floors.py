@@ -75,11 +75,12 @@ def test_the_order_inside_the_engine():
         assert not seen & set(order[i + 1 :]), f"{name}.py imports {seen & set(order[i + 1 :])} at its top"
 
 
-ARRAY_FREE = {  # what of NumPy may be named above base: types, dtypes, ufuncs (they dispatch), helpers that take no array
-    "ndarray", "generic", "number", "integer", "floating", "ufunc", "dtype", "random", "pi", "e", "inf", "nan", "newaxis",
-    "bool_", "euler_gamma", "finfo", "iinfo", "result_type", "can_cast", "promote_types", "issubdtype", "broadcast_shapes", "ndindex",
-    "ndim", "shape", "printoptions", "array2string", "errstate", "float16", "float32", "float64", "int8", "int16", "int32",
-    "int64", "uint8", "uint32", "uint64", "complex64", "complex128", "einsum_path",
+# What of NumPy may be named above base: types, dtypes, ufuncs (they dispatch), helpers that take no array.
+ARRAY_FREE = {
+    "ndarray", "generic", "number", "integer", "floating", "ufunc", "dtype", "random", "pi", "e", "inf", "nan",
+    "newaxis", "bool_", "euler_gamma", "finfo", "iinfo", "result_type", "can_cast", "promote_types", "issubdtype",
+    "broadcast_shapes", "ndindex", "ndim", "shape", "printoptions", "array2string", "errstate", "float16", "float32",
+    "float64", "int8", "int16", "int32", "int64", "uint8", "uint32", "uint64", "complex64", "complex128", "einsum_path",
 }  # fmt: skip
 
 

@@ -580,7 +580,7 @@ def test_read_only_batches_are_not_copied():
     w = av.Variable(np.ones((2, 1)))
     batch = np.ones((1, 2))
     batch.flags.writeable = False
-    with av.GradientTape() as tape:
+    with av.GradientTape():
         batch @ w
         entry = record.active().entries[-1]
     assert any(a is batch for args in entry[3] for a in args)

@@ -21,8 +21,8 @@ from digits_data import load_digits
 # %% [markdown]
 # ## The model
 #
-# `get_variable` makes a variable the first time its full name is asked for. With `reuse=av.AUTO_REUSE` the second call of
-# `encode` finds the variables of the first: `encoder/hidden/kernel` is one object, whoever asks.
+# `get_variable` makes a variable the first time its full name is asked for. With `reuse=av.AUTO_REUSE` the second call
+# of `encode` finds the variables of the first: `encoder/hidden/kernel` is one object, whoever asks.
 
 
 # %%
@@ -55,8 +55,8 @@ def denoise(images, training=False):
 # %% [markdown]
 # ## The training step
 #
-# What is computed inside the tape can be differentiated. Both losses reach the encoder, so its gradient is the sum of what
-# the two heads want. The optimizer updates the variables in place and keeps its moments by their names.
+# What is computed inside the tape can be differentiated. Both losses reach the encoder, so its gradient is the sum of
+# what the two heads want. The optimizer updates the variables in place and keeps its moments by their names.
 
 
 # %%
@@ -107,11 +107,12 @@ def print_shared(store):
         heads = [head for head in ("classify", "denoise") if f"{head}:" in calls]
         print(f"{variable.op.name:<26}{variable.shape!s:<12}{', '.join(heads)}")
     shared = sum(v.size for v in store.variables("encoder"))
-    print(f"{sum(v.size for v in store.variables()):,} numbers, of which {shared:,} in the encoder are shared by both heads")
+    numbers = sum(v.size for v in store.variables())
+    print(f"{numbers:,} numbers, of which {shared:,} in the encoder are shared by both heads")
 
 
 def main(seed=0, epochs=200, batch_size=64, plot="out/loss.png", quiet=False):
-    """Train, print what happened, and return (test accuracy, pixel error when restored, pixel error of the mean image)."""
+    """Train, print what happened, and return (test accuracy, pixel error restored, pixel error of the mean image)."""
     data = load_digits()
     (images, labels), (test_images, test_labels) = data["train"], data["test"]
     rng = np.random.default_rng(seed)

@@ -37,7 +37,8 @@ def explain(tape, target, source) -> str:
     if not any(tape._follows(p) for p in ends):
         return (
             f"No gradient: {who} was read (last by {', '.join(last)}), but the target {describe(target)} was not "
-            "recorded: it was computed outside of the tape, while recording was stopped, or from values that nobody watches."
+            "recorded: it was computed outside of the tape, while recording was stopped, or from values that nobody "
+            "watches."
         )
     return f"No gradient: {who} was read (last by {', '.join(last)}), but the target does not depend on that."
 
@@ -56,8 +57,8 @@ def _why_not_followed(tape, x) -> str:
     if x.position == 0:
         return f"{who} was never watched: call tape.watch(x) inside of the tape, before computing with it."
     return (
-        f"{who} was not computed inside this tape, and not watched by it (it may have been computed while recording was "
-        "stopped, or before the tape was opened): call tape.watch(x) inside of the tape."
+        f"{who} was not computed inside this tape, and not watched by it (it may have been computed while recording "
+        "was stopped, or before the tape was opened): call tape.watch(x) inside of the tape."
     )
 
 

@@ -135,12 +135,12 @@ class ForwardAccumulator:
 
     # ---------------------------------------------------------------- listening
     def follows(self, position: int) -> bool:
-        """Is there a tangent for the value at `position`?"""
+        """Say whether there is a tangent for the value at `position`."""
         return position in self._tangents
 
     def hear(self, entry, call) -> None:
         """Push the tangents of an op's inputs to its outputs."""
-        rule, out, inputs, saved, _ = entry
+        rule, out, inputs, _, _ = entry
         tangents = self._tangents
         here = [(n, i) for n, i in enumerate(rule.watched) if inputs[n] in tangents]
         if not here:
@@ -220,7 +220,7 @@ def _zeros_of(x):
 
 
 def _transposed(op, rule, entry, n, t, y):
-    """Jacobian times tangent from the vjp alone: it is linear in `g`, so its gradient with respect to `g` is the answer.
+    """Jacobian times tangent from the vjp alone: it is linear in `g`, so its gradient for `g` is the answer.
 
     (Jamie Townsend, "A new trick for calculating Jacobian vector products", 2017.)
     """

@@ -16,7 +16,9 @@ from ..base.nest import map_nest
 from . import registry
 from .record import active
 
-__all__ = ["At", "Operand", "index_of", "install", "is_recorded", "mark_break", "op_name", "operand_types", "reductions"]
+__all__ = [
+    "At", "Operand", "index_of", "install", "is_recorded", "mark_break", "op_name", "operand_types", "reductions",
+]  # fmt: skip
 
 reductions: dict[tuple[Any, str], Any] = {}  # (ufunc, "reduce") -> function: np.add.reduce is sum
 
@@ -244,7 +246,7 @@ def install(name: str, function) -> None:
 
 
 def is_recorded(x: Operand) -> bool:
-    """Does a tape or another listener follow `x` right now?"""
+    """Say whether a tape or another listener follows `x` right now."""
     frame = active()
     return frame is not None and frame.watches(x.position) and is_differentiable(x.array.dtype)
 
@@ -261,8 +263,8 @@ def refuse_if_recorded(x: Operand, what: str) -> None:
     if is_recorded(x):
         raise TypeError(
             f"{what} would drop the gradient of {describe(x)}, which a tape is recording. Use this library's or "
-            "NumPy's functions on the Tensor itself (av.stack([t, u]) for np.array([t, u]), av.exp(t) for math.exp(t)); if no "
-            "gradient is wanted, say so with t.numpy(), t.item() or av.stop_gradient(t)."
+            "NumPy's functions on the Tensor itself (av.stack([t, u]) for np.array([t, u]), av.exp(t) for math.exp(t));"
+            " if no gradient is wanted, say so with t.numpy(), t.item() or av.stop_gradient(t)."
         )
 
 

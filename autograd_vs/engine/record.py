@@ -120,7 +120,7 @@ class Record:
 
 
 class Frame:
-    """One open `with` of a tape, an accumulator, a pause or a name scope, and all that an op must know of those below."""
+    """One open `with` of a tape, an accumulator, a pause or a name scope, and what an op must know of those below."""
 
     __slots__ = ("base", "below", "entries", "listeners", "mark", "plain", "record", "tapes")
 
@@ -154,7 +154,7 @@ class Frame:
         return cls(below, **{**fields, **changes})
 
     def watches(self, position: int) -> bool:
-        """Does any tape or listener here follow the value at `position`?"""
+        """Say whether any tape or listener here follows the value at `position`."""
         if position < self.base:
             return False
         if self.plain or position < VARIABLES:
@@ -164,8 +164,8 @@ class Frame:
         )
 
     def hear(self, entry, call) -> int:
-        """Record `entry` where a tape wants it, then tell the other listeners. Off the fast path; returns the position."""
-        rule, out, inputs, _, _ = entry
+        """Record `entry` where a tape wants it, tell the other listeners, return the position. Off the fast path."""
+        _, out, inputs, _, _ = entry
         followed = any(map(self.watches, inputs))
         if not followed:
             return 0
@@ -235,7 +235,7 @@ def lend(buffer) -> None:
 
 
 def reclaim(key: int, leases=_leases, leased=_leased) -> None:
-    """The buffer with id `key` is gone. (Bound as defaults: it is called while the interpreter shuts down, too.)"""
+    """Forget the buffer with id `key`, which is gone. (Defaults: it is called while Python shuts down, too)."""
     leases.pop(key, None)
     leased.discard(key)
 

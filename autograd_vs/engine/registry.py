@@ -32,6 +32,6 @@ def refusal(function, detail: str = "") -> TypeError:
     known = {f.__name__ for f in (*functions, *constants, *queries)}
     return TypeError(
         f"{numpy_name(function)}{detail} has no gradient in autograd_vs, so it refuses Tensors and Variables rather "
-        f"than drop the gradient.{close_names(name, known)} If no gradient is wanted, pass `x.numpy()`; to write one, see "
-        "`autograd_vs.custom_gradient`."
+        f"than drop the gradient.{close_names(name, known)} If no gradient is wanted, pass `x.numpy()`; to write one, "
+        "see `autograd_vs.custom_gradient`."
     )

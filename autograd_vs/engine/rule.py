@@ -43,6 +43,7 @@ def parameters(function) -> tuple[str, ...]:
 
 
 def make_rule(op, watched, fitted) -> Rule:
+    """The rule of `op` for the `watched` arguments; for the `fitted` ones it undoes broadcasting and promotion."""
     if op.arity is None:
         return _variadic_rule(op, watched)
     vjps, parts, layouts, extra = [], [], [], []

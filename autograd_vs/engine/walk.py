@@ -76,6 +76,7 @@ def scan(entries, start, stop, grads, owned, needed, sources, lift, bones) -> No
 
 
 def accumulate(grads, owned, p, c, lifted) -> None:
+    """Add the gradient `c` to that at the position `p`; in place only into arrays made here (`owned`)."""
     old = grads.get(p)
     if old is None:
         grads[p] = c
@@ -128,12 +129,13 @@ def _at(array, position) -> Tensor:
 
 
 def is_followed(x) -> bool:
+    """Say whether a tape or another listener follows `x` now; False for what is no Tensor or Variable."""
     frame = active()
     return frame is not None and isinstance(x, Operand) and frame.watches(x.position)
 
 
 def finish(x, places, grads):
-    """The gradient of a source, from those at its positions, as the user gets it: in its dtype, conjugated, a Tensor."""
+    """The gradient of a source, from those at its positions, as the user gets it: its dtype, conjugated, a Tensor."""
     if len(places) == 1:
         g = grads.get(places[0])
         if g.__class__ is ndarray and g.dtype is x.array.dtype and g.dtype.char in "fd":
@@ -176,6 +178,7 @@ def _wrapped(g) -> Tensor:
 
 
 def to_dense(g):
+    """A gradient as a Tensor: `IndexedSlices` spread out, arrays wrapped; None stays None."""
     if g.__class__ is IndexedSlices:
         g = g.to_dense()
     return g if g is None or isinstance(g, Operand) else Tensor(g)
@@ -196,4 +199,5 @@ _seeds: dict = {}
 
 
 def zeros(x) -> Tensor:
+    """Zeros of the shape and dtype of `x`, in its library."""
     return Tensor(namespace(x.array).zeros(x.shape, x.dtype))

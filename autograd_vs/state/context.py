@@ -54,8 +54,8 @@ class ScopeFrame(NamedTuple):
 def changed(values, **changes):
     """A copy of a named tuple that differs in `changes`.
 
-    What `_replace` does, but by way of a list: its tuples come from one of CPython's free lists and go to another, which
-    then grows to 2,000 of them and looks like a leak.
+    What `_replace` does, but by way of a list: its tuples come from one of CPython's free lists and go to another,
+    which then grows to 2,000 of them and looks like a leak.
     """
     fields = [changes.get(name, value) for name, value in zip(values._fields, values, strict=True)]
     return type(values)(*fields)
