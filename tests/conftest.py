@@ -7,6 +7,8 @@ from autograd_vs.base import dtypes, seeds
 from autograd_vs.engine import record
 from autograd_vs.state import context
 
+collect_ignore_glob = ["golden/*"]  # scripts that need PyTorch; what they wrote lies beside them
+
 
 @pytest.fixture(autouse=True)
 def seals():

@@ -203,6 +203,7 @@ def test_constants_pass_no_gradient():
     assert tape.gradient(y, x).numpy().tolist() == [0.0, 0.0, 0.0]
 
 
+@pytest.mark.filterwarnings("ignore:.*fix.*:DeprecationWarning")  # NumPy 2.5 says to use trunc
 @pytest.mark.parametrize("function", list(registry.constants), ids=lambda f: f.__name__)
 def test_constants_have_numpys_values(function):
     x = np.array([[0.5, -1.5, 2.0], [3.0, 0.0, 1.0]])
