@@ -258,6 +258,7 @@ def _many(op):
     """The call of any op: several or a sequence of arrays, several outputs, auxiliary outputs."""
     arity, forward, outputs, n_aux, view = op.arity, op.forward, op.outputs, len(op.aux), op.view
     sequence, elementwise = arity is None, op.elementwise and outputs == 1
+    rules = {}  # by the watched arguments, as bits
 
     def call(*args, **options):
         operands, attributes = (tuple(args[0]), args[1:]) if sequence else (args[:arity], args[arity:])
@@ -283,11 +284,14 @@ def _many(op):
         elif y.__class__ is not ndarray:
             y = as_array(y)
         frame = active()
-        watched = ()
+        which = 0
         if frame is not None:
-            base = frame.base
-            watched = tuple([i for i, k in enumerate(positions) if k >= base])
-        if not watched:
+            base, bit = frame.base, 1
+            for k in positions:
+                if k >= base:
+                    which |= bit
+                bit <<= 1
+        if not which:
             mark = None if frame is None else frame.mark
             if outputs != 1:
                 return _several(op, y, mark)
@@ -295,15 +299,20 @@ def _many(op):
             if view:
                 lease(t)
             return t
-        fitted = ()
-        if elementwise:
-            fitted = tuple([i for i in watched if arrays[i].shape != y.shape or arrays[i].dtype is not y.dtype])
-        rule = op.rule(watched, fitted)
+        rule = rules.get(which)
+        if rule is None or elementwise:
+            watched = tuple([i for i in range(len(positions)) if which >> i & 1])
+            fitted = ()
+            if elementwise:
+                fitted = tuple([i for i in watched if arrays[i].shape != y.shape or arrays[i].dtype is not y.dtype])
+            rule = op.rule(watched, fitted)
+            if not sequence:
+                rules[which] = rule
         if raw:
             arrays = protect(rule, operands, arrays)
         saved = rule.keep(y, *aux, *((arrays,) if sequence else arrays), *attributes, **options)
         out = new_position()
-        entry = (rule, out, tuple([positions[i] for i in watched]), saved, frame.mark)
+        entry = (rule, out, tuple([positions[i] for i in rule.watched]), saved, frame.mark)
         if outputs != 1:
             return _several_recorded(op, y, frame, entry, Call(op, operands, attributes, options, None))
         t = _result(op, y, out, frame.mark)
