@@ -16,9 +16,13 @@ THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"
 
 
 def environment(threads):
-    """The environment of a worker: this checkout first, and as many BLAS threads as asked."""
+    """The environment of a worker: this checkout first, as many BLAS threads as asked (0: as many as there are cores).
+
+    Compiled modules are kept on disk, whatever the caller's environment says: that is how a package is imported.
+    """
     paths = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH", "")]))
-    return os.environ | {"PYTHONPATH": paths} | dict.fromkeys(THREAD_VARIABLES, str(threads))
+    settings = os.environ | {"PYTHONPATH": paths, "PYTHONDONTWRITEBYTECODE": ""}
+    return settings | dict.fromkeys(THREAD_VARIABLES, str(threads)) if threads else settings
 
 
 class Worker:

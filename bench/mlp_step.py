@@ -2,7 +2,7 @@
 
 Measured: forward, loss, backward, update; the data is in memory. Variants: ours (eager tape), a floor written by hand
 in NumPy (hand-derived gradients, preallocated buffers, one packed buffer), PyTorch eager with its default and its fused
-Adam, in the spelling that was its fastest.
+Adam. Both libraries in two spellings: their fastest (`linear` and `mse`, `addmm` and `mse_loss`), and plain operators.
 The bar: ours at least 4 times faster than PyTorch eager with its fastest Adam::
 
     python bench/mlp_step.py --torch-python /path/to/python-with-torch
@@ -40,7 +40,7 @@ def problem(seed=0):
 # Each variant: arrays -> step, where step() trains once and returns the loss in whatever form the framework has it.
 
 
-def ours(arrays):
+def ours(arrays, plain=False):
     import autograd_vs as av
     import optim
 
@@ -51,13 +51,21 @@ def ours(arrays):
 
     def step():
         with av.GradientTape() as tape:
+            h = av.tanh(av.nn.linear(x, w1, b1))
+            h = av.tanh(av.nn.linear(h, w2, b2))
+            loss = av.nn.mse(av.nn.linear(h, w3, b3), y)
+        optimizer.apply_gradients(zip(tape.gradient(loss, variables), variables, strict=True))
+        return loss
+
+    def plain_step():
+        with av.GradientTape() as tape:
             h = av.tanh(x @ w1 + b1)
             h = av.tanh(h @ w2 + b2)
             loss = av.mean(av.square(h @ w3 + b3 - y))
         optimizer.apply_gradients(zip(tape.gradient(loss, variables), variables, strict=True))
         return loss
 
-    return step
+    return plain_step if plain else step
 
 
 def floor(arrays):
@@ -126,7 +134,7 @@ def floor(arrays):
     return step
 
 
-def torch_eager(arrays, fused):
+def torch_eager(arrays, fused, plain=False):
     import torch
 
     params = [torch.nn.Parameter(torch.tensor(arrays[f"{kind}{i}"])) for i in (1, 2, 3) for kind in "wb"]
@@ -144,14 +152,25 @@ def torch_eager(arrays, fused):
         optimizer.step()
         return loss
 
-    return step
+    def plain_step():
+        optimizer.zero_grad(set_to_none=True)
+        h = torch.tanh(x @ w1 + b1)
+        h = torch.tanh(h @ w2 + b2)
+        loss = torch.mean(torch.square(h @ w3 + b3 - y))
+        loss.backward()
+        optimizer.step()
+        return loss
+
+    return plain_step if plain else step
 
 
 VARIANTS = {
     "autograd_vs eager": ours,
+    "autograd_vs eager, plain operators": lambda arrays: ours(arrays, plain=True),
     "NumPy by hand": floor,
     "torch eager": lambda arrays: torch_eager(arrays, fused=False),
     "torch eager, fused Adam": lambda arrays: torch_eager(arrays, fused=True),
+    "torch eager, fused Adam, plain operators": lambda arrays: torch_eager(arrays, fused=True, plain=True),
 }
 BAR = 4.0
 
@@ -234,7 +253,7 @@ def main():
     parser.add_argument("--torch-python", help="an interpreter with PyTorch; without it PyTorch is left out")
     parser.add_argument("--rounds", type=int, default=30, help="default 30; results need at least 20")
     parser.add_argument("--steps", type=int, default=200, help="steps per round and variant, default 200")
-    parser.add_argument("--threads", type=int, default=1, help="BLAS and OpenMP threads of every variant, default 1")
+    parser.add_argument("--threads", type=int, default=1, help="BLAS and OpenMP threads of every variant, default 1; 0: the default of each")
     parser.add_argument("--only", nargs="+", metavar="PART", help="variants whose name contains one of these")
     parser.add_argument("--no-write", action="store_true", help="leave bench/results alone")
     parser.add_argument("--work", choices=VARIANTS, help=argparse.SUPPRESS)

@@ -9,6 +9,7 @@ import pytest
 BENCH = Path(__file__).parent.parent / "bench"
 COMMANDS = [
     ["import_time.py", "--rounds", "2", "--no-write"],
+    ["long_tape.py", "--rounds", "1", "--sizes", "2000", "--no-write"],
     ["mlp_step.py", "--rounds", "2", "--steps", "2", "--no-write"],
 ]
 
