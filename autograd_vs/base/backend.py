@@ -26,7 +26,7 @@ def _cupy_view(view, old, new):
     return _namespaces[type(view)].ndarray(view.shape, view.dtype, memptr=memory, strides=view.strides)
 
 
-_namespaces: dict[type, Any] = {np.ndarray: np}
+_namespaces: dict[Any, Any] = {np.ndarray: np}
 _to_numpy: dict[type, Any] = {np.ndarray: np.array}
 _same_view: dict[type, Any] = {np.ndarray: _numpy_view}
 
@@ -84,7 +84,7 @@ def as_array(x, dtype=None):
         or x.__class__ in _namespaces
         or (not isinstance(x, np.ndarray) and _find_cupy(x.__class__))
     ):
-        return x if dtype is None or x.dtype == dtype else x.astype(dtype)
+        return x if dtype is None or x.dtype == dtype else x.astype(dtype)  # type: ignore[union-attr]  # an array
     try:
         array = np.asarray(x, dtype=dtype)
     except ValueError as error:
@@ -118,7 +118,7 @@ def device(a) -> str:
     if namespace(a) is np:
         return "cpu"
     place = getattr(a, "device", None)
-    return f"gpu:{place.id}" if hasattr(place, "id") else str(place)
+    return f"gpu:{place.id}" if hasattr(place, "id") else str(place)  # type: ignore[union-attr]  # CuPy's has
 
 
 def is_writable(a) -> bool:

@@ -41,7 +41,7 @@ class Stack:
             return
         inner = top
         while inner is not None and inner is not frame:
-            inner = inner.below
+            inner = inner.below  # type: ignore[union-attr]  # not None: the condition of the loop
         if inner is frame:
             self._top.set(frame.below)
             self.after_disorder()

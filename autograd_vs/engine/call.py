@@ -5,6 +5,8 @@ of one and of two arrays with attributes, and everything else. Each gives two fu
 Tensors, and ``inner``, the form for rules: bare arrays in and out, Tensors in and out.
 """
 
+from typing import Any
+
 import numpy as np
 
 from ..base.backend import as_array, is_writable, namespace
@@ -258,7 +260,7 @@ def _many(op):
     """The call of any op: several or a sequence of arrays, several outputs, auxiliary outputs."""
     arity, forward, outputs, n_aux, view = op.arity, op.forward, op.outputs, len(op.aux), op.view
     sequence, elementwise = arity is None, op.elementwise and outputs == 1
-    rules = {}  # by the watched arguments, as bits
+    rules: dict[int, Rule] = {}  # by the watched arguments, as bits
 
     def call(*args, **options):
         operands, attributes = (tuple(args[0]), args[1:]) if sequence else (args[:arity], args[arity:])
@@ -302,7 +304,7 @@ def _many(op):
         rule = rules.get(which)
         if rule is None or elementwise:
             watched = tuple([i for i in range(len(positions)) if which >> i & 1])
-            fitted = ()
+            fitted: tuple[int, ...] = ()
             if elementwise:
                 fitted = tuple([i for i in watched if arrays[i].shape != y.shape or arrays[i].dtype is not y.dtype])
             rule = op.rule(watched, fitted)
@@ -406,7 +408,7 @@ _item_rule = Rule(
 
 # ---------------------------------------------------------------- operands
 
-NUMBERS = {float, int, bool, complex}  # weak: they take the dtype of the other operand
+NUMBERS: set[Any] = {float, int, bool, complex}  # weak: they take the dtype of the other operand
 
 
 def operand(x):

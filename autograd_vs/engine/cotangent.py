@@ -118,8 +118,8 @@ class IndexedSlices:
         return self.numpy() if dtype is None else self.numpy().astype(dtype)
 
     def __array_ufunc__(self, ufunc, method, *inputs, **kwargs):
-        inputs = [x.to_dense() if isinstance(x, IndexedSlices) else x for x in inputs]
-        return getattr(ufunc, method)(*inputs, **kwargs)
+        arrays = [x.to_dense() if isinstance(x, IndexedSlices) else x for x in inputs]
+        return getattr(ufunc, method)(*arrays, **kwargs)
 
     def __array_function__(self, function, types, args, kwargs):
         from ..base.nest import map_nest

@@ -129,7 +129,8 @@ class ForwardAccumulator:
         for y in flatten(primals):
             if not isinstance(y, Operand):
                 raise TypeError(f"jvp takes Tensors computed inside of the accumulator, got {type(y).__name__}")
-            t = self._tangents.get(y.own_position if hasattr(y, "settle") else y.position)
+            p = y.own_position if hasattr(y, "settle") else y.position  # type: ignore[attr-defined]  # a Variable
+            t = self._tangents.get(p)
             found.append(zeros(y) if t is None and unconnected_gradients == "zero" else t)
         return pack(primals, found)
 

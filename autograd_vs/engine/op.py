@@ -112,6 +112,7 @@ def op(
     """
     forward = forward or function
     name = name or forward.__name__
+    names: tuple[str, ...]
     if isinstance(forward, np.ufunc):
         names, defaults = (("x",), ("a", "b"))[forward.nin - 1], None
         options.setdefault("elementwise", True)
@@ -123,6 +124,8 @@ def op(
         arity = max(names.index(n) for n in vjp) + 1
     row = Op(name, forward, names, arity, vjp, defaults, {**options, "numpy": function})
     call, inner = form(row)(row)
+    # Code of its own: the interpreter's inline caches see the types of one op only, and tracebacks say its name.
+    call.__code__ = call.__code__.replace(co_name=name, co_qualname=name)
     call.__name__ = call.__qualname__ = name
     call.__module__ = "autograd_vs"
     call.__doc__ = (None if isinstance(forward, np.ufunc) else forward.__doc__) or _docstring(row, summary)

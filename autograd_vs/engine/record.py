@@ -22,6 +22,7 @@ who still need it: entries of records that a tape has yet to walk, and Tensors t
 """
 
 from itertools import count
+from typing import Any
 from weakref import WeakValueDictionary, ref
 
 from ..base.backend import copy, is_array, memory_owner, same_view
@@ -29,7 +30,7 @@ from ..base.stack import Stack
 
 __all__ = [
     "NOBODY", "VARIABLES", "Apart", "Frame", "Mark", "Readings", "Record", "active", "frames", "lease", "lend",
-    "live_records", "live_variables", "new_position", "reclaim", "variable_position", "written",
+    "live_records", "live_variables", "new_position", "reclaim", "variable_position", "watchable", "written",
 ]  # fmt: skip
 
 VARIABLES = 1 << 61  # positions of Variables start here
@@ -123,6 +124,9 @@ class Frame:
     """One open `with` of a tape, an accumulator, a pause or a name scope, and what an op must know of those below."""
 
     __slots__ = ("base", "below", "entries", "listeners", "mark", "plain", "record", "tapes")
+
+    entries: Any  # of the record; None without one
+    record: Any
 
     def __init__(self, below, record=None, tapes=(), listeners=(), mark=None):
         self.below = below
@@ -225,6 +229,7 @@ class Apart:
 
 live_records: list[Record] = []  # those that a tape may still walk
 live_variables: WeakValueDictionary = WeakValueDictionary()  # by position
+watchable: set[int] = set()  # the positions of those that are trainable: what a tape may watch by itself
 _leased: set[int] = set()  # the buffers with such views
 _leases: dict[int, list] = {}  # id of a variable's buffer -> weak references to the Tensors that are views of it
 

@@ -46,7 +46,8 @@ def make_rule(op, watched, fitted) -> Rule:
     """The rule of `op` for the `watched` arguments; for the `fitted` ones it undoes broadcasting and promotion."""
     if op.arity is None:
         return _variadic_rule(op, watched)
-    vjps, parts, layouts, extra = [], [], [], []
+    extra: list[tuple] = []
+    vjps, parts, layouts = [], [], []
     kept_arrays = set()
     for i in watched:
         name = op.names[i]

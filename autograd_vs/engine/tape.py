@@ -14,7 +14,6 @@ A tape that is not persistent lets go of each entry as it is consumed, if no oth
 """
 
 import sys
-from itertools import chain, repeat
 from math import prod
 from typing import Any
 from weakref import ref
@@ -26,7 +25,18 @@ from ..base.dtypes import is_differentiable
 from ..base.nest import flatten, pack
 from .cotangent import bare
 from .protocol import Operand, describe, operand_types
-from .record import VARIABLES, Frame, Mark, Record, active, frames, live_records, live_variables, new_position
+from .record import (
+    VARIABLES,
+    Frame,
+    Mark,
+    Record,
+    active,
+    frames,
+    live_records,
+    live_variables,
+    new_position,
+    watchable,
+)
 from .tensor import Tensor, as_tensor
 from .walk import accumulate, finish, is_followed, lifter, ones_like, reached, scan, to_dense, zeros
 
@@ -85,7 +95,8 @@ class GradientTape:
         for x in self.watched.values():
             self._attract(x)
         if below is None:
-            tapes, listeners, mark = (self,), (), Mark("", record, "")
+            listeners: tuple = ()
+            tapes, mark = (self,), Mark("", record, "")
         else:
             tapes = (*below.tapes, self) if below.record is record else (self,)
             listeners, mark = below.listeners, below.mark
@@ -248,16 +259,16 @@ class GradientTape:
         """
         if unconnected_gradients != "none":
             _check_unconnected(unconnected_gradients)
-        leaves, places = self._sources(sources)
+        leaves, places, positions = self._sources(sources)
         seeds = self._seeds(target, output_gradients)
         if self._used_at is not None:
             self._raise_used("gradient")
         if self.persistent:
-            results = self._walk(seeds, leaves, places, False)
+            results = self._walk(seeds, leaves, places, positions, False)
         else:
             self._close()
             try:
-                results = self._walk(seeds, leaves, places, True)
+                results = self._walk(seeds, leaves, places, positions, True)
             finally:
                 self._use_up(sys._getframe(1))
         if unconnected_gradients == "zero":
@@ -296,7 +307,8 @@ class GradientTape:
         """
         if isinstance(target, (list, tuple, dict)):
             raise TypeError("jacobian takes one target; call it once for each (persistent=True)")
-        (y,) = self._checked_targets(target)
+        _check_targets([target])
+        y = target
         return self._rows(y, sources, unconnected_gradients, y.size, (), chunk_size, sys._getframe(1))
 
     def batch_jacobian(self, target, source, unconnected_gradients: str = "none", chunk_size: int | None = None):
@@ -328,7 +340,8 @@ class GradientTape:
         >>> tape.batch_jacobian(y, x).numpy().tolist()
         [[[2.0, 0.0], [0.0, 4.0]], [[6.0, 0.0], [0.0, 8.0]]]
         """
-        (y,) = self._checked_targets(target)
+        _check_targets([target])
+        y = target
         if not y.shape or not source.shape or y.shape[0] != source.shape[0]:
             raise ValueError(
                 f"batch_jacobian needs one batch size first in both: target {y.shape}, source {source.shape}"
@@ -339,7 +352,7 @@ class GradientTape:
     def _rows(self, y, sources, unconnected, rows, batch, chunk_size, caller):
         """`rows` walks with one-hot output gradients (the same one in each row of the `batch`), stacked."""
         _check_unconnected(unconnected)
-        leaves, places = self._sources(sources)
+        leaves, places, positions = self._sources(sources)
         if self._used_at is not None:
             self._raise_used("jacobian")
         if not self.persistent:
@@ -355,7 +368,7 @@ class GradientTape:
                         for j in range(len(one_hot)):
                             one_hot[j, ..., start + j] = 1
                     seeds = [(y, one_hot[row - start].reshape(y.shape))]
-                    for column, g, x in zip(columns, self._walk(seeds, leaves, places, False), leaves, strict=True):
+                    for column, g, x in zip(columns, self._walk(seeds, leaves, places, positions, False), leaves, strict=True):
                         column.append(to_dense(zeros(x) if g is None and unconnected == "zero" else g))
         finally:
             if not self.persistent:
@@ -375,14 +388,15 @@ class GradientTape:
         return rows.reshape((*y.shape, *inner))
 
     # ---------------------------------------------------------------- the walk
-    def _walk(self, seeds, leaves, places, consume):
+    def _walk(self, seeds, leaves, places, sources, consume):
         """Gradients of the seeded targets with respect to `leaves`, None where no path leads."""
         record = self._record
         if record is None:
             return [None] * len(leaves)
         entries, windows = record.entries, self._windows
-        sources = set(chain.from_iterable(places))
-        needed = reached(entries, windows, sources)
+        # Where all that can be watched is asked for, as in most training steps, a source reaches every entry.
+        everything = record.walkers == 1 and not self.watched and sources >= watchable
+        needed = None if everything else reached(entries, windows, sources)
         frame = active()
         listening = () if frame is None else self._listening(frame)
         lift = lifter(listening) if listening or any(is_followed(g) for _, g in seeds) else None
@@ -394,7 +408,7 @@ class GradientTape:
             if g.dtype.kind == "c":
                 g = g.conj()
             for p in self._positions(target):
-                if p in needed:
+                if needed is None or p in needed:
                     accumulate(grads, owned, p, g, lift is not None)
         # Let go of the entries of a long tape on the way, where nobody else needs them. (At 60 ns an entry; the memory
         # of a short one is at its peak where the walk starts, whatever is let go later.)
@@ -404,7 +418,7 @@ class GradientTape:
             stop = len(entries) if stop is None else stop
             pop = alone and stop - start > 1000 and stop == len(entries)
             scan(entries, start, stop, grads, owned, needed, sources, lift, bones if pop else None)
-        results = list(map(finish, leaves, places, repeat(grads)))
+        results = finish(leaves, places, grads)
         if consume:
             bones.reverse()
             self._skeleton = self._bones() + bones  # for `explain`, and `watched_variables`
@@ -446,7 +460,7 @@ class GradientTape:
         return any(w[2] <= p and (w[3] is None or p < w[3]) for w in self._windows)
 
     def _sources(self, sources):
-        """The sources as a list, and for each the positions under which this tape follows it."""
+        """The sources as a list, for each the position (or a list of them) under which the tape follows it, and all these."""
         leaves = flatten(sources)
         auto = self.watches_variables
         places: list = []
@@ -455,7 +469,7 @@ class GradientTape:
                 raise TypeError(f"a source must be a Tensor or a Variable, got {x!r} ({type(x).__name__})"[:400])
             p = x.position
             if auto and p >= VARIABLES:  # a trainable Variable
-                places.append((p,))
+                places.append(p)
                 continue
             if not is_differentiable(x.dtype):
                 raise TypeError(
@@ -464,27 +478,12 @@ class GradientTape:
             places.append([p for p in self._positions(x) if self._follows(p)])
         if not leaves:
             raise ValueError("no sources: the nest of sources is empty")
-        return leaves, places
-
-    def _checked_targets(self, target) -> list:
-        targets = flatten(target)
-        for y in targets:
-            if not isinstance(y, Operand):
-                hint = (
-                    ": it left the tape when it was converted"
-                    if is_array(y) or isinstance(y, (float, np.generic))
-                    else ""
-                )
-                raise TypeError(f"the target must be a Tensor computed inside the tape, got {type(y).__name__}{hint}")
-            if not is_differentiable(y.dtype):
-                raise TypeError(f"the target {describe(y)} has no gradient: its dtype is not float or complex")
-        if not targets:
-            raise ValueError("no targets: the nest of targets is empty")
-        return targets
+        return leaves, places, set(flatten(places))
 
     def _seeds(self, target, output_gradients) -> list:
         """Pairs of a target and the gradient that arrives at it."""
-        targets = self._checked_targets(target)
+        targets = [target] if target.__class__ in operand_types else flatten(target)
+        _check_targets(targets)
         if output_gradients is None:
             return [(y, ones_like(y.array)) for y in targets]
         given = flatten(output_gradients)
@@ -584,3 +583,15 @@ class _NumericsChecker:
 def _check_unconnected(value) -> None:
     if value not in ("none", "zero"):
         raise ValueError(f"unconnected_gradients must be 'none' or 'zero', got {value!r}")
+
+
+def _check_targets(targets) -> None:
+    for y in targets:
+        if y.__class__ not in operand_types:
+            left = is_array(y) or isinstance(y, (float, np.generic))
+            hint = ": it left the tape when it was converted" if left else ""
+            raise TypeError(f"the target must be a Tensor computed inside the tape, got {type(y).__name__}{hint}")
+        if y.array.dtype.kind not in "fc" and not is_differentiable(y.dtype):
+            raise TypeError(f"the target {describe(y)} has no gradient: its dtype is not float or complex")
+    if not targets:
+        raise ValueError("no targets: the nest of targets is empty")

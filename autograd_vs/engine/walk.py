@@ -44,6 +44,8 @@ def reached(entries, windows, sources) -> set[int]:
 def scan(entries, start, stop, grads, owned, needed, sources, lift, bones) -> None:
     """Step 3: pull the gradients in `grads` back through the entries from `stop` down to `start`.
 
+    `needed` is None where every position is.
+
     With `bones` (a list) the entries are let go on the way, and only what they were is kept there.
     """
     done = {}
@@ -65,7 +67,7 @@ def scan(entries, start, stop, grads, owned, needed, sources, lift, bones) -> No
         n = 0
         for vjp in rule.vjps:
             p = inputs[n]
-            if p in needed:
+            if needed is None or p in needed:
                 c = vjp(g, *saved[n])
                 if p in grads:
                     accumulate(grads, owned, p, c, lift is not None)
@@ -134,28 +136,38 @@ def is_followed(x) -> bool:
     return frame is not None and isinstance(x, Operand) and frame.watches(x.position)
 
 
-def finish(x, places, grads):
-    """The gradient of a source, from those at its positions, as the user gets it: its dtype, conjugated, a Tensor."""
-    if len(places) == 1:
-        g = grads.get(places[0])
-        if g.__class__ is ndarray and g.dtype is x.array.dtype and g.dtype.char in "fd":
-            return _wrapped(g)  # the usual case, first
-    g = None
-    for p in places:
-        part = grads.get(p)
-        if part is not None:
-            g = part if g is None else g + part
-    if g is None:
-        return None
-    if g.__class__ is not IndexedSlices:
-        return _finish_array(x, g)
-    if not hasattr(x, "settle"):  # only Variables have rows
-        return _finish_array(x, g.to_dense())
-    indices = g.indices if isinstance(g.indices, Operand) else Tensor(g.indices)
-    return IndexedSlices(_finish_array(x, g.values), indices, g.dense_shape)
+def finish(leaves, places, grads) -> list:
+    """The gradients of the sources, from those at their positions, as the user gets them; None where none arrived."""
+    results = []
+    for x, p in zip(leaves, places, strict=True):
+        if p.__class__ is int:
+            g = grads.get(p)
+            # The usual case, spelled out: 0.3 us less for each variable of a step.
+            if g.__class__ is ndarray and g.dtype is x.array.dtype and g.dtype.char in "fd":
+                t = new_tensor(Tensor)
+                t.array = g
+                t.position = 0
+                t.source = t.mark = None
+                lease(t)  # a rule may hand out the very buffer of a variable
+                results.append(t)
+                continue
+        else:
+            g = None
+            for one in p:
+                part = grads.get(one)
+                if part is not None:
+                    g = part if g is None else g + part
+        results.append(None if g is None else _finished(x, g))
+    return results
 
 
-def _finish_array(x, g):
+def _finished(x, g):
+    """`g` as a Tensor (rows: IndexedSlices) of the dtype of its source, conjugated."""
+    if g.__class__ is IndexedSlices:
+        if not hasattr(x, "settle"):  # only Variables have rows
+            return _finished(x, g.to_dense())
+        indices = g.indices if isinstance(g.indices, Operand) else Tensor(g.indices)
+        return IndexedSlices(_finished(x, g.values), indices, g.dense_shape)
     dtype = x.array.dtype
     if g.dtype is not dtype:
         if g.dtype.kind == "c" and dtype.kind != "c":
@@ -163,18 +175,11 @@ def _finish_array(x, g):
         g = g.astype(dtype)
     if dtype.kind == "c":
         g = g.conj()
-    if g.__class__ is not ndarray:
-        return g if isinstance(g, Operand) else Tensor(g)
-    return _wrapped(g)
-
-
-def _wrapped(g) -> Tensor:
-    t = new_tensor(Tensor)
-    t.array = g
-    t.position = 0
-    t.source = t.mark = None
-    lease(t)  # a rule may hand out the very buffer of a variable
-    return t
+    if isinstance(g, Operand):
+        return g
+    g = Tensor(g)
+    lease(g)
+    return g
 
 
 def to_dense(g):

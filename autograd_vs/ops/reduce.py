@@ -25,7 +25,7 @@ __all__ = [
 
 ndarray = np.ndarray
 add_reduce: Any = np.add.reduce  # half the time of np.sum
-_SCALARS = {np.float32, np.float64}  # what NumPy's 0-d arithmetic gives
+_SCALARS: set[Any] = {np.float32, np.float64}  # what NumPy's 0-d arithmetic gives
 
 
 def spread(g, shape, axis, keepdims):

@@ -13,7 +13,7 @@ from ..base import backend
 from ..base.dtypes import as_dtype, default_dtype, is_differentiable
 from ..base.errors import user_line
 from ..engine.protocol import Operand
-from ..engine.record import active, lend, live_variables, reclaim, variable_position, written
+from ..engine.record import active, lend, live_variables, reclaim, variable_position, watchable, written
 from ..engine.tensor import OpInfo, Tensor
 from .context import check_name, current
 
@@ -112,10 +112,11 @@ class Variable(Operand):
         variable._name = full_name
         return variable
 
-    def __del__(self, reclaim=reclaim):
+    def __del__(self, reclaim=reclaim, watchable=watchable):
         array = getattr(self, "array", None)
         if array is not None:
             reclaim(id(array))
+            watchable.discard(self.own_position)
 
     # ---------------------------------------------------------------- what it is
     @property
@@ -146,6 +147,7 @@ class Variable(Operand):
         """Take the position that `trainable` asks for: watched, or not. For records."""
         follows = self._trainable and is_differentiable(self.array.dtype)
         self.position = self.own_position if follows else 0
+        (watchable.add if follows else watchable.discard)(self.own_position)
 
     # ---------------------------------------------------------------- writing
     def assign(self, value: Any) -> "Variable":
