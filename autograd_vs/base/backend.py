@@ -84,7 +84,7 @@ def as_array(x, dtype=None):
         or x.__class__ in _namespaces
         or (not isinstance(x, np.ndarray) and _find_cupy(x.__class__))
     ):
-        return x if dtype is None or x.dtype == dtype else x.astype(dtype)  # type: ignore[union-attr]  # an array
+        return x if dtype is None or x.dtype == dtype else x.astype(dtype)
     try:
         array = np.asarray(x, dtype=dtype)
     except ValueError as error:

@@ -41,9 +41,9 @@ class Stack:
             return
         inner = top
         while inner is not None and inner is not frame:
-            inner = inner.below  # type: ignore[union-attr]  # not None: the condition of the loop
+            inner = inner.below
         if inner is frame:
-            self._top.set(frame.below)
+            self._top.set(frame.below)  # type: ignore[union-attr]  # a frame, not None
             self.after_disorder()
         if quiet:
             return

@@ -1,14 +1,34 @@
 """Declaring ops otherwise than by `op(...)`: as a decorator of the forward, and as functions made of ops. Floor 1."""
 
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Literal, overload
+
 import numpy as np
 
 from . import registry
 from .op import op
 from .protocol import install, reductions
+from .tensor import Tensor
+
+if TYPE_CHECKING:
+    from typing import ParamSpec, TypeVar
+
+    from .op import Function
+
+    P = ParamSpec("P")
+    R = TypeVar("R")
 
 __all__ = ["composed", "primitive", "reduces"]
 
 
+@overload
+def primitive(
+    function: Any = None, summary: str = "", *, outputs: Literal[1] = 1, **declaration: Any
+) -> "Callable[[Callable[P, Any]], Function[P, Tensor]]": ...
+@overload
+def primitive(
+    function: Any = None, summary: str = "", *, outputs: int | None, **declaration: Any
+) -> "Callable[[Callable[P, Any]], Function[P, tuple[Tensor, ...]]]": ...
 def primitive(function=None, summary="", **declaration):
     """`op` as a decorator of the forward: ``@primitive(np.sum, vjp={...})`` over ``def sum(a, axis=None, ...)``."""
 
@@ -18,7 +38,9 @@ def primitive(function=None, summary="", **declaration):
     return declare
 
 
-def composed(function=None, *, methods="", operators="", samples=None):
+def composed(
+    function: Any = None, *, methods: str = "", operators: str = "", samples: Any = None
+) -> "Callable[[Callable[P, R]], Callable[P, R]]":
     """Declare what is made of other ops: a decorator that registers its function for NumPy's `function`.
 
     `methods`, `operators` and `samples` are as in `op`; the tests find the function in ``registry.composed``.

@@ -65,7 +65,7 @@ class ForwardAccumulator:
             t = t if isinstance(t, Operand) else Tensor(t)
             if t.shape != x.shape:
                 raise ValueError(f"the tangent of {describe(x)} has shape {t.shape}")
-            self._directions.append(t if t.dtype == x.dtype else t.astype(x.dtype))  # type: ignore[attr-defined]
+            self._directions.append(t if t.dtype == x.dtype else t.astype(x.dtype))
         self._tangents: dict[int, Operand] = {}
         self._frame: Frame | None = None
         self._record: Record | None = None
@@ -180,7 +180,7 @@ def _as(y, t) -> Operand:
     t = t if isinstance(t, Operand) else Tensor(t)
     if t.shape != y.shape:
         t = registry.ops["broadcast_to"].public(t, y.shape)
-    return t if t.dtype == y.dtype else t.astype(y.dtype)  # type: ignore[attr-defined]
+    return t if t.dtype == y.dtype else t.astype(y.dtype)
 
 
 def _push(call, rule, entry, n, i, t):

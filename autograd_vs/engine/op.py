@@ -19,7 +19,7 @@ TensorFlow's and PyTorch's convention. Broadcasting is undone here (`fit`), neve
 """
 
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -28,6 +28,22 @@ from .call import form
 from .protocol import Operand, install, mark_break, reductions
 from .rule import Rule, fit, make_rule, parameters
 from .tensor import Tensor
+
+if TYPE_CHECKING:
+    from typing import ParamSpec, Protocol, TypeVar
+
+    P = ParamSpec("P")
+    R_co = TypeVar("R_co", covariant=True)
+
+    class Function(Protocol[P, R_co]):
+        """The public function of an op, as type checkers see it."""
+
+        __name__: str
+        op: Any  # the `Op`
+        inner: Callable[..., Any]
+
+        def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R_co: ...
+
 
 __all__ = ["Op", "constant", "fit", "op"]
 
@@ -69,7 +85,7 @@ class Op:
 def op(
     function=None, summary="", *, vjp, forward=None, name=None, arity: int | str | None = 0, operators="", methods="",
     reduces=None, **options,
-):  # fmt: skip
+) -> "Function[..., Tensor]":  # fmt: skip
     """Declare an op, and return its public function.
 
     Parameters
@@ -131,7 +147,7 @@ def op(
     call.__doc__ = (None if isinstance(forward, np.ufunc) else forward.__doc__) or _docstring(row, summary)
     if not isinstance(forward, np.ufunc):
         call.__wrapped__ = forward  # its signature, for help()
-    call.op, call.inner = row, inner  # type: ignore[attr-defined]
+    call.op, call.inner = row, inner
     row.public, row.inner = call, inner
     if name in registry.ops:
         raise ValueError(f"there is an op {name!r} already")
@@ -147,7 +163,7 @@ def op(
     return call
 
 
-def constant(function, operators: str = "", methods: str = ""):
+def constant(function, operators: str = "", methods: str = "") -> Callable[..., Tensor]:
     """Declare a NumPy function with integer, bool or step output: it works on Tensors and passes no gradient."""
 
     def call(*args, **options):

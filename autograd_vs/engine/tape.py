@@ -426,7 +426,7 @@ class GradientTape:
 
     def _listening(self, frame):
         """The tapes (and other listeners, as this tape) that hear ops now and share this record."""
-        if frame.record is not self._record or frame.base > frame.record.base:
+        if frame.record is not self._record or frame.base > frame.record.base:  # type: ignore[union-attr]  # it has one
             return ()
         if self._frame is not None and not self.persistent:
             return tuple([t for t in frame.tapes if t is not self]) or ((self,) if frame.listeners else ())

@@ -120,7 +120,7 @@ def asarray(x, dtype=None) -> Tensor:
     """
     if isinstance(x, Operand):
         if dtype is None or x.dtype == dtype:
-            return x if isinstance(x, Tensor) else x + 0  # type: ignore[operator,return-value]
-        return x.astype(dtype)  # type: ignore[attr-defined]
+            return x if isinstance(x, Tensor) else x + 0
+        return x.astype(dtype)
     array = as_array(x, dtype)
     return Tensor(copy(array) if is_array(x) and array is x else array)

@@ -268,4 +268,4 @@ def _unpickle(name, array, trainable):
 
 def read(variable: Variable) -> Tensor:
     """The present value as a Tensor that later assignments do not change."""
-    return variable + 0  # type: ignore[operator,return-value]
+    return variable + 0

@@ -1,0 +1,84 @@
+"""The documents: the table of ops is up to date, examples run, links lead somewhere, no path of a machine got in."""
+
+import importlib.util
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+EXAMPLES = sorted((ROOT / "docs" / "examples").glob("*.py"))
+PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md"), *(ROOT / "bench").glob("*.md")])
+OURS = {"autograd_vs", "bench", "docs", "optim", "tests", "tutorials", ".ci"}  # else only files at the root
+# Assembled, so that this file does not have them itself.
+MACHINE_PATHS = re.compile("|".join(rf"(?<![\w.*/]){re.escape('/' + name + '/')}" for name in ("work", "root", "home")))
+
+
+def files():
+    """The text files of the project: those that git knows, or (in an unpacked archive) all but the caches."""
+    try:
+        listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+        found = [ROOT / name for name in listed.split("\0") if name]
+    except (OSError, subprocess.CalledProcessError):
+        found = [p for folder in OURS for p in (ROOT / folder).rglob("*")] + list(ROOT.glob("*"))
+        found = [p for p in found if not {"__pycache__", "results"} & set(p.parts)]
+    binary = {".png", ".gz", ".npz", ".pyc"}
+    return [p for p in found if p.is_file() and p.suffix not in binary]
+
+
+def test_no_file_has_a_path_of_somebodys_machine():
+    wrong = []
+    for path in files():
+        for number, line in enumerate(path.read_text(encoding="utf-8", errors="replace").splitlines(), start=1):
+            if MACHINE_PATHS.search(line):
+                wrong.append(f"{path.relative_to(ROOT)}:{number}: {line.strip()[:100]}")
+    assert not wrong, "\n".join(wrong)
+
+
+def test_machine_paths_are_noticed():
+    for name in ("work", "root", "home"):
+        assert MACHINE_PATHS.search(f"see /{name}/somebody/file.py") and MACHINE_PATHS.search(f'"/{name}/"')
+    assert not MACHINE_PATHS.search("docs/work/file") and not MACHINE_PATHS.search("../root/file")
+
+
+def test_the_table_of_ops_is_up_to_date():
+    spec = importlib.util.spec_from_file_location("make_ops_table", ROOT / "docs" / "make_ops_table.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    assert module.PAGE.read_text(encoding="utf-8") == module.page(), "run `python docs/make_ops_table.py`"
+
+
+@pytest.mark.parametrize("path", EXAMPLES, ids=lambda p: p.stem)
+def test_example_runs(path, tmp_path):
+    result = subprocess.run(
+        [sys.executable, "-W", "error", str(path)], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert result.returncode == 0, result.stderr
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda p: str(p.relative_to(ROOT)))
+def test_links_and_named_files_are_there(page):
+    text = re.sub(r"^```.*?^```", "", page.read_text(encoding="utf-8"), flags=re.DOTALL | re.MULTILINE)
+    for target in re.findall(r"\]\(([^)#]+)", text):
+        if "://" not in target:
+            assert (page.parent / target).exists(), f"link to {target}"
+    for name in re.findall(r"`([\w./-]+)`", text):
+        first = name.split("/")[0]
+        if "/" in name and first in OURS and name.endswith((".py", ".md", ".json", "/")):
+            assert (ROOT / name).exists(), f"{name} is named, and is not there"
+
+
+def test_every_file_of_the_package_is_in_the_map():
+    text = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+    blocks = "\n".join(re.findall(r"^```\n(.*?)^```", text, re.DOTALL | re.MULTILINE))
+    names = set(re.findall(r"[\w-]+\.py", blocks))
+    missing = {
+        os.path.relpath(p, ROOT)
+        for folder in ("autograd_vs", "optim")
+        for p in (ROOT / folder).rglob("*.py")
+        if p.name not in names and p.name != "__init__.py"
+    }
+    assert not missing, f"not in the file map of docs/architecture.md: {sorted(missing)}"
