@@ -1,6 +1,6 @@
 """Functions of neural networks, by their usual names. Floor 3.
 
-The functions themselves are in `autograd_vs.ops`; layers with variables of their own are in `autograd_vs.layers`.
+The functions themselves are in `autograd_vs.ops`. They have no variables of their own: those come from `get_variable`.
 """
 
 from .ops.nn import (
