@@ -3,6 +3,8 @@
 The public face: imports and ``__all__``, no logic.
 """
 
+from typing import TYPE_CHECKING
+
 from ._version import __version__
 
 # ruff: noqa: I001  (one block per floor, in their order)
@@ -69,7 +71,8 @@ from .history import History
 from .progress import progress
 
 # Last: `from . import x` above would ask it for names, and it looks for near ones.
-from ._migration import module_getattr as __getattr__  # noqa: F401
+if not TYPE_CHECKING:  # type checkers shall say which names there are not
+    from ._migration import module_getattr as __getattr__  # noqa: F401
 
 __all__ = [  # noqa: RUF022
     "AUTO_REUSE", "ForwardAccumulator", "GradientTape", "History", "IndexedSlices", "LoadReport",

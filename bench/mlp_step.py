@@ -253,7 +253,7 @@ def main():
     parser.add_argument("--torch-python", help="an interpreter with PyTorch; without it PyTorch is left out")
     parser.add_argument("--rounds", type=int, default=30, help="default 30; results need at least 20")
     parser.add_argument("--steps", type=int, default=200, help="steps per round and variant, default 200")
-    parser.add_argument("--threads", type=int, default=1, help="BLAS and OpenMP threads of every variant, default 1; 0: the default of each")
+    parser.add_argument("--threads", type=int, default=1, help="BLAS threads of all variants, default 1; 0: its own")
     parser.add_argument("--only", nargs="+", metavar="PART", help="variants whose name contains one of these")
     parser.add_argument("--no-write", action="store_true", help="leave bench/results alone")
     parser.add_argument("--work", choices=VARIANTS, help=argparse.SUPPRESS)

@@ -30,7 +30,7 @@ class ScopeWarning(UserWarning):
 
 def user_line() -> str:
     """``"file:line"`` of the innermost caller outside of this package."""
-    frame: "FrameType | None" = sys._getframe(1)
+    frame: FrameType | None = sys._getframe(1)
     while frame is not None and frame.f_code.co_filename.startswith(_PACKAGE):
         frame = frame.f_back
     return "<unknown>" if frame is None else f"{frame.f_code.co_filename}:{frame.f_lineno}"

@@ -40,7 +40,7 @@ def primitive(function=None, summary="", **declaration):
 
 def composed(
     function: Any = None, *, methods: str = "", operators: str = "", samples: Any = None
-) -> "Callable[[Callable[P, R]], Callable[P, R]]":
+) -> "Callable[[Callable[P, R]], Function[P, R]]":
     """Declare what is made of other ops: a decorator that registers its function for NumPy's `function`.
 
     `methods`, `operators` and `samples` are as in `op`; the tests find the function in ``registry.composed``.

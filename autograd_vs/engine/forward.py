@@ -93,7 +93,7 @@ class ForwardAccumulator:
         frames.push(self._frame)
         return self
 
-    def __exit__(self, kind, value, trace) -> None:
+    def __exit__(self, kind: Any, value: Any, trace: Any) -> None:
         frame, self._frame = self._frame, None
         try:
             frames.pop(frame, quiet=kind is not None)

@@ -109,7 +109,7 @@ class GradientTape:
         self._windows.append([len(record.entries), None, new_position(), None])
         return self
 
-    def __exit__(self, kind, value, trace) -> None:
+    def __exit__(self, kind: Any, value: Any, trace: Any) -> None:
         self._close()
         frame, self._frame = self._frame, None
         try:
@@ -229,7 +229,9 @@ class GradientTape:
         return tuple(seen.values())
 
     # ---------------------------------------------------------------- gradients
-    def gradient(self, target, sources, output_gradients=None, unconnected_gradients: str = "none"):
+    def gradient(
+        self, target: Any, sources: Any, output_gradients: Any = None, unconnected_gradients: str = "none"
+    ) -> Any:
         """The gradient of the sum of the elements of `target` with respect to `sources`.
 
         Parameters
@@ -275,7 +277,9 @@ class GradientTape:
             results = [zeros(x) if g is None else g for g, x in zip(results, leaves, strict=True)]
         return results[0] if sources is leaves[0] else pack(sources, results)
 
-    def jacobian(self, target, sources, unconnected_gradients: str = "none", chunk_size: int | None = None):
+    def jacobian(
+        self, target: Any, sources: Any, unconnected_gradients: str = "none", chunk_size: int | None = None
+    ) -> Any:
         """The Jacobian of `target` with respect to each source: shape ``target.shape + source.shape``.
 
         Parameters
@@ -311,7 +315,9 @@ class GradientTape:
         y = target
         return self._rows(y, sources, unconnected_gradients, y.size, (), chunk_size, sys._getframe(1))
 
-    def batch_jacobian(self, target, source, unconnected_gradients: str = "none", chunk_size: int | None = None):
+    def batch_jacobian(
+        self, target: Any, source: Any, unconnected_gradients: str = "none", chunk_size: int | None = None
+    ) -> Any:
         """The Jacobians of each row of `target` with respect to the same row of `source`.
 
         Parameters
@@ -368,7 +374,8 @@ class GradientTape:
                         for j in range(len(one_hot)):
                             one_hot[j, ..., start + j] = 1
                     seeds = [(y, one_hot[row - start].reshape(y.shape))]
-                    for column, g, x in zip(columns, self._walk(seeds, leaves, places, positions, False), leaves, strict=True):
+                    found = self._walk(seeds, leaves, places, positions, False)
+                    for column, g, x in zip(columns, found, leaves, strict=True):
                         column.append(to_dense(zeros(x) if g is None and unconnected == "zero" else g))
         finally:
             if not self.persistent:
@@ -460,7 +467,7 @@ class GradientTape:
         return any(w[2] <= p and (w[3] is None or p < w[3]) for w in self._windows)
 
     def _sources(self, sources):
-        """The sources as a list, for each the position (or a list of them) under which the tape follows it, and all these."""
+        """The sources as a list, for each the position (or positions) at which the tape follows it, and all these."""
         leaves = flatten(sources)
         auto = self.watches_variables
         places: list = []
@@ -519,7 +526,7 @@ class GradientTape:
         self._record.release()
 
     # ---------------------------------------------------------------- in words
-    def explain(self, target, source) -> str:
+    def explain(self, target: Any, source: Any) -> str:
         """Say in words how `target` depends on `source` in what this tape recorded, or where the path broke.
 
         Parameters

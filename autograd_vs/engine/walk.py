@@ -138,7 +138,7 @@ def is_followed(x) -> bool:
 
 def finish(leaves, places, grads) -> list:
     """The gradients of the sources, from those at their positions, as the user gets them; None where none arrived."""
-    results = []
+    results: list = []
     for x, p in zip(leaves, places, strict=True):
         if p.__class__ is int:
             g = grads.get(p)

@@ -3,6 +3,8 @@
 Constants have integer, bool or step output: they take Tensors and return Tensors. Queries return what NumPy returns.
 """
 
+from collections.abc import Callable
+
 import numpy as np
 
 from ..base.nest import map_nest
@@ -142,10 +144,10 @@ lexsort = constant(np.lexsort)
 searchsorted = constant(np.searchsorted, methods="searchsorted")
 digitize = constant(np.digitize)
 bincount = constant(np.bincount)
-nonzero = constant(np.nonzero, methods="nonzero")
+nonzero: Callable[..., tuple[Tensor, ...]] = constant(np.nonzero, methods="nonzero")  # type: ignore[assignment]
 flatnonzero = constant(np.flatnonzero)
 argwhere = constant(np.argwhere)
-unravel_index = constant(np.unravel_index)
+unravel_index: Callable[..., tuple[Tensor, ...]] = constant(np.unravel_index)  # type: ignore[assignment]
 gcd = constant(np.gcd)
 lcm = constant(np.lcm)
 

@@ -20,7 +20,7 @@ import numpy as np
 from ..base.backend import namespace
 from ..engine.declare import composed, primitive
 from ..engine.samples import Sample, arrays
-from ..engine.tensor import as_tensor
+from ..engine.tensor import Tensor, as_tensor
 from .linalg import diagonal
 from .shape import cast, reshape, transpose
 
@@ -201,7 +201,7 @@ def _einsum_samples():
 
 
 @composed(np.einsum, samples=_einsum_samples)
-def einsum(*operands, out=None, optimize=True):
+def einsum(*operands, out=None, optimize=True) -> Tensor:
     """Einstein's summation convention: products of arrays, summed over the labels that the output lacks.
 
     Parameters
@@ -251,7 +251,7 @@ def einsum(*operands, out=None, optimize=True):
         if len(term) != len(result):  # a label that only operands of size 1 had
             raise ValueError(f"einsum: {spec!r} has an output label that no operand fills")
         x = transpose(x, tuple(term.index(c) for c in result))
-    return x
+    return x  # type: ignore[return-value]  # of a Variable alone: itself
 
 
 def _product(chosen, sizes, others):

@@ -14,6 +14,7 @@ from ..engine.declare import composed, primitive
 from ..engine.op import op
 from ..engine.protocol import Operand, install
 from ..engine.samples import Sample, arrays, away, elementwise, pairs, values, zeros
+from ..engine.tensor import Tensor
 
 __all__ = [
     "abs",
@@ -165,7 +166,7 @@ copysign = op(
 
 
 @composed(np.divmod, operators="__divmod__")
-def divmod(a, b):
+def divmod(a, b) -> tuple[Tensor, Tensor]:
     """Quotient, rounded down, and remainder.
 
     Parameters
@@ -495,7 +496,7 @@ def _select(condition, a, b):
 
 
 @composed(np.where, samples=_where_samples)
-def where(condition, x=None, y=None):
+def where(condition, x=None, y=None) -> Tensor:
     """Choose from `x` where `condition` holds, and from `y` elsewhere.
 
     Parameters
@@ -527,7 +528,7 @@ def where(condition, x=None, y=None):
             raise TypeError("where takes both x and y, or neither")
         from .constants import nonzero
 
-        return nonzero(condition)
+        return nonzero(condition)  # type: ignore[return-value]  # NumPy's second function of that name
     if condition.dtype.kind != "b" if hasattr(condition, "dtype") else condition.__class__ is not bool:
         condition = condition != 0 if isinstance(condition, Operand) else as_array(condition).astype(bool)
     return _select(condition, x, y)
@@ -561,7 +562,7 @@ def _clip(x, low, high):
 
 
 @composed(np.clip, methods="clip", samples=_clip_samples)
-def clip(a, a_min=None, a_max=None, out=None, *, min=None, max=None):
+def clip(a, a_min=None, a_max=None, out=None, *, min=None, max=None) -> Tensor:
     """Hold values between two bounds.
 
     Parameters
@@ -599,7 +600,7 @@ def clip(a, a_min=None, a_max=None, out=None, *, min=None, max=None):
 
 
 @composed(np.nan_to_num)
-def nan_to_num(x, copy=True, nan=0.0, posinf=None, neginf=None):
+def nan_to_num(x, copy=True, nan=0.0, posinf=None, neginf=None) -> Tensor:
     """Replace NaN by a number, and infinities by large finite ones; the gradient there is 0.
 
     Parameters
@@ -723,7 +724,7 @@ def angle(z, deg=False):
 
 
 @composed(np.modf)
-def modf(x):
+def modf(x) -> tuple[Tensor, Tensor]:
     """The fractional and the integral part (a constant).
 
     Parameters

@@ -236,7 +236,7 @@ def _take(a, indices, axis, mode="raise"):
         Sample(arrays((2, 3)), values([5, -9]), 0, mode="wrap"),
     ],
 )
-def take(a, indices, axis=None, out=None, mode="raise"):
+def take(a, indices, axis=None, out=None, mode="raise") -> Tensor:
     """The sub-arrays of `a` at `indices` along an axis: ``a[..., indices, ...]``.
 
     Parameters
@@ -316,7 +316,7 @@ def take_along(arr, indices, axis):
 
 
 @composed(np.take_along_axis, samples=lambda: [Sample(arrays((2, 3)), values([5, 0, 0]), None)])
-def take_along_axis(arr, indices, axis=-1):
+def take_along_axis(arr, indices, axis=-1) -> Tensor:
     """Elements along an axis, by an index for each place, as `argsort` and `argmax` (with keepdims) give them.
 
     Parameters

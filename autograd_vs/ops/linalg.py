@@ -11,7 +11,7 @@ from ..base.backend import namespace
 from ..engine.declare import composed, primitive
 from ..engine.op import fit
 from ..engine.samples import Sample, arrays
-from ..engine.tensor import as_tensor
+from ..engine.tensor import Tensor, as_tensor
 from .shape import axes_of, axis_of, cast, ravel, reshape
 
 __all__ = [
@@ -248,7 +248,7 @@ def tensordot(a, b, axes=2):
         for p in (((3,), (3,)), ((2, 3), (4, 3)), ((2, 2, 3), (3,)), ((), (3,)), ((2, 3), (2, 2, 3)))
     ],
 )
-def inner(a, b):
+def inner(a, b) -> Tensor:
     """The sum of products over the last dimensions of both arrays, without conjugation.
 
     Parameters
@@ -273,7 +273,7 @@ def inner(a, b):
 @composed(
     np.outer, samples=lambda: [Sample(*arrays((2,), (3,))), Sample(*arrays((2, 2), (3,))), Sample(*arrays((), (3,)))]
 )
-def outer(a, b, out=None):
+def outer(a, b, out=None) -> Tensor:
     """The products of all pairs of elements.
 
     Parameters
@@ -305,7 +305,7 @@ def outer(a, b, out=None):
         Sample(*arrays((), ())),
     ],
 )
-def vdot(a, b):
+def vdot(a, b) -> Tensor:
     """The sum of ``conj(a) * b`` over all elements.
 
     Parameters
@@ -326,7 +326,7 @@ def vdot(a, b):
 
 
 @composed(np.vecdot, samples=lambda: [Sample(*arrays((2, 3), (3,))), Sample(*arrays((2, 3), (2, 3), dtype=complex))])
-def vecdot(x1, x2, /, *, axis=-1):
+def vecdot(x1, x2, /, *, axis=-1) -> Tensor:
     """The sum of ``conj(x1) * x2`` along one axis; the others broadcast.
 
     Parameters
@@ -356,7 +356,7 @@ def vecdot(x1, x2, /, *, axis=-1):
         Sample(*arrays((), (2,))),
     ],
 )
-def kron(a, b):
+def kron(a, b) -> Tensor:
     """The Kronecker product: `b` in every place of `a`, times the element there.
 
     Parameters
@@ -450,7 +450,7 @@ def diagonal(a, offset=0, axis1=0, axis2=1):
     methods="trace",
     samples=lambda: [Sample(arrays((3, 3))), Sample(arrays((2, 3)), -1), Sample(arrays((2, 2, 3)), 0, 1, 2)],
 )
-def trace(a, offset=0, axis1=0, axis2=1, dtype=None, out=None):
+def trace(a, offset=0, axis1=0, axis2=1, dtype=None, out=None) -> Tensor:
     """The sum of a diagonal.
 
     Parameters
@@ -482,7 +482,7 @@ def trace(a, offset=0, axis1=0, axis2=1, dtype=None, out=None):
     np.diag,
     samples=lambda: [Sample(arrays((3,))), Sample(arrays((2,)), -1), Sample(arrays((3, 4))), Sample(arrays((3, 2)), 1)],
 )
-def diag(v, k=0):
+def diag(v, k=0) -> Tensor:
     """The diagonal of a matrix, or the matrix with a diagonal.
 
     Parameters
@@ -515,7 +515,7 @@ def diag(v, k=0):
 
 
 @composed(np.diagflat, samples=lambda: [Sample(arrays((2, 2))), Sample(arrays((2,)), 1)])
-def diagflat(v, k=0):
+def diagflat(v, k=0) -> Tensor:
     """The matrix with all elements of `v` on a diagonal.
 
     Parameters

@@ -445,7 +445,7 @@ def _gelu_tanh(x):
 
 
 @composed(samples=lambda: [Sample(arrays((2, 3))), Sample(arrays((2, 3)), "tanh"), Sample(arrays((2, 3)), True)])
-def gelu(x, approximate=False):
+def gelu(x, approximate=False) -> Tensor:
     """The Gaussian error linear unit, ``x * P(X <= x)`` for a standard normal `X`.
 
     Parameters
@@ -625,7 +625,7 @@ def _cross_entropy(logits, labels, axis=-1):
 
 
 @composed(samples=lambda: [*_cross_entropy_samples(), Sample(arrays((2, 3)), integers((2, 3), 0, 2))])
-def softmax_cross_entropy(logits, labels, axis=-1):
+def softmax_cross_entropy(logits, labels, axis=-1) -> Tensor:
     """The cross-entropy of labels and ``softmax(logits)``: the loss of each row, in one op.
 
     Parameters
@@ -721,7 +721,7 @@ def _mse(prediction, target):
 
 
 @composed(samples=lambda: [*_mse_samples(), Sample(arrays((2, 3)), 0.5)])
-def mse(prediction, target):
+def mse(prediction, target) -> Tensor:
     """The mean squared error, ``mean((prediction - target)**2)``.
 
     Parameters
@@ -791,7 +791,7 @@ def l2_loss(x):
 
 
 @composed()
-def dropout(x, rate, *, training, stream=""):
+def dropout(x, rate, *, training, stream="") -> Tensor:
     """Zeros in the place of random elements while training; the others are scaled up, so that the mean stays.
 
     Parameters
@@ -837,7 +837,7 @@ def dropout(x, rate, *, training, stream=""):
 
 
 @composed(samples=lambda: [Sample(arrays((4, 3)), integers((2, 3), 0, 4)), Sample(arrays((4,)), integers((), 2, 3))])
-def embedding_lookup(table, ids):
+def embedding_lookup(table, ids) -> Tensor:
     """Rows of a table.
 
     Parameters
@@ -938,7 +938,7 @@ def _layer_norm(x, gamma, beta, axis=-1, eps=1e-5):
 
 
 @composed(samples=_layer_norm_samples)
-def layer_norm(x, gamma, beta, axis=-1, eps=1e-5):
+def layer_norm(x, gamma, beta, axis=-1, eps=1e-5) -> Tensor:
     """Each sample brought to mean 0 and variance 1 over some axes, then scaled and shifted.
 
     ``gamma * (x - mean) / sqrt(variance + eps) + beta``, with the mean and the (biased) variance over `axis`.

@@ -14,7 +14,7 @@ from ..engine.cotangent import bare
 from ..engine.declare import composed, primitive, reduces
 from ..engine.protocol import Operand
 from ..engine.samples import Sample, arrays, values, zeros
-from ..engine.tensor import as_tensor
+from ..engine.tensor import Tensor, as_tensor
 from .elementwise import where
 from .shape import axes_of, axis_of, broadcast_to, cast, concatenate
 
@@ -239,7 +239,7 @@ def std(a, axis=None, dtype=None, out=None, ddof=0, keepdims=False):
 
 
 @composed(np.average, samples=lambda: [Sample(arrays((2, 3))), Sample(arrays((2, 3)), 1, values([1.0, 2.0, 3.0]))])
-def average(a, axis=None, weights=None, returned=False, *, keepdims=False):
+def average(a, axis=None, weights=None, returned=False, *, keepdims=False) -> Any:
     """The weighted mean.
 
     Parameters
@@ -421,7 +421,7 @@ reduces(np.minimum, min)
 
 
 @composed(np.ptp, samples=reduced(apart=1.0, empty=False))
-def ptp(a, axis=None, out=None, keepdims=False):
+def ptp(a, axis=None, out=None, keepdims=False) -> Tensor:
     """The largest element minus the smallest, of all or along axes.
 
     Parameters
@@ -623,7 +623,7 @@ def _beside(x, a):
         Sample(arrays((2, 3)), prepend=0.0, append=1.5),
     ],
 )
-def diff(a, n=1, axis=-1, prepend=None, append=None):
+def diff(a, n=1, axis=-1, prepend=None, append=None) -> Tensor:
     """Differences of neighbours along an axis.
 
     Parameters

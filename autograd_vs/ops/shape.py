@@ -108,7 +108,7 @@ install("reshape", _reshape_method)
     methods="ravel flatten",
     samples=lambda: [Sample(arrays((2, 3))), Sample(arrays(())), Sample(arrays((2, 3)), "F")],
 )
-def ravel(a, order="C"):
+def ravel(a, order="C") -> Tensor:
     """All elements in one dimension.
 
     Parameters
@@ -132,7 +132,7 @@ def ravel(a, order="C"):
     np.squeeze, methods="squeeze",
     samples=lambda: [*(Sample(arrays((1, 3, 1)), axis) for axis in (None, 0, (0, -1))), Sample(arrays(()))],
 )  # fmt: skip
-def squeeze(a, axis=None):
+def squeeze(a, axis=None) -> Tensor:
     """Without the dimensions of size 1 (all of them, or those of `axis`).
 
     Parameters
@@ -171,7 +171,7 @@ def shape_of(a) -> tuple[int, ...]:
 @composed(
     np.expand_dims, samples=lambda: [Sample(arrays((2, 3)), 1), Sample(arrays((2,)), (0, -1)), Sample(arrays(()), 0)]
 )
-def expand_dims(a, axis):
+def expand_dims(a, axis) -> Tensor:
     """With new dimensions of size 1, at the places `axis` of the result.
 
     Parameters
@@ -205,7 +205,7 @@ def _grown(arys, grow):
 
 
 @composed(np.atleast_1d, samples=_few_dimensions)
-def atleast_1d(*arys):
+def atleast_1d(*arys) -> Any:
     """Arrays with at least one dimension.
 
     Parameters
@@ -225,7 +225,7 @@ def atleast_1d(*arys):
 
 
 @composed(np.atleast_2d, samples=_few_dimensions)
-def atleast_2d(*arys):
+def atleast_2d(*arys) -> Any:
     """Arrays with at least two dimensions; new ones stand in front.
 
     Parameters
@@ -245,7 +245,7 @@ def atleast_2d(*arys):
 
 
 @composed(np.atleast_3d, samples=_few_dimensions)
-def atleast_3d(*arys):
+def atleast_3d(*arys) -> Any:
     """Arrays with at least three dimensions; a matrix gets a last one.
 
     Parameters
@@ -322,7 +322,7 @@ install("T", property(transpose, doc="The dimensions reversed."))
 @composed(
     np.swapaxes, methods="swapaxes", samples=lambda: [Sample(arrays((2, 3, 4)), 0, -1), Sample(arrays((2, 3)), 1, 1)]
 )
-def swapaxes(a, axis1, axis2):
+def swapaxes(a, axis1, axis2) -> Tensor:
     """Two dimensions exchanged.
 
     Parameters
@@ -347,7 +347,7 @@ def swapaxes(a, axis1, axis2):
 
 
 @composed(np.matrix_transpose, samples=lambda: [Sample(arrays((2, 3))), Sample(arrays((2, 3, 4)))])
-def matrix_transpose(x):
+def matrix_transpose(x) -> Tensor:
     """The last two dimensions exchanged; also ``t.mT``.
 
     Parameters
@@ -377,7 +377,7 @@ install("mT", property(matrix_transpose, doc="The last two dimensions exchanged.
         Sample(arrays((2, 3)), [0], [1]),
     ],
 )
-def moveaxis(a, source, destination):
+def moveaxis(a, source, destination) -> Tensor:
     """Dimensions moved to other places; the others keep their order.
 
     Parameters
@@ -405,7 +405,7 @@ def moveaxis(a, source, destination):
 
 
 @composed(np.rollaxis, samples=lambda: [Sample(arrays((2, 3, 4)), 2), Sample(arrays((2, 3, 4)), 0, 3)])
-def rollaxis(a, axis, start=0):
+def rollaxis(a, axis, start=0) -> Tensor:
     """The dimension `axis` moved to stand before `start`; `moveaxis` says it more clearly.
 
     Parameters
@@ -468,7 +468,7 @@ def broadcast_to(array, shape):
 
 
 @composed(np.broadcast_arrays)
-def broadcast_arrays(*args):
+def broadcast_arrays(*args) -> tuple[Tensor, ...]:
     """Arrays brought to their common shape.
 
     Parameters
@@ -489,7 +489,7 @@ def broadcast_arrays(*args):
 
 
 @composed(np.meshgrid)
-def meshgrid(*xi, indexing="xy", sparse=False, copy=True):
+def meshgrid(*xi, indexing="xy", sparse=False, copy=True) -> tuple[Tensor, ...]:
     """Coordinate grids from coordinates.
 
     Parameters
@@ -627,7 +627,7 @@ def stack(arrays, axis=0):
 
 
 @composed(np.vstack, samples=lambda: [Sample(arrays((2,), (2,))), Sample(arrays((1, 3), (2, 3)))])
-def vstack(tup):
+def vstack(tup) -> Tensor:
     """Arrays joined along the first axis, 1-D ones as rows.
 
     Parameters
@@ -647,7 +647,7 @@ def vstack(tup):
 
 
 @composed(np.hstack, samples=lambda: [Sample(arrays((2,), (3,))), Sample(arrays((2, 1), (2, 3)))])
-def hstack(tup):
+def hstack(tup) -> Tensor:
     """Arrays joined along the second axis, 1-D ones along their only one.
 
     Parameters
@@ -668,7 +668,7 @@ def hstack(tup):
 
 
 @composed(np.dstack, samples=lambda: [Sample(arrays((2,), (2,))), Sample(arrays((1, 3, 1), (1, 3, 2)))])
-def dstack(tup):
+def dstack(tup) -> Tensor:
     """Arrays joined along the third axis.
 
     Parameters
@@ -688,7 +688,7 @@ def dstack(tup):
 
 
 @composed(np.column_stack, samples=lambda: [Sample(arrays((2,), (2, 2)))])
-def column_stack(tup):
+def column_stack(tup) -> Tensor:
     """1-D arrays as the columns of a matrix; 2-D ones are joined as they are.
 
     Parameters
@@ -770,7 +770,7 @@ def array_split(ary, indices_or_sections, axis=0):
 
 
 @composed(np.split)
-def split(ary, indices_or_sections, axis=0):
+def split(ary, indices_or_sections, axis=0) -> tuple[Tensor, ...]:
     """An array cut along an axis into equal parts, or at given places.
 
     Parameters
@@ -810,7 +810,7 @@ def _split_along(ary, indices_or_sections, axis, least):
 
 
 @composed(np.hsplit)
-def hsplit(ary, indices_or_sections):
+def hsplit(ary, indices_or_sections) -> tuple[Tensor, ...]:
     """`split` along the second axis, or the only one.
 
     Parameters
@@ -831,7 +831,7 @@ def hsplit(ary, indices_or_sections):
 
 
 @composed(np.vsplit)
-def vsplit(ary, indices_or_sections):
+def vsplit(ary, indices_or_sections) -> tuple[Tensor, ...]:
     """`split` along the first axis.
 
     Parameters
@@ -852,7 +852,7 @@ def vsplit(ary, indices_or_sections):
 
 
 @composed(np.dsplit)
-def dsplit(ary, indices_or_sections):
+def dsplit(ary, indices_or_sections) -> tuple[Tensor, ...]:
     """`split` along the third axis.
 
     Parameters
@@ -873,7 +873,7 @@ def dsplit(ary, indices_or_sections):
 
 
 @composed(np.unstack)
-def unstack(x, /, *, axis=0):
+def unstack(x, /, *, axis=0) -> tuple[Tensor, ...]:
     """The sub-arrays along an axis: the opposite of `stack`.
 
     Parameters
@@ -910,7 +910,7 @@ def unstack(x, /, *, axis=0):
         Sample(arrays(()), 3),
     ],
 )  # fmt: skip
-def repeat(a, repeats, axis=None):
+def repeat(a, repeats, axis=None) -> Tensor:
     """Each element (or sub-array along `axis`) several times in a row.
 
     Parameters
@@ -953,7 +953,7 @@ def repeat(a, repeats, axis=None):
         Sample(arrays((2, 1, 2)), (2, 1)),
     ],
 )
-def tile(A, reps):
+def tile(A, reps) -> Tensor:
     """The whole array several times along each axis.
 
     Parameters
@@ -1018,7 +1018,7 @@ def roll(a, shift, axis=None):
 @composed(
     np.flip, samples=lambda: [Sample(arrays((2, 3))), Sample(arrays((2, 3)), 1), Sample(arrays((2, 3, 2)), (0, -1))]
 )
-def flip(m, axis=None):
+def flip(m, axis=None) -> Tensor:
     """Elements in the reverse order along one, several or all axes.
 
     Parameters
@@ -1041,7 +1041,7 @@ def flip(m, axis=None):
 
 
 @composed(np.fliplr, samples=lambda: [Sample(arrays((2, 3)))])
-def fliplr(m):
+def fliplr(m) -> Tensor:
     """Columns in the reverse order: `flip` along axis 1.
 
     Parameters
@@ -1061,7 +1061,7 @@ def fliplr(m):
 
 
 @composed(np.flipud, samples=lambda: [Sample(arrays((2, 3)))])
-def flipud(m):
+def flipud(m) -> Tensor:
     """Rows in the reverse order: `flip` along axis 0.
 
     Parameters
@@ -1083,7 +1083,7 @@ def flipud(m):
 @composed(
     np.rot90, samples=lambda: [*(Sample(arrays((2, 3)), k) for k in range(-1, 4)), Sample(arrays((2, 3, 4)), 1, (2, 0))]
 )
-def rot90(m, k=1, axes=(0, 1)):
+def rot90(m, k=1, axes=(0, 1)) -> Tensor:
     """Turned by `k` quarters of a circle in the plane of two axes, from the first to the second.
 
     Parameters
@@ -1104,7 +1104,7 @@ def rot90(m, k=1, axes=(0, 1)):
     first, second = axes_of(tuple(axes), len(shape_of(m)))
     k %= 4
     if k == 0:
-        return as_tensor(m)
+        return as_tensor(m)  # type: ignore[return-value]  # of a Variable: itself
     if k == 2:
         return flip(m, (first, second))
     return swapaxes(flip(m, second), first, second) if k == 1 else flip(swapaxes(m, first, second), second)
@@ -1152,7 +1152,7 @@ def _pad_constant(array, widths, value):
         Sample(arrays((3,)), (0, 5), "wrap"),
     ],
 )  # fmt: skip
-def pad(array, pad_width, mode="constant", *, constant_values=0):
+def pad(array, pad_width, mode="constant", *, constant_values=0) -> Tensor:
     """An array with a border.
 
     Parameters
@@ -1283,7 +1283,7 @@ def _astype(x, dtype):
 
 
 @composed(np.astype, methods="astype")
-def astype(x, dtype, /, *, copy=True):
+def astype(x, dtype, /, *, copy=True) -> Tensor:
     """The values in another dtype. Through integers and bools no gradient passes.
 
     Parameters

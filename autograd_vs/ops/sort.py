@@ -4,6 +4,7 @@ import numpy as np
 
 from ..engine.declare import composed, primitive
 from ..engine.samples import Sample, arrays, values, zeros
+from ..engine.tensor import Tensor
 from .index import take_along
 from .shape import axis_of, ravel
 
@@ -38,7 +39,7 @@ def _sort(a, axis=-1, kind=None):
 
 
 @composed(np.sort, samples=lambda: [Sample(arrays((2, 3), apart=1.0), None), Sample(arrays((2, 3), apart=1.0), axis=0)])
-def sort(a, axis=-1, kind=None, order=None, *, stable=None):
+def sort(a, axis=-1, kind=None, order=None, *, stable=None) -> Tensor:
     """Elements in rising order.
 
     Parameters

@@ -13,6 +13,7 @@ from ..engine.record import frames
 from . import context
 from .context import ScopeDefaults, ScopeFrame, changed, current, frame_of
 from .store import VariableSpec, VariableStore
+from .variable import Variable
 
 __all__ = [
     "AUTO_REUSE", "VariableScope", "get_variable", "get_variable_scope", "name_scope", "no_regularizer",
@@ -199,7 +200,7 @@ class name_scope:
         self._open.append(frame)
         return frame.mark.prefix
 
-    def __exit__(self, kind, value, trace) -> None:
+    def __exit__(self, kind: Any, value: Any, trace: Any) -> None:
         frames.pop(self._open.pop(), quiet=kind is not None)
 
 
@@ -316,7 +317,7 @@ class variable_scope:
         scope.left_with(defaults)
         context.scopes.push(ScopeFrame(context.scopes.top(), self, scope, defaults, parent.store, {}, names, loose))
 
-    def __exit__(self, kind, value, trace) -> None:
+    def __exit__(self, kind: Any, value: Any, trace: Any) -> None:
         context.close_scope(self, quiet=kind is not None)
 
 
@@ -343,7 +344,7 @@ def get_variable(
     constraint: Callable | None = None,
     trainable: bool | None = None,
     **dead: Any,
-) -> Any:
+) -> Variable:
     """The variable `name` of the open scope: made, or the existing one, as the scope's `reuse` says.
 
     Parameters

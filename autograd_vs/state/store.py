@@ -133,7 +133,7 @@ class VariableStore:
     def __iter__(self):
         return iter(list(self._variables))
 
-    def variables(self, scope=None) -> list[Variable]:
+    def variables(self, scope: Any = None) -> list[Variable]:
         """The variables made by `get_variable`, in the order of creation.
 
         Parameters
@@ -158,11 +158,11 @@ class VariableStore:
         wanted = _matcher(scope)
         return [v for name, v in list(self._variables.items()) if wanted(name)]
 
-    def trainable_variables(self, scope=None) -> list[Variable]:
+    def trainable_variables(self, scope: Any = None) -> list[Variable]:
         """As `variables`, without those that are not trainable."""
         return [v for v in self.variables(scope) if v.trainable]
 
-    def regularization_losses(self, scope=None) -> list:
+    def regularization_losses(self, scope: Any = None) -> list[Any]:
         """The regularization terms: one per variable with a regularizer, however often it is shared.
 
         They are evaluated now, on the tape that is open now. `scope` is as in `variables`.
@@ -224,7 +224,7 @@ class VariableStore:
         context.scopes.push(context.ScopeFrame(context.scopes.top(), self, scope, defaults, self, {}, names))
         return self
 
-    def __exit__(self, kind, value, trace) -> None:
+    def __exit__(self, kind: Any, value: Any, trace: Any) -> None:
         context.close_scope(self, quiet=kind is not None)
 
     # ---------------------------------------------------------------- for get_variable
@@ -353,7 +353,7 @@ def current_store() -> VariableStore:
     return context.current().store
 
 
-def global_variables(scope=None) -> list[Variable]:
+def global_variables(scope: Any = None) -> list[Variable]:
     """The variables of the current store, in the order of creation: ``current_store().variables(scope)``.
 
     Examples
@@ -367,7 +367,7 @@ def global_variables(scope=None) -> list[Variable]:
     return current_store().variables(scope)
 
 
-def trainable_variables(scope=None) -> list[Variable]:
+def trainable_variables(scope: Any = None) -> list[Variable]:
     """The trainable variables of the current store, in the order of creation.
 
     Examples

@@ -5,6 +5,7 @@ from typing import Any
 
 from .context import current
 from .scope import AUTO_REUSE, VariableScope, variable_scope
+from .variable import Variable
 
 __all__ = ["Template", "make_template"]
 
@@ -32,12 +33,12 @@ class Template:
         return self._scope
 
     @property
-    def variables(self) -> list:
+    def variables(self) -> list[Variable]:
         """Its variables in the current store."""
         return current().store.variables(self.variable_scope.name)
 
     @property
-    def trainable_variables(self) -> list:
+    def trainable_variables(self) -> list[Variable]:
         """Those of its variables that are trainable."""
         return current().store.trainable_variables(self.variable_scope.name)
 

@@ -241,7 +241,7 @@ class Pullback:
             if part is None:
                 part = xp_zeros(shape, dtype)
             part = part if isinstance(part, Operand) else Tensor(part)
-            gs.append(part.conj() if part.dtype.kind == "c" else part)  # type: ignore[attr-defined]
+            gs.append(part.conj() if part.dtype.kind == "c" else part)
         found = self.pull(gs, arrays)
         return [None if c is None else _fitted(c, dtype) for c, (_, dtype) in zip(found, self.operands, strict=True)]
 
