@@ -1,5 +1,7 @@
 """What a walk may know of a gradient: how to add, and what stands for rows or for several outputs. Floor 1."""
 
+from typing import Any
+
 import numpy as np
 
 from ..base.backend import as_array, namespace
@@ -28,32 +30,32 @@ class IndexedSlices:
 
     __slots__ = ("dense_shape", "indices", "values")
 
-    def __init__(self, values, indices, dense_shape):
+    def __init__(self, values: Any, indices: Any, dense_shape: Any) -> None:
         self.values, self.indices, self.dense_shape = values, indices, tuple(dense_shape)
 
     @property
-    def shape(self):
+    def shape(self) -> tuple[int, ...]:
         """The shape of the dense gradient."""
         return self.dense_shape
 
     @property
-    def dtype(self):
+    def dtype(self) -> Any:
         """The dtype of the rows."""
         return self.values.dtype
 
     @property
-    def ndim(self):
+    def ndim(self) -> int:
         """The number of dimensions of the dense gradient."""
         return len(self.dense_shape)
 
     @property
-    def device(self):
+    def device(self) -> str:
         """Where the rows lie."""
         from ..base.backend import device
 
         return device(bare(self.values))
 
-    def to_dense(self):
+    def to_dense(self) -> Any:
         """The dense gradient: a Tensor if the rows are one, else an array."""
         from .registry import ops
 

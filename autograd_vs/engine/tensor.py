@@ -1,5 +1,7 @@
 """Tensor: one array and the position by which records know it. Floor 1."""
 
+from typing import Any
+
 import numpy as np
 
 from ..base.backend import as_array, copy, is_array, to_numpy
@@ -50,7 +52,7 @@ class Tensor(Operand):
 
     __slots__ = ("mark", "source")
 
-    def __init__(self, a):
+    def __init__(self, a: Any) -> None:
         if isinstance(a, Operand):
             a = a.numpy() if hasattr(a, "assign") else a.array
         self.array = as_array(a)
@@ -96,7 +98,7 @@ def as_tensor(x) -> Operand:
     return asarray(x)
 
 
-def asarray(x, dtype=None) -> Tensor:
+def asarray(x: Any, dtype: Any = None) -> Tensor:
     """A Tensor with its own copy of `x`: later writes to `x` do not reach it.
 
     Parameters

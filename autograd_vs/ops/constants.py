@@ -4,6 +4,7 @@ Constants have integer, bool or step output: they take Tensors and return Tensor
 """
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
@@ -171,7 +172,7 @@ registry.queries.update([
 # ---------------------------------------------------------------- on purpose
 
 
-def stop_gradient(x):
+def stop_gradient(x: Any) -> Any:
     """The same value, through which no gradient passes.
 
     Parameters

@@ -165,7 +165,7 @@ copysign = op(
 )  # fmt: skip
 
 
-@composed(np.divmod, operators="__divmod__")
+@composed(np.divmod, operators="__divmod__", samples=lambda: [Sample(arrays((3, 2), low=0.2, high=0.9), 1.1)])
 def divmod(a, b) -> tuple[Tensor, Tensor]:
     """Quotient, rounded down, and remainder.
 
@@ -599,7 +599,7 @@ def clip(a, a_min=None, a_max=None, out=None, *, min=None, max=None) -> Tensor:
     return _clip(a, low, high)
 
 
-@composed(np.nan_to_num)
+@composed(np.nan_to_num, samples=lambda: [Sample(arrays((3, 2))), Sample(arrays(())), Sample(arrays((4, 6))[::2, ::-2])])
 def nan_to_num(x, copy=True, nan=0.0, posinf=None, neginf=None) -> Tensor:
     """Replace NaN by a number, and infinities by large finite ones; the gradient there is 0.
 
@@ -723,7 +723,7 @@ def angle(z, deg=False):
     return namespace(z).angle(z, deg)
 
 
-@composed(np.modf)
+@composed(np.modf, samples=lambda: [Sample(arrays((3, 2), low=1.1, high=1.9))])
 def modf(x) -> tuple[Tensor, Tensor]:
     """The fractional and the integral part (a constant).
 

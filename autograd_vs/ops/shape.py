@@ -467,7 +467,7 @@ def broadcast_to(array, shape):
     return y
 
 
-@composed(np.broadcast_arrays)
+@composed(np.broadcast_arrays, samples=lambda: [Sample(*arrays((3, 1), (2,)))])
 def broadcast_arrays(*args) -> tuple[Tensor, ...]:
     """Arrays brought to their common shape.
 
@@ -488,7 +488,7 @@ def broadcast_arrays(*args) -> tuple[Tensor, ...]:
     return tuple(broadcast_to(a, shape) for a in args)
 
 
-@composed(np.meshgrid)
+@composed(np.meshgrid, samples=lambda: [Sample(*arrays((3,), (2,))), Sample(*arrays((3,), (2,)), indexing="ij")])
 def meshgrid(*xi, indexing="xy", sparse=False, copy=True) -> tuple[Tensor, ...]:
     """Coordinate grids from coordinates.
 
@@ -769,7 +769,7 @@ def array_split(ary, indices_or_sections, axis=0):
     return namespace(ary).array_split(ary, indices_or_sections, axis)
 
 
-@composed(np.split)
+@composed(np.split, samples=lambda: [Sample(arrays((4, 6)), 2), Sample(arrays((4, 6)), (1, 4), axis=1)])
 def split(ary, indices_or_sections, axis=0) -> tuple[Tensor, ...]:
     """An array cut along an axis into equal parts, or at given places.
 
@@ -809,7 +809,7 @@ def _split_along(ary, indices_or_sections, axis, least):
     return split(ary, indices_or_sections, axis if ndim > axis else 0)
 
 
-@composed(np.hsplit)
+@composed(np.hsplit, samples=lambda: [Sample(arrays((4, 6, 2)), 2)])
 def hsplit(ary, indices_or_sections) -> tuple[Tensor, ...]:
     """`split` along the second axis, or the only one.
 
@@ -830,7 +830,7 @@ def hsplit(ary, indices_or_sections) -> tuple[Tensor, ...]:
     return _split_along(ary, indices_or_sections, 1, 1)
 
 
-@composed(np.vsplit)
+@composed(np.vsplit, samples=lambda: [Sample(arrays((4, 6, 2)), 2)])
 def vsplit(ary, indices_or_sections) -> tuple[Tensor, ...]:
     """`split` along the first axis.
 
@@ -851,7 +851,7 @@ def vsplit(ary, indices_or_sections) -> tuple[Tensor, ...]:
     return _split_along(ary, indices_or_sections, 0, 2)
 
 
-@composed(np.dsplit)
+@composed(np.dsplit, samples=lambda: [Sample(arrays((4, 6, 2)), 2)])
 def dsplit(ary, indices_or_sections) -> tuple[Tensor, ...]:
     """`split` along the third axis.
 
@@ -872,7 +872,7 @@ def dsplit(ary, indices_or_sections) -> tuple[Tensor, ...]:
     return _split_along(ary, indices_or_sections, 2, 3)
 
 
-@composed(np.unstack)
+@composed(np.unstack, samples=lambda: [Sample(arrays((3, 2))), Sample(arrays((3, 2)), axis=1)])
 def unstack(x, /, *, axis=0) -> tuple[Tensor, ...]:
     """The sub-arrays along an axis: the opposite of `stack`.
 
@@ -1282,7 +1282,7 @@ def _astype(x, dtype):
     return x.astype(dtype)
 
 
-@composed(np.astype, methods="astype")
+@composed(np.astype, methods="astype", samples=lambda: [Sample(arrays((3, 2)), np.float64)])
 def astype(x, dtype, /, *, copy=True) -> Tensor:
     """The values in another dtype. Through integers and bools no gradient passes.
 
