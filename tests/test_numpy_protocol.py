@@ -256,3 +256,19 @@ def test_looking_for_a_variable_in_a_list():
         b in [a, b]  # noqa: B015
     assert av.index_of(b, [a, b]) == 1
     assert av.index_of(b, [a]) is None
+
+
+def test_arrays_by_name():
+    v = av.Variable(np.arange(6.0).reshape(2, 3))
+    with av.GradientTape(persistent=True) as tape:
+        y = av.sum(a=v, axis=0)
+        z = av.nn.linear(np.ones((1, 2)), bias=np.zeros(3), kernel=v)
+        w = av.matmul(a=np.ones((1, 2)), b=v)
+        c = av.concatenate(arrays=[v, v]) if "arrays" in av.concatenate.op.names else av.concatenate([v, v])
+    for t in (y, z, w):
+        assert tape.gradient(t, v).numpy().tolist() == [[1.0] * 3] * 2
+    assert tape.gradient(c, v).numpy().tolist() == [[2.0] * 3] * 2
+    with pytest.raises(TypeError, match=r"sum\(\) is missing 'a'"):
+        av.sum(axis=0)
+    with pytest.raises(TypeError, match=r"linear\(\) is missing 'bias'"):
+        av.nn.linear(np.ones((1, 2)), v)

@@ -152,10 +152,12 @@ def _one(op):
     """The call of an op of one array, and attributes."""
     forward, view, rule = op.forward, op.view, None
 
-    def call(x, *attributes, **options):
+    def call(x=ABSENT, *attributes, **options):
         try:
             a, k = x.array, x.position
         except AttributeError:
+            if x is ABSENT:
+                return call(*named(op, 0, options), *attributes, **options)
             a, k = unwrap(x, view), 0
         y = forward(a, *attributes, **options)
         t = new_tensor(Tensor)
@@ -196,16 +198,20 @@ def _two(op):
     forward, view = op.forward, op.view
     rules = [None] * 4  # by: a watched + 2 * b watched
 
-    def call(a, b, *attributes, **options):
+    def call(a=ABSENT, b=ABSENT, *attributes, **options):
         raw = False
         if a.__class__ in operand_types:
             xa, ka = a.array, a.position
+        elif a is ABSENT:
+            return call(*named(op, 0, options), *attributes, **options)
         else:
             xa, ka, number, raw = operand(a)
             if number:
                 xa = as_array(a)
         if b.__class__ in operand_types:
             xb, kb = b.array, b.position
+        elif b is ABSENT:
+            return call(a, *named(op, 1, options), *attributes, **options)
         else:
             xb, kb, number, raw_b = operand(b)
             raw = raw or raw_b
@@ -263,9 +269,11 @@ def _many(op):
     rules: dict[int, Rule] = {}  # by the watched arguments, as bits
 
     def call(*args, **options):
+        if sequence and not args:
+            return call(*named(op, 0, options), **options)
         operands, attributes = (tuple(args[0]), args[1:]) if sequence else (args[:arity], args[arity:])
         if not sequence and len(operands) < arity:
-            raise TypeError(f"{op.name} takes {arity} arrays ({', '.join(op.names[:arity])}), got {len(operands)}")
+            return call(*operands, *named(op, len(operands), options), *attributes, **options)
         arrays, positions, raw = [], [], False
         for x in operands:
             if x.__class__ in operand_types:
@@ -407,6 +415,18 @@ _item_rule = Rule(
 
 
 # ---------------------------------------------------------------- operands
+
+ABSENT = object()  # stands for an array argument that was not given by position
+
+
+def named(op, first, options):
+    """The array arguments from the number `first` on, which must be in `options` by their names; taken out of there."""
+    wanted = op.names[first : 1 if op.arity is None else op.arity]
+    missing = [name for name in wanted if name not in options]
+    if missing:
+        raise TypeError(f"{op.name}() is missing {', '.join(map(repr, missing))}: it takes {', '.join(op.names)}")
+    return [options.pop(name) for name in wanted]
+
 
 NUMBERS: set[Any] = {float, int, bool, complex}  # weak: they take the dtype of the other operand
 

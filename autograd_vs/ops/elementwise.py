@@ -599,7 +599,9 @@ def clip(a, a_min=None, a_max=None, out=None, *, min=None, max=None) -> Tensor:
     return _clip(a, low, high)
 
 
-@composed(np.nan_to_num, samples=lambda: [Sample(arrays((3, 2))), Sample(arrays(())), Sample(arrays((4, 6))[::2, ::-2])])
+@composed(
+    np.nan_to_num, samples=lambda: [Sample(arrays((3, 2))), Sample(arrays(())), Sample(arrays((4, 6))[::2, ::-2])]
+)
 def nan_to_num(x, copy=True, nan=0.0, posinf=None, neginf=None) -> Tensor:
     """Replace NaN by a number, and infinities by large finite ones; the gradient there is 0.
 
