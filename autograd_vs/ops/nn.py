@@ -25,6 +25,8 @@ __all__ = [
     "log_softmax", "mse", "relu", "sigmoid", "silu", "softmax", "softmax_cross_entropy", "softplus",
 ]  # fmt: skip
 
+ndarray = np.ndarray
+
 # ---------------------------------------------------------------- linear
 
 
@@ -34,7 +36,7 @@ def _linear_x(g, kernel):
 
 def _linear_kernel(g, x):
     if g.ndim == 2:
-        return dot.inner(x.T, g)
+        return x.T.dot(g) if g.__class__ is ndarray else dot.inner(x.T, g)
     return dot.inner(x.reshape((-1, x.shape[-1])).T, g.reshape((-1, g.shape[-1])))
 
 
