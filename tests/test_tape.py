@@ -2,7 +2,9 @@
 
 import asyncio
 import gc
+import sys
 import threading
+import warnings
 import weakref
 
 import numpy as np
@@ -755,3 +757,171 @@ def test_a_million_ops():
             y = y * 1.000001 + 0.0
     g = tape.gradient(y, x).numpy()
     np.testing.assert_allclose(g, 1.000001**500_000, rtol=1e-9)
+
+
+# ---------------------------------------------------------------- found by review
+
+
+def test_threads_with_variables_of_their_own_assign_before_the_gradient():
+    variables = [av.Variable(np.ones(3)) for _ in range(4)]
+    wrong = []
+
+    def work(v):
+        for i in range(1500):
+            old = v.numpy()
+            with av.GradientTape() as tape:
+                y = av.sum(v * v)
+            v.assign(np.full(3, float(i)))
+            if not np.array_equal(tape.gradient(y, v).numpy(), 2 * old):
+                wrong.append(i)
+
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-5)
+    try:
+        threads = [threading.Thread(target=work, args=(v,)) for v in variables]
+        for t in threads:
+            t.start()
+        for t in threads:
+            t.join()
+    finally:
+        sys.setswitchinterval(before)
+    assert not wrong
+
+
+def test_a_tape_that_the_garbage_collector_takes_during_an_assignment():
+    v = av.Variable(np.ones(3))
+    before = gc.get_threshold()
+    try:
+        for threshold in range(1, 120):
+            for _ in range(3):
+                with av.GradientTape() as lost:
+                    lost.me = lost
+                    av.sum(v * v)
+            del lost
+            with av.GradientTape(persistent=True) as tape:
+                y = av.sum(v * v)
+            gc.set_threshold(threshold)
+            old = v.numpy()
+            v.assign(np.full(3, float(threshold)))
+            gc.set_threshold(*before)
+            np.testing.assert_array_equal(tape.gradient(y, v).numpy(), 2 * old)
+    finally:
+        gc.set_threshold(*before)
+
+
+def test_an_accumulator_leaves_a_tensor_to_an_earlier_tape():
+    x = watched(3.0)
+    with av.GradientTape() as tape:
+        tape.watch(x)
+        y = x * x
+    with av.ForwardAccumulator(x, av.Tensor(1.0)) as acc:
+        z = x * 3.0
+    assert tape.gradient(y, x).item() == 6.0
+    assert acc.jvp(z).item() == 3.0
+
+
+def test_entering_again_after_another_tape_watched_the_same_tensor():
+    x = watched(3.0)
+    with av.GradientTape(persistent=True) as first:
+        first.watch(x)
+        y = x * x
+    with av.GradientTape() as second:
+        second.watch(x)
+    with first:
+        z = x * 5.0
+    assert first.gradient(z, x).item() == 5.0
+    assert first.gradient(y, x).item() == 6.0
+
+
+def test_forward_over_reverse_beside_an_unrelated_tape():
+    x = watched(2.0)
+    with av.ForwardAccumulator(x, av.Tensor(1.0)) as acc:
+        with av.GradientTape() as inner:
+            inner.watch(x)
+            y = x * x * x
+        with av.GradientTape():
+            g = inner.gradient(y, x)
+    assert acc.jvp(g).item() == 12.0
+
+
+def test_a_used_tape_starts_anew():
+    v = av.Variable(3.0)
+    tape = av.GradientTape()
+    for value in (3.0, 4.0):
+        v.assign(value)
+        with tape:
+            y = v * v
+        assert tape.gradient(y, v).item() == 2 * value
+    v.assign(5.0)
+    with tape:
+        y = v * v
+    v.assign(6.0)
+    assert tape.gradient(y, v).item() == 10.0
+
+
+def test_a_tape_is_not_entered_again_inside_of_another_one():
+    v = av.Variable(3.0)
+    with av.GradientTape(persistent=True) as first:
+        v * v
+    with av.GradientTape(), pytest.raises(RuntimeError, match="use a new tape here"):
+        first.__enter__()
+
+
+def test_output_gradients_are_copied():
+    v = av.Variable(np.zeros(2))
+    with av.GradientTape() as tape:
+        y = v + 0.0
+    given = np.array([1.0, 2.0])
+    g = tape.gradient(y, v, output_gradients=given)
+    given[:] = 99
+    np.testing.assert_array_equal(g.numpy(), [1.0, 2.0])
+
+
+def test_rows_in_functions_keep_the_gradient():
+    table = av.Variable(np.arange(6.0).reshape(3, 2))
+    ids = np.array([0, 2, 2])
+    with av.GradientTape() as outer:
+        with av.GradientTape() as inner:
+            y = av.sum(table[ids] * table[ids])
+        rows = inner.gradient(y, table)
+        assert isinstance(rows, av.IndexedSlices)
+        z = av.sum(av.square(rows))
+        with pytest.raises(TypeError, match="would drop the gradient"):
+            np.asarray(rows)
+    counts = np.array([1.0, 0.0, 2.0])[:, None]
+    np.testing.assert_allclose(outer.gradient(z, table).numpy(), 8 * counts**2 * table.numpy())
+    assert rows.size == 6 and len(rows) == 3
+    np.testing.assert_allclose((rows**2).sum().item(), (rows.numpy() ** 2).sum())
+    np.testing.assert_allclose(abs(rows)[2].numpy(), abs(rows.numpy())[2])
+
+
+def test_a_primal_given_twice():
+    x = watched(1.0)
+    with pytest.raises(ValueError, match="given twice"):
+        av.ForwardAccumulator([x, x], [x, x])
+
+
+def test_lists_of_tensors_in_a_scope_without_a_tape():
+    t = watched([1.0, 2.0])
+    with av.name_scope("n"):
+        assert av.mean([t, t]).item() == 1.5
+
+
+@pytest.mark.parametrize("bad", [0, -1, 1.5])
+def test_chunk_size(bad):
+    x = watched([1.0])
+    with av.GradientTape() as tape:
+        tape.watch(x)
+        y = x * x
+    with pytest.raises(ValueError, match="chunk_size"):
+        tape.jacobian(y, x, chunk_size=bad)
+
+
+def test_the_precision_warning_names_the_line_of_the_user(recwarn):
+    v = av.Variable([1.0, 2.0])
+    with warnings.catch_warnings(record=True) as caught, av.GradientTape():
+        warnings.simplefilter("always")
+        v * np.ones(2)
+        v @ np.ones(2)
+        np.multiply(v, np.ones(2))
+    assert [w.filename for w in caught] == [__file__] * 3

@@ -9,9 +9,9 @@ import sys
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from types import FrameType
+    pass
 
-__all__ = ["PartialGradientWarning", "PrecisionWarning", "ScopeWarning", "close_names", "user_line"]
+__all__ = ["PartialGradientWarning", "PrecisionWarning", "ScopeWarning", "close_names", "user_frame", "user_line"]
 
 _PACKAGE = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
 
@@ -28,12 +28,18 @@ class ScopeWarning(UserWarning):
     """A scope is used in a way that will surprise later (a default name at the root, say)."""
 
 
+def user_frame():
+    """The innermost frame outside of this package."""
+    frame = sys._getframe(1)
+    while frame.f_back is not None and frame.f_code.co_filename.startswith(_PACKAGE):
+        frame = frame.f_back
+    return frame
+
+
 def user_line() -> str:
     """``"file:line"`` of the innermost caller outside of this package."""
-    frame: FrameType | None = sys._getframe(1)
-    while frame is not None and frame.f_code.co_filename.startswith(_PACKAGE):
-        frame = frame.f_back
-    return "<unknown>" if frame is None else f"{frame.f_code.co_filename}:{frame.f_lineno}"
+    frame = user_frame()
+    return f"{frame.f_code.co_filename}:{frame.f_lineno}"
 
 
 def close_names(name: str, names, most: int = 3) -> str:

@@ -11,11 +11,11 @@ import numpy as np
 
 from ..base.backend import as_array, is_writable, namespace
 from ..base.dtypes import scalar
-from ..base.errors import PrecisionWarning
+from ..base.errors import PrecisionWarning, user_frame
 from . import registry
 from .cotangent import Bundle
-from .protocol import Operand, operand_types
-from .record import VARIABLES, active, lease, new_position
+from .protocol import Operand, is_recorded, operand_types
+from .record import active, lease, new_position
 from .rule import Rule, parameters
 from .tensor import Tensor, new_tensor
 
@@ -43,6 +43,8 @@ def _unary(op):
         try:
             a, k = x.array, x.position
         except AttributeError:
+            if hasattr(x, "__tensor__"):
+                return call(x.__tensor__())
             a, k = unwrap(x, False), 0
         y = forward(a) if a.__class__ is ndarray else getattr(namespace(a), name)(a)
         t = new_tensor(Tensor)
@@ -158,6 +160,8 @@ def _one(op):
         except AttributeError:
             if x is ABSENT:
                 return call(*named(op, 0, options), *attributes, **options)
+            if hasattr(x, "__tensor__"):
+                return call(x.__tensor__(), *attributes, **options)
             a, k = unwrap(x, view), 0
         y = forward(a, *attributes, **options)
         t = new_tensor(Tensor)
@@ -279,6 +283,10 @@ def _many(op):
             if x.__class__ in operand_types:
                 arrays.append(x.array)
                 positions.append(x.position)
+            elif hasattr(x, "__tensor__"):
+                t = x.__tensor__()
+                arrays.append(t.array)
+                positions.append(t.position)
             else:
                 arrays.append(unwrap(x, False))
                 positions.append(0)
@@ -439,6 +447,9 @@ def operand(x):
         return x, 0, True, False
     if x.__class__ is ndarray:
         return x, 0, False, True
+    if hasattr(x, "__tensor__"):
+        t = x.__tensor__()
+        return t.array, t.position, False, False
     return unwrap(x, False), 0, False, True
 
 
@@ -446,10 +457,8 @@ def unwrap(x, view):
     """The array of an argument that is no Tensor; what a view op may return a view of is copied, if it is writable."""
     if isinstance(x, Operand):
         return x.array
-    if hasattr(x, "__tensor__"):
-        return x.__tensor__().array
     if isinstance(x, (list, tuple)) and any(isinstance(i, Operand) for i in x):
-        return registry.ops["stack"].public(x).array if not active() else _refuse_list(x)
+        return registry.ops["stack"].public(x).array if not any(map(is_recorded, x)) else _refuse_list(x)
     a = as_array(x)
     return a.copy() if view and a is x and is_writable(a) else a
 
@@ -487,25 +496,22 @@ _warned: set = set()
 
 def note_precision(a, b, y) -> None:
     """Warn, once per line of the user's, where a float32 Variable meets a float64 array."""
+    if y.dtype != np.float64:
+        return
     for this in (a, b):
-        if (
-            isinstance(this, Operand)
-            and this.position >= VARIABLES
-            and this.dtype == np.float32
-            and y.dtype == np.float64
-        ):
-            from ..base.errors import user_line
-
-            line = user_line()
+        if hasattr(this, "own_position") and this.dtype == np.float32:
+            frame = user_frame()
+            line = frame.f_code.co_filename, frame.f_lineno
             if line not in _warned:
                 _warned.add(line)
                 import warnings
 
-                warnings.warn(
-                    f"float32 variable {this.name!r} meets a float64 value at {line}: the result is float64, "  # type: ignore[attr-defined]
-                    "at twice the cost. Make the data float32 (x.astype(np.float32)), or the variable float64.",
+                warnings.warn_explicit(
+                    f"float32 variable {this.name!r} meets a float64 value: the result is float64, at twice the cost. "
+                    "Make the data float32 (x.astype(np.float32)), or the variable float64.",
                     PrecisionWarning,
-                    stacklevel=4,
+                    *line,
+                    registry=frame.f_globals.setdefault("__warningregistry__", {}),
                 )
             return
 

@@ -5,8 +5,14 @@ from typing import Any
 import numpy as np
 
 from ..base.backend import as_array, namespace
+from .protocol import Operand, refuse_if_recorded
 
 __all__ = ["Bundle", "IndexedSlices", "dense"]
+
+_AS_ARRAYS = {
+    "T", "all", "any", "dot", "flatten", "item", "max", "mean", "min", "nbytes", "prod", "ravel", "reshape", "size",
+    "std", "sum", "tolist", "transpose", "var",
+}  # fmt: skip
 
 
 class IndexedSlices:
@@ -116,7 +122,36 @@ class IndexedSlices:
     def __rsub__(self, other):
         return other + -self
 
+    # What an array can do, the dense gradient can: norms and statistics of a list of gradients need no special case.
+
+    def __tensor__(self):
+        from .tensor import as_tensor
+
+        return as_tensor(self.to_dense())
+
+    def __getattr__(self, name):
+        if name in _AS_ARRAYS:
+            return getattr(self.__tensor__(), name)
+        raise AttributeError(f"IndexedSlices has no attribute {name!r}; .to_dense() has all that a Tensor has")
+
+    def __len__(self) -> int:
+        return self.dense_shape[0]
+
+    def __getitem__(self, index):
+        return self.__tensor__()[index]
+
+    def __pow__(self, other):
+        return self.__tensor__() ** other
+
+    def __abs__(self):
+        return abs(self.__tensor__())
+
+    def __matmul__(self, other):
+        return self.__tensor__() @ other
+
     def __array__(self, dtype=None, copy=None):
+        if isinstance(self.values, Operand):
+            refuse_if_recorded(self.values, "converting IndexedSlices to a NumPy array")
         return self.numpy() if dtype is None else self.numpy().astype(dtype)
 
     def __array_ufunc__(self, ufunc, method, *inputs, **kwargs):

@@ -29,7 +29,7 @@ def explain(tape, target, source) -> str:
     who = f"{_short(source)} ({describe(source)})"
     breaks = [(what, line) for what, p, line in tape._record.breaks if p in reached]
     if breaks:
-        places = "; ".join(dict.fromkeys(f"{what} (at {line})" for what, line in breaks))
+        places = "; ".join(dict.fromkeys(f"{what} (at {line})" for what, line in breaks[:-4:-1]))  # the latest first
         return f"No gradient: {who} was read, but the path stops there: {places}."
     if len(reached) == len(starts):
         return f"No gradient: {who} was never read while the tape recorded."

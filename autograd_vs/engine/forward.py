@@ -15,7 +15,7 @@ from ..base.nest import flatten, pack
 from . import registry
 from .cotangent import Bundle
 from .protocol import Operand, describe
-from .record import Frame, Mark, Record, active, frames, new_position
+from .record import Frame, Mark, Record, active, frames
 from .rule import parameters
 from .tape import GradientTape
 from .tensor import Tensor
@@ -66,6 +66,11 @@ class ForwardAccumulator:
             if t.shape != x.shape:
                 raise ValueError(f"the tangent of {describe(x)} has shape {t.shape}")
             self._directions.append(t if t.dtype == x.dtype else t.astype(x.dtype))
+        for i, x in enumerate(self._primals):
+            if any(x is other for other in self._primals[:i]):
+                raise ValueError(
+                    f"{describe(x)} is given twice as a primal: give it once, with the sum of its tangents"
+                )
         self._tangents: dict[int, Operand] = {}
         self._frame: Frame | None = None
         self._record: Record | None = None
@@ -77,11 +82,7 @@ class ForwardAccumulator:
         self._record = (below.record if below is not None else None) or Record()
         self._record.claim()
         for x, t in zip(self._primals, self._directions, strict=True):
-            if hasattr(x, "settle"):
-                x.position = x.own_position
-                self._record.settle_later(x)
-            elif x.position < self._record.base:
-                x.position = new_position()
+            self._record.attract(x)
             self._tangents[x.position] = t
         mark = below.mark if below is not None else None
         if mark is None or mark.record is not self._record:

@@ -144,6 +144,9 @@ class Operand:
     def __contains__(self, value: Any) -> bool:
         return value in self.array
 
+    def __delitem__(self, index):
+        raise TypeError(f"{describe(self)} has a fixed size: elements are not deleted; take those you want, t[mask]")
+
     def __setitem__(self, index, value):
         raise TypeError(
             f"{describe(self)} cannot be changed in place by t[i] = v: write `t = t.at[i].set(v)` (or .add .multiply "

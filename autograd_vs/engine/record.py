@@ -94,6 +94,20 @@ class Record:
         setattr(self, name, value)
         return value
 
+    def attract(self, x) -> None:
+        """Give `x` a position that this record follows, and keep the one by which earlier records know it."""
+        if hasattr(x, "settle"):  # a Variable has one position for life
+            x.position = x.own_position
+            self.settle_later(x)
+        elif x.position < self.base:
+            if x.position:
+                for other in [r for r in tuple(live_records) if r.base <= x.position]:
+                    other.moved = other.moved or {}
+                    known = other.moved.get(id(x))
+                    others = known[1] if known is not None and known[0]() is x else ()
+                    other.moved[id(x)] = (ref(x), (*others, x.position))
+            x.position = new_position()
+
     def settle_later(self, variable) -> None:
         """`variable` was watched by name, or its `trainable` was set: let it settle when the outermost tape closes."""
         if self.unsettled is None:
@@ -274,7 +288,9 @@ def written(variables) -> None:
         return same_view(array, owner, old[id(owner)])
 
     buffers = {id(v.array) for v in variables}
-    for record in live_records:
+    for record in tuple(
+        live_records
+    ):  # a copy: other threads, and the garbage collector in this one, take records away
         _move_saved(record.entries, buffers, move)
     for key in buffers:
         leases = _leases.get(key)
@@ -297,6 +313,12 @@ def _move_saved(entries, buffers, move):
             return tuple(map(moved, value))
         return move(value) if is_array(value) else value
 
-    for index, (rule, out, inputs, saved, mark) in enumerate(entries):
+    for index, entry in enumerate(tuple(entries)):
+        rule, out, inputs, saved, mark = entry
         if touched(saved):
-            entries[index] = (rule, out, inputs, moved(saved), mark)
+            new = rule, out, inputs, moved(saved), mark
+            try:
+                if entries[index] is entry:
+                    entries[index] = new
+            except IndexError:  # let go meanwhile: nobody needs it
+                return

@@ -16,7 +16,6 @@ A tape that is not persistent lets go of each entry as it is consumed, if no oth
 import sys
 from math import prod
 from typing import Any
-from weakref import ref
 
 import numpy as np
 
@@ -32,7 +31,6 @@ from .record import (
     Record,
     active,
     frames,
-    live_records,
     live_variables,
     new_position,
     watchable,
@@ -88,12 +86,20 @@ class GradientTape:
         if self._frame is not None:
             raise RuntimeError("this tape is recording already: a tape cannot be entered twice at once")
         below = active()
+        if self._used_at is not None:  # used up before: it starts anew
+            self.__init__(self.persistent, self.watches_variables, self._checker is not None)  # type: ignore[misc]
         record = self._record
         if record is None:
             record = self._record = (below.record if below is not None else None) or Record()
             record.claim()
-        for x in self.watched.values():
-            self._attract(x)
+        elif below is not None and below.record is not record and (below.tapes or below.listeners):
+            raise RuntimeError(
+                "this tape has recorded before, outside of the tape (or accumulator) that is open now, which would not "
+                "hear what it records: use a new tape here"
+            )
+        for x in tuple(self.watched.values()):
+            record.attract(x)
+            self.watched[x.position] = x  # another tape may have given it another position
         if below is None:
             listeners: tuple = ()
             tapes, mark = (self,), Mark("", record, "")
@@ -164,22 +170,8 @@ class GradientTape:
                 raise TypeError(f"cannot watch {describe(x)}: only float and complex values have gradients")
             if self._frame is None:
                 raise RuntimeError("watch works while the tape records: call it inside of `with tape:`")
-            self._attract(x)
+            self._record.attract(x)  # type: ignore[union-attr]
             self.watched[x.position] = x
-
-    def _attract(self, x) -> None:
-        record = self._record
-        if hasattr(x, "settle"):  # a Variable has one position for life
-            x.position = x.own_position
-            record.settle_later(x)  # type: ignore[union-attr]
-        elif x.position < record.base:  # type: ignore[union-attr]
-            if x.position:  # an earlier record, which may still be walked, knows it under another position
-                for other in [r for r in live_records if r.base <= x.position]:
-                    other.moved = other.moved or {}
-                    known = other.moved.get(id(x))
-                    others = known[1] if known is not None and known[0]() is x else ()
-                    other.moved[id(x)] = (ref(x), (*others, x.position))
-            x.position = new_position()
 
     def stop_recording(self) -> "_Pause":
         """A context manager: this tape does not hear what is computed inside.
@@ -348,6 +340,8 @@ class GradientTape:
         """
         _check_targets([target])
         y = target
+        if source.__class__ not in operand_types:
+            raise TypeError(f"batch_jacobian takes one source, a Tensor or a Variable, got {type(source).__name__}")
         if not y.shape or not source.shape or y.shape[0] != source.shape[0]:
             raise ValueError(
                 f"batch_jacobian needs one batch size first in both: target {y.shape}, source {source.shape}"
@@ -363,6 +357,8 @@ class GradientTape:
             self._raise_used("jacobian")
         if not self.persistent:
             self._close()
+        if chunk_size is not None and (not isinstance(chunk_size, int) or chunk_size < 1):
+            raise ValueError(f"chunk_size is a positive integer or None, got {chunk_size!r}")
         chunk = chunk_size or max(1, 1_000_000 // max(1, y.size))
         xp = namespace(y.array)
         columns: list[list] = [[] for _ in leaves]
@@ -435,9 +431,10 @@ class GradientTape:
         """The tapes (and other listeners, as this tape) that hear ops now and share this record."""
         if frame.record is not self._record or frame.base > frame.record.base:  # type: ignore[union-attr]  # it has one
             return ()
+        tapes = frame.tapes
         if self._frame is not None and not self.persistent:
-            return tuple([t for t in frame.tapes if t is not self]) or ((self,) if frame.listeners else ())
-        return frame.tapes or ((self,) if frame.listeners else ())
+            tapes = tuple([t for t in tapes if t is not self])
+        return (*tapes, self) if frame.listeners else tapes  # an accumulator heard all that this tape did
 
     def _covers(self, index) -> bool:
         return any(w[0] <= index and (w[1] is None or index < w[1]) for w in self._windows)
@@ -498,7 +495,10 @@ class GradientTape:
             raise ValueError(f"{len(given)} output_gradients for {len(targets)} targets")
         seeds = []
         for y, g in zip(targets, given, strict=True):
-            g = ones_like(y.array) if g is None else g if isinstance(g, Operand) else namespace(y.array).asarray(g)
+            if g is None:
+                g = ones_like(y.array)
+            elif not isinstance(g, Operand):
+                g = namespace(y.array).array(g)  # a copy: it may be the gradient itself, and the user writes to his
             if g.shape != y.shape:
                 raise ValueError(
                     f"an output gradient has shape {g.shape}, its target {describe(y)} has shape {y.shape}"

@@ -4,8 +4,8 @@ from typing import Any
 
 import numpy as np
 
-from ..base.backend import as_array, copy, is_array, to_numpy
-from .protocol import Operand, op_name
+from ..base.backend import as_array, copy, has_numbers, is_array, to_numpy
+from .protocol import Operand, mark_break, op_name
 
 __all__ = ["OpInfo", "Tensor", "as_tensor", "asarray", "new_tensor"]
 
@@ -54,8 +54,11 @@ class Tensor(Operand):
 
     def __init__(self, a: Any) -> None:
         if isinstance(a, Operand):
+            mark_break(a, "wrapped once more by Tensor()")
             a = a.numpy() if hasattr(a, "assign") else a.array
         self.array = as_array(a)
+        if not has_numbers(self.array.dtype):
+            raise TypeError(f"a Tensor has numbers, got an array of dtype {self.array.dtype}")
         self.position = 0
         self.source = self.mark = None
 
