@@ -1099,3 +1099,62 @@ def test_getting_a_variable_again_leaves_no_memory_behind():
     grown = tracemalloc.get_traced_memory()[0] - before
     tracemalloc.stop()
     assert grown < 1000
+
+
+def test_an_initializer_by_name_says_where_it_is():
+    for given, words in (("zeros", "av.initializers.zeros"), ("zeros_initializer", "av.initializers.zeros")):
+        with raises(TypeError, "variable 'a:0'", f"the string {given!r}", words):
+            av.get_variable("a", [2], initializer=given)
+    with raises(TypeError, "variable 'a:0'", "Did you mean 'glorot_uniform'"):
+        av.get_variable("a", [2], initializer="glorot_unform")
+    with raises(TypeError, "scope 'a'", "av.initializers.ones"):
+        av.variable_scope("a", initializer="ones")
+    with raises(TypeError, "scope ''", "av.initializers.ones"):
+        av.get_variable_scope().set_initializer("ones")
+    assert len(av.current_store()) == 0
+
+
+def test_an_initializer_in_the_place_of_the_dtype():
+    for wrong in (av.initializers.zeros(), av.initializers.zeros, lambda shape, dtype: 0):
+        with raises(TypeError, "variable 'w:0'", "dtype", "initializer="):
+            av.get_variable("w", [2], wrong)
+    for wrong in (object, "U3", [1.0, 2.0], "flaot32"):
+        with raises(TypeError, "variable 'w:0'", "dtype", repr(wrong)):
+            av.get_variable("w", [2], wrong)
+    with raises(TypeError, "scope 'a'", "initializer="):
+        av.variable_scope("a", dtype=av.initializers.zeros)
+    assert av.get_variable("w", [2], float).dtype == np.float64
+
+
+def test_an_initializer_that_does_not_take_shape_and_dtype():
+    for wrong in (lambda shape: np.zeros(shape), np.random.randn, lambda shape, dtype: None):
+        with raises(TypeError, "variable 'w:0'", "(2,)", "float32", "(shape, dtype) -> array"):
+            av.get_variable("w", [2], initializer=wrong)
+    assert len(av.current_store()) == 0
+
+
+def test_wrong_kinds_of_arguments_are_refused_at_once():
+    for wrong in ({"regularizer": 0.1}, {"constraint": 3}, {"trainable": "no"}):
+        (key,) = wrong
+        with raises(TypeError, "variable 'w:0'", key):
+            av.get_variable("w", [2], **wrong)
+        with raises(TypeError, "scope 'a'", key):
+            av.variable_scope("a", **wrong)
+    with raises(TypeError, "scope ''", "regularizer"):
+        av.get_variable_scope().set_regularizer(0.1)
+    with raises(TypeError, "scope 'a'", "custom getter"):
+        av.variable_scope("a", custom_getter=3)
+    with raises(TypeError, "name of a scope", "3"):
+        av.variable_scope(None, 3)
+
+    def getter(getter, name, **request):
+        return getter(name, **{**request, "regularizer": 0.1})
+
+    with av.variable_scope("a", custom_getter=getter), raises(TypeError, "variable 'a/w:0'", "regularizer"):
+        av.get_variable("w", [2])
+    with raises(TypeError, "template 't'", "3"):
+        av.make_template("t", 3)
+    with raises(TypeError, "name of a template"):
+        av.make_template(lambda x: x, "t")
+    assert len(av.current_store()) == 0
+    assert not av.get_variable("w", [2], trainable=np.False_, regularizer=av.no_regularizer).trainable

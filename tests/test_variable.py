@@ -167,3 +167,30 @@ def test_constraint_and_creation_line():
     v = av.Variable(1.0, constraint=abs)
     assert v.constraint is abs and v.created_at.startswith(__file__)
     assert v.initializer is None and v.regularizer is None
+
+
+def test_wrong_kinds_of_arguments():
+    for wrong in ({"name": 3}, {"name": 0}, {"trainable": "no"}, {"constraint": 3}):
+        (key,) = wrong
+        with pytest.raises(TypeError, match=key):
+            av.Variable(1.0, **wrong)
+    with pytest.raises(TypeError, match="trainable"):
+        av.Variable(1.0).trainable = "no"
+
+
+def test_integers_are_not_trainable_unless_it_is_said():
+    assert not av.Variable(np.arange(3)).trainable and not av.Variable(np.ones(3, bool)).trainable
+    assert av.Variable(np.ones(3)).trainable and av.Variable(1).trainable  # a Python number takes the default dtype
+    v = av.Variable(np.arange(3), trainable=True)
+    with av.GradientTape() as tape:
+        v * 1
+    assert v.trainable and not tape.watched_variables()
+
+
+def test_only_numbers():
+    for wrong in (np.array(["a"]), np.array([1, None]), np.array([(1, 2.0)], "i4,f4"), np.array([b"a"])):
+        for make in (av.Tensor, av.Variable, av.asarray):
+            with pytest.raises(TypeError, match="numbers"):
+                make(wrong)
+    with pytest.raises(TypeError, match="numbers"):
+        av.Variable(np.ones(2), dtype=object)

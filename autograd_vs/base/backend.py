@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 
 __all__ = [
-    "as_array", "copy", "device", "is_array", "is_writable", "memory_owner", "namespace", "register_backend",
-    "same_view", "to_numpy", "write",
+    "as_array", "copy", "device", "has_numbers", "is_array", "is_writable", "memory_owner", "namespace",
+    "register_backend", "same_view", "to_numpy", "write",
 ]  # fmt: skip
 
 
@@ -89,9 +89,14 @@ def as_array(x, dtype=None):
         array = np.asarray(x, dtype=dtype)
     except ValueError as error:
         raise TypeError(f"cannot make an array of {x!r}: {error}") from None
-    if array.dtype.kind not in "biufcmM" and not array.dtype.name.startswith(("bfloat", "float")):
+    if not has_numbers(array.dtype):
         raise TypeError(f"cannot make an array of numbers of {x!r} ({type(x).__name__})")
     return array
+
+
+def has_numbers(dtype) -> bool:
+    """False for the dtypes of objects, strings and records, which `as_array` lets pass in arrays that are there."""
+    return dtype.kind in "biufcmM" or dtype.name.startswith(("bfloat", "float"))
 
 
 def to_numpy(a) -> np.ndarray:

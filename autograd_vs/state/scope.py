@@ -9,11 +9,12 @@ from typing import Any
 
 import numpy as np
 
+from ..base.backend import has_numbers
 from ..engine.record import frames
 from . import context
 from .context import ScopeDefaults, ScopeFrame, changed, current, frame_of
-from .store import VariableSpec, VariableStore
-from .variable import Variable
+from .store import VariableSpec, VariableStore, check_initializer
+from .variable import Variable, check_arguments
 
 __all__ = [
     "AUTO_REUSE", "VariableScope", "get_variable", "get_variable_scope", "name_scope", "no_regularizer",
@@ -135,14 +136,17 @@ class VariableScope:
 
     def set_initializer(self, initializer: Any) -> None:
         """Set the initializer for the rest of the scope."""
+        check_initializer("scope", self.name, initializer)
         self._change(initializer=initializer)
 
     def set_regularizer(self, regularizer: Callable | None) -> None:
         """Set the regularizer for the rest of the scope."""
+        check_arguments("scope", self.name, regularizer=regularizer)
         self._change(regularizer=regularizer)
 
     def set_dtype(self, dtype: Any) -> None:
         """Set the dtype for the rest of the scope."""
+        _check_dtype("scope", self.name, dtype)
         self._change(dtype=None if dtype is None else np.dtype(dtype))
 
     def set_custom_getter(self, custom_getter: Callable | None) -> None:
@@ -230,7 +234,8 @@ class variable_scope:
     Raises
     ------
     TypeError
-        If there is neither a name nor a default name, or for the arguments of TensorFlow that have no meaning here.
+        If there is neither a name nor a default name, if an argument is of the wrong kind, or for the arguments of
+        TensorFlow that have no meaning here.
     ValueError
         If `reuse` is another value, or the name has a character that names do not have.
 
@@ -275,6 +280,14 @@ class variable_scope:
             )
         if not any(reuse is value for value in (None, False, True, AUTO_REUSE)):
             raise ValueError(f"reuse must be None, False, True or AUTO_REUSE, got {reuse!r}")
+        shown = default_name if name_or_scope is None else getattr(name_or_scope, "name", name_or_scope)
+        if default_name is not None and not isinstance(default_name, str):
+            context.check_name(default_name, "scope")
+        check_initializer("scope", shown, initializer)
+        check_arguments("scope", shown, trainable, constraint, regularizer)
+        _check_dtype("scope", shown, dtype)
+        if custom_getter is not None and not callable(custom_getter):
+            raise TypeError(f"scope {shown!r}: a custom getter is a function, got {custom_getter!r}")
         if isinstance(name_or_scope, str):
             name_or_scope = name_or_scope.removesuffix("/")
         self._name_or_scope, self._default_name, self._opens_names = name_or_scope, default_name, auxiliary_name_scope
@@ -375,7 +388,8 @@ def get_variable(
         If it exists and the scope does not reuse, or the other way round; if the shape or dtype does not fit; if there
         is no shape to make it; if the name is not allowed, or a plain Variable has it.
     TypeError
-        For the arguments of TensorFlow that have no meaning here.
+        If an argument is of the wrong kind, or the initializer gives no array; for the arguments of TensorFlow that
+        have no meaning here.
 
     Examples
     --------
@@ -399,6 +413,10 @@ def get_variable(
     if name.__class__ is not str or not name:
         context.check_name(name)
     full_name = context.join(frame.scope.name, name)
+    if trainable is not None or constraint is not None or regularizer is not None:
+        check_arguments("variable", full_name + ":0", trainable, constraint, regularizer)
+    if dtype is not None:
+        _check_dtype("variable", full_name + ":0", dtype)
     if regularizer is None:
         regularizer = given.regularizer
     spec = VariableSpec(
@@ -417,6 +435,7 @@ def get_variable(
 
     def lookup(name, **request):
         spec = VariableSpec(**request)
+        check_arguments("variable", name + ":0", spec.trainable, spec.constraint, spec.regularizer)
         if spec.shape is not None:
             spec = changed(spec, shape=_shape(spec.shape, name))
         found = frame.store.get(name, spec, frame.loose)
@@ -461,6 +480,20 @@ def _shape(shape, name) -> tuple[int, ...]:
     if any(n < 0 for n in shape):
         raise ValueError(f"{variable}: a shape has no negative numbers, got {shape}")
     return shape
+
+
+def _check_dtype(kind, name, dtype) -> None:
+    if dtype is None:
+        return
+    try:
+        fits = has_numbers(np.dtype(dtype))  # a class that is no dtype, of an initializer say, is NumPy's "object"
+    except TypeError:
+        fits = False
+    if not fits:
+        hint = ""
+        if callable(dtype) and dtype is not object:
+            hint = f" As initializer it goes by name: initializer={getattr(dtype, '__name__', repr(dtype))}."
+        raise TypeError(f"{kind} {name!r}: the dtype is one of numbers, such as 'float32'; got {dtype!r}.{hint}")
 
 
 _DEAD = {

@@ -272,6 +272,7 @@ class VariableStore:
         shape, initializer = spec.shape, spec.initializer
         if isinstance(initializer, type):
             initializer = initializer()
+        check_initializer("variable", name + ":0", initializer)
         if initializer is not None and not callable(initializer):
             if shape is not None:
                 raise ValueError(
@@ -285,9 +286,16 @@ class VariableStore:
             )
         if initializer is None:
             initializer = glorot_uniform() if is_differentiable(dtype) else zeros()
-        with drawing(self.seed, name):
-            value = initializer(shape, dtype)
-        value = value.array if isinstance(value, Operand) else backend.as_array(value)
+        try:
+            with drawing(self.seed, name):
+                value = initializer(shape, dtype)
+            value = value.array if isinstance(value, Operand) else backend.as_array(value)
+        except TypeError as error:
+            raise TypeError(
+                f"variable {name + ':0'!r}: its initializer {initializer!r}, called with the shape {shape} and the "
+                f"dtype {dtype}, gave no array: {error}. An initializer is a function (shape, dtype) -> array: one of "
+                "av.initializers, or your own, `lambda shape, dtype: np.random.randn(*shape)`."
+            ) from error
         returned = f"variable {name + ':0'!r}: its initializer {initializer!r} returned"
         if value.shape != shape:
             raise ValueError(f"{returned} shape {value.shape}, asked was {shape}")
@@ -393,6 +401,20 @@ def _matcher(scope):
     if hasattr(scope, "match"):
         return scope.match
     raise TypeError(f"a scope is a name prefix or a compiled regular expression, got {scope!r}")
+
+
+def check_initializer(kind: str, name: Any, initializer: Any) -> None:
+    """TypeError for the name of an initializer in its place."""
+    if isinstance(initializer, str):
+        from . import initializers
+
+        known = initializers.__all__
+        plain = initializer.lower().removesuffix("_initializer")
+        close = f" Here: av.initializers.{plain}." if plain in known else close_names(plain, known)
+        raise TypeError(
+            f"{kind} {name!r}: an initializer is a function (shape, dtype) -> array, one of av.initializers, or an "
+            f"array; got the string {initializer!r}.{close}"
+        )
 
 
 def _check_fit(found, spec) -> None:

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
-from .context import current
+from .context import check_name, current
 from .scope import AUTO_REUSE, VariableScope, variable_scope
 from .variable import Variable
 
@@ -79,6 +79,8 @@ def make_template(
 
     Raises
     ------
+    TypeError
+        If `name_` is no string, or `func_` no function.
     ValueError
         If a later call asks for a variable that the first one did not make.
 
@@ -96,6 +98,9 @@ def make_template(
     >>> [v.name for v in store.variables()], y.item(), z.item()
     (['scale/factor:0'], 3.0, 6.0)
     """
+    check_name(name_, "template")
+    if not callable(func_):
+        raise TypeError(f"template {name_!r}: make_template takes a name and a function, got {func_!r}")
     template = Template(name_, func_, unique_name_, kwargs)
     if create_scope_now_:
         template.variable_scope  # noqa: B018

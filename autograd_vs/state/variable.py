@@ -28,8 +28,9 @@ class Variable(Operand):
     initial_value : array_like, Tensor or function without arguments that returns one
         Copied. Python numbers and lists take the default dtype (float32; integers and bools keep theirs with `dtype`),
         an array keeps its dtype.
-    trainable : bool, default True
-        Tapes watch it when it is read; optimizers update it.
+    trainable : bool, optional
+        Tapes watch it when it is read; optimizers update it. By default True for floats, False for integers and bool;
+        those have no gradient with True either.
     name : str, optional
         Taken under the open name scopes and made unique in the current store (`v`, `v_1`, ...); "Variable" by default.
     dtype : dtype, optional
@@ -48,7 +49,7 @@ class Variable(Operand):
     Raises
     ------
     TypeError
-        If `initial_value` is no array of numbers.
+        If `initial_value` is no array of numbers, or another argument is of the wrong kind.
 
     Examples
     --------
@@ -69,14 +70,17 @@ class Variable(Operand):
     def __init__(
         self,
         initial_value: Any,
-        trainable: bool = True,
+        trainable: bool | None = None,
         name: str | None = None,
         dtype: Any = None,
         constraint: Callable | None = None,
     ):
-        self._build(initial_value, trainable, dtype, constraint)
         if name is None:
             name = "Variable"
+        elif not isinstance(name, str):
+            check_name(name)
+        check_arguments("Variable", name, trainable, constraint)
+        self._build(initial_value, trainable, dtype, constraint)
         self._take_name(_scope_path() + (name or check_name("")))
 
     def _build(self, initial_value, trainable, dtype, constraint) -> None:
@@ -87,6 +91,8 @@ class Variable(Operand):
             kind = backend.as_array(value).dtype.kind
             dtype = default_dtype() if kind in "biuf" else None
         array = backend.as_array(value, None if dtype is None else as_dtype(dtype))
+        if not backend.has_numbers(array.dtype):
+            raise TypeError(f"a Variable has numbers, its initial value is of dtype {array.dtype}")
         if array is value or array.base is not None or not array.flags.c_contiguous:
             array = array.copy(order="C")  # updates and views of old values count on this order
         self.array = array
@@ -136,6 +142,7 @@ class Variable(Operand):
 
     @trainable.setter
     def trainable(self, value: bool) -> None:
+        check_arguments("Variable", self._name, value)
         self._trainable = bool(value)
         frame = active()
         if frame is not None and frame.record is not None:
@@ -253,6 +260,22 @@ class Variable(Operand):
 
     def __reduce__(self):
         return _unpickle, (self._name, backend.to_numpy(self.array), self._trainable)
+
+
+def check_arguments(kind: str, name: Any, trainable: Any = None, constraint: Any = None, regularizer: Any = None):
+    """TypeError, with the `kind` of thing and its name, for what cannot be these arguments; None always can."""
+    if trainable is not None and not isinstance(trainable, (bool, np.bool_, int)):
+        raise TypeError(f"{kind} {name!r}: trainable is True or False, got {trainable!r}")
+    if constraint is not None and not callable(constraint):
+        raise TypeError(
+            f"{kind} {name!r}: a constraint is a function of the variable that returns its new value "
+            f"(constraint=lambda v: av.clip(v, -1, 1)), got {constraint!r}"
+        )
+    if regularizer is not None and not callable(regularizer):
+        raise TypeError(
+            f"{kind} {name!r}: a regularizer is a function of the variable that returns a term of the loss "
+            f"(regularizer=lambda v: 0.1 * av.nn.l2_loss(v)), got {regularizer!r}"
+        )
 
 
 def _scope_path() -> str:
