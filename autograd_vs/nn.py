@@ -3,6 +3,8 @@
 The functions themselves are in `autograd_vs.ops`. They have no variables of their own: those come from `get_variable`.
 """
 
+from typing import TYPE_CHECKING
+
 from .ops.nn import (
     dropout,
     elu,
@@ -28,3 +30,10 @@ __all__ = [
     "dropout", "elu", "embedding_lookup", "erf", "erfc", "gelu", "l2_loss", "layer_norm", "leaky_relu", "linear",
     "log_softmax", "mse", "relu", "sigmoid", "silu", "softmax", "softmax_cross_entropy", "softplus",
 ]  # fmt: skip
+
+if not TYPE_CHECKING:  # type checkers shall say which names there are not
+
+    def __getattr__(name):
+        from ._migration import nn_advice
+
+        raise AttributeError(nn_advice(name, __all__), name=name)
