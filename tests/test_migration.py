@@ -1,0 +1,107 @@
+"""What users of other libraries look for is an AttributeError that says what to write here."""
+
+import copy
+import pickle
+import traceback
+
+import numpy as np
+import pytest
+
+import autograd_vs as av
+from autograd_vs import _migration
+from autograd_vs.engine.protocol import Operand
+
+BOTH = (lambda: av.Tensor([1.0, 2.0]), lambda: av.Variable([1.0, 2.0]))
+
+
+@pytest.mark.parametrize("make", BOTH, ids=["Tensor", "Variable"])
+@pytest.mark.parametrize(
+    "name, words",
+    {
+        "grad": "tape.gradient", "backward": "tape.gradient", "detach": "av.stop_gradient", "cpu": ".numpy()",
+        "to": "x.astype", "requires_grad": "tape.watch", "view": "x.reshape", "unsqueeze": "av.expand_dims",
+        "permute": "x.transpose", "clone": "x.copy()", "data": "x.numpy()", "value": "the Variable itself",
+        "read_value": "variable + 0", "eval": "no session", "get_shape": "x.shape", "exp": "av.exp",
+    }.items(),
+)  # fmt: skip
+def test_attributes_that_others_have(make, name, words):
+    x = make()
+    with pytest.raises(AttributeError) as error:
+        getattr(x, name)
+    message = str(error.value)
+    assert message.startswith(f"a {type(x).__name__} has no {name!r}: ") and words in message and message.endswith(".")
+    assert error.value.name == name
+    with pytest.raises(AttributeError, match=f"has no '{name}'"):
+        setattr(x, name, None)  # w.grad = None
+    assert not hasattr(x, name) and name not in dir(x) and not hasattr(type(x), name)
+
+
+def test_what_exists_is_not_covered():
+    for name in _migration._ATTRIBUTES:
+        assert isinstance(vars(Operand)[name], _migration.Elsewhere)
+        assert name not in vars(av.Tensor) and name not in vars(av.Variable)
+    for table, module in ((_migration._ADVICE, av), (_migration._NN, av.nn)):
+        assert not [name for name in table if name in vars(module)]
+    assert not [name for name in _migration._CONSTANTS if name in vars(av) or not hasattr(np, name)]
+    assert "__getattr__" not in vars(Operand)  # it would slow down each attribute that is there
+
+
+@pytest.mark.parametrize("make", BOTH, ids=["Tensor", "Variable"])
+def test_probes_get_plain_answers(make):
+    x = make()
+    for name in ("__array_interface__", "__array_struct__", "__cuda_array_interface__", "__nothing__", "nothing"):
+        assert not hasattr(x, name)
+        with pytest.raises(AttributeError, match=f"object has no attribute '{name}'"):
+            getattr(x, name)
+    assert hasattr(x, "settle") == hasattr(x, "assign") == isinstance(x, av.Variable)
+    for other in (copy.copy(x), copy.deepcopy(x), pickle.loads(pickle.dumps(x))):
+        assert other.numpy().tolist() == [1, 2]
+    assert np.asarray(x).tolist() == [1, 2] and np.sum(x).item() == 3
+    with pytest.raises(AttributeError) as error:
+        x.bakward  # noqa: B018
+    assert "backward" not in "".join(traceback.format_exception(error.value)).partition("Error:")[2]
+
+
+@pytest.mark.parametrize(
+    "name, words",
+    {
+        "no_grad": "tape.stop_recording()", "tensor": "av.asarray", "zeros": "use np.zeros", "ones": "use np.ones",
+        "array": "np.array", "float32": "np.float32, 'float32'", "int64": "'int64'", "bool_": "'bool'",
+        "keras": "package optim", "zeros_initializer": "av.initializers.zeros",
+        "truncated_normal_initializer": "av.initializers.truncated_normal", "eye": "np.eye", "linspace": "np.linspace",
+        "uniform_unit_scaling_initializer": "are in av.initializers", "manual_seed": "av.random.set_seed",
+        "linalg": "not there yet",
+    }.items(),
+)  # fmt: skip
+def test_names_of_the_package(name, words):
+    with pytest.raises(AttributeError) as error:
+        getattr(av, name)
+    assert str(error.value).startswith(f"autograd_vs has no {name!r}: ") and words in str(error.value)
+
+
+@pytest.mark.parametrize(
+    "name, words",
+    {
+        "Linear": "av.nn.linear(x, w, b)", "conv2d": "not there yet", "Conv2d": "not there yet",
+        "MaxPool2d": "not there yet", "LSTM": "not there yet", "BatchNorm1d": "av.nn.layer_norm",
+        "ReLU": "the function av.nn.relu", "CrossEntropyLoss": "av.nn.softmax_cross_entropy",
+        "softmax_cross_entropy_with_logits": "av.nn.softmax_cross_entropy", "tanh": "av.tanh",
+        "functional": "av.nn itself", "BCEWithLogitsLoss": "av.nn.softplus",
+    }.items(),
+)  # fmt: skip
+def test_names_of_nn(name, words):
+    with pytest.raises(AttributeError) as error:
+        getattr(av.nn, name)
+    assert str(error.value).startswith(f"autograd_vs.nn has no {name!r}: ") and words in str(error.value)
+
+
+def test_near_names_of_nn():
+    with pytest.raises(AttributeError, match="Did you mean 'softmax'"):
+        av.nn.sofmax  # noqa: B018
+    assert not hasattr(av.nn, "__nothing__")
+    for kind in ("", "_with_logits"):
+        with pytest.raises(AttributeError, match="mean"):
+            getattr(av.nn, f"binary_cross_entropy{kind}")
+    x, labels = np.array([-2.0, 0.5, 3.0]), np.array([0.0, 1.0, 1.0])
+    by_hand = -np.mean(labels * np.log(1 / (1 + np.exp(-x))) + (1 - labels) * np.log(1 / (1 + np.exp(x))))
+    np.testing.assert_allclose(av.mean(av.nn.softplus(x) - x * labels).numpy(), by_hand)
