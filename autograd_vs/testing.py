@@ -22,7 +22,7 @@ TOLERANCES = {"float64": (1e-6, 1e-8), "float32": (1e-3, 1e-4), "float16": (3e-2
 
 def check_gradients(
     f: Callable,
-    args: Sequence,
+    args: Any,
     order: int = 2,
     *,
     modes: Sequence[str] = ("reverse", "forward"),
@@ -38,7 +38,7 @@ def check_gradients(
     f : function
         Takes Tensors where `args` has arrays; returns a Tensor or a nest of Tensors. It must give the same result each
         time (no dropout without a fixed stream).
-    args : sequence
+    args : list or tuple, or a single argument
         The arguments: float and complex arrays, Tensors, Variables (their values), Python floats, nests of these; with
         respect to them the gradient is checked. Everything else (integer arrays, strings, None) is passed on as it is.
     order : int, default 2
@@ -68,7 +68,10 @@ def check_gradients(
     --------
     >>> import autograd_vs as av
     >>> check_gradients(lambda x, y: av.sin(x * y), (np.array([0.5, 1.0]), 2.0))
+    >>> check_gradients(np.sin, np.array([0.5, 1.0]))
     """
+    if not isinstance(args, (list, tuple)):
+        args = (args,)
     leaves = [_plain(x) for x in flatten(list(args))]
     places = [i for i, x in enumerate(leaves) if is_array(x) and is_differentiable(x.dtype)]
     if not places:

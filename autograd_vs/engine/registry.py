@@ -3,21 +3,32 @@
 Four classes of NumPy functions: differentiable (`functions`), constant (integer, bool or step output: they work and
 pass no gradient), query (`np.shape`, `np.allclose`: they just work) and refused (everything else: a TypeError by name).
 `ops` holds every `Op` by name, `composed` the functions made of several ops; the tests, the docs table and the plans
-find them there by themselves.
+find them there by themselves. `numpy_only` are composed functions under NumPy's name only (``np.block(t)``).
 """
 
 from collections.abc import Callable
 from typing import Any
 
-from ..base.errors import close_names
-
-__all__ = ["composed", "constants", "functions", "numpy_name", "ops", "queries", "refusal"]
+__all__ = ["composed", "constants", "for_numpy", "functions", "numpy_name", "numpy_only", "ops", "queries", "refusal"]
 
 ops: dict[str, Any] = {}
 composed: dict[str, Any] = {}
+numpy_only: dict[str, Any] = {}
 functions: dict[Callable, Callable] = {}
 constants: dict[Callable, Callable] = {}
 queries: set[Callable] = set()
+
+
+def for_numpy(function, *, samples: Any = None):
+    """Declare what is made of other ops and has no name of its own in the package; None: this NumPy lacks it."""
+
+    def declare(call):
+        if function is not None:
+            call.numpy, call.samples = function, samples
+            numpy_only[numpy_name(function)] = functions[function] = call
+        return call
+
+    return declare
 
 
 def numpy_name(function) -> str:
@@ -28,10 +39,56 @@ def numpy_name(function) -> str:
 
 def refusal(function, detail: str = "") -> TypeError:
     """The error for a NumPy function that has no gradient here."""
-    name = getattr(function, "__name__", str(function))
-    known = {f.__name__ for f in (*functions, *constants, *queries)}
     return TypeError(
         f"{numpy_name(function)}{detail} has no gradient in autograd_vs, so it refuses Tensors and Variables rather "
-        f"than drop the gradient.{close_names(name, known)} If no gradient is wanted, pass `x.numpy()`; to write one, "
+        f"than drop the gradient.{_hint(function, detail)} If no gradient is wanted, pass `x.numpy()`; to write one, "
         "see `autograd_vs.custom_gradient`."
     )
+
+
+_LATER = " It comes in a later release."
+_SET = " Write `t = t.at[index].set(values)`, which returns a new Tensor."
+_HINTS = {
+    "np.linalg": dict.fromkeys(
+        "cholesky cond cross det eig eigh eigvals eigvalsh inv lstsq matrix_norm matrix_power matrix_rank pinv qr "
+        "slogdet solve svd svdvals tensorinv tensorsolve vector_norm".split(),
+        _LATER,
+    )
+    | {"multi_dot": " Write a @ b @ c.", "norm": " Write av.sqrt(av.sum(x * x))."},
+    "np": {
+        "add.at": " Write `t = t.at[index].add(values)`, which returns a new Tensor.",
+        "subtract.at": " Write `t = t.at[index].add(-values)`, which returns a new Tensor.",
+        "multiply.at": " Write `t = t.at[index].multiply(values)`, which returns a new Tensor.",
+        "maximum.at": " Write `t = t.at[index].max(values)`, which returns a new Tensor.",
+        "minimum.at": " Write `t = t.at[index].min(values)`, which returns a new Tensor.",
+        "copyto": " A Variable has .assign(value) for that; a Tensor does not change.",
+        "fill_diagonal": _SET,
+        "place": _SET,
+        "put": _SET,
+        "put_along_axis": _SET,
+        "putmask": _SET,
+        "multiply.outer": " Write av.outer(a, b).",
+        "append": " Write av.concatenate([a, b]).",
+        "insert": " Write av.concatenate([t[:i], values, t[i:]]).",
+        "delete": " Index with what stays: t[keep].",
+        "nansum": " Write av.sum(av.where(av.isnan(t), 0.0, t)): 'sum' has a gradient.",
+        "gradient": "",
+        "median": "",
+        "percentile": "",
+        "quantile": "",
+    },
+}
+
+
+def _hint(function, detail: str) -> str:
+    """What to write instead: by hand, or the name of a neighbour that is really near."""
+    module, _, name = numpy_name(function).rpartition(".")
+    found = _HINTS.get(module, {}).get(name + detail)
+    if found is not None:
+        return found
+    if detail:  # a ufunc's method: a function of a like name is no help
+        return ""
+    from difflib import get_close_matches  # late: 5 ms at import
+
+    near = get_close_matches(name, sorted({f.__name__ for f in (*functions, *constants, *queries)}), n=3, cutoff=0.7)
+    return f" Did you mean {', '.join(map(repr, near))}?" if near else ""
