@@ -1,6 +1,7 @@
 """Every op of the table against NumPy and against differences: the ops, and their samples, are found by themselves."""
 
 import doctest
+import inspect
 import warnings
 
 import numpy as np
@@ -11,12 +12,13 @@ import autograd_vs as av
 from autograd_vs.base.nest import flatten
 from autograd_vs.engine import registry
 from autograd_vs.engine.protocol import Operand
+from autograd_vs.engine.samples import arrays
 from autograd_vs.testing import check_gradients
 
 # Rows that belong to a mechanism, not to a function: they have tests of their own.
-NO_SAMPLES = {"alias", "dropout"}
+NO_SAMPLES = {"alias", "dropout", "np.histogram"}
 ROWS = {f"op {name}": row for name, row in registry.ops.items()} | {
-    f"composed {name}": call for name, call in registry.composed.items()
+    f"composed {name}": call for name, call in (registry.composed | registry.numpy_only).items()
 }
 
 
@@ -44,9 +46,14 @@ def floats(x):
     return isinstance(x, np.ndarray) and x.dtype.kind in "fc"
 
 
+def nested(arg):
+    """Say whether there are float arrays in a sequence, or in sequences in it."""
+    return isinstance(arg, (list, tuple)) and any(map(floats, flatten(list(arg))))
+
+
 def as_tensors(arg):
     """The float arrays of an argument (or of a sequence of arrays) as Tensors."""
-    if isinstance(arg, (list, tuple)) and any(map(floats, arg)):
+    if nested(arg):
         return [as_tensors(x) for x in arg]
     return av.Tensor(arg) if floats(arg) else arg
 
@@ -54,7 +61,7 @@ def as_tensors(arg):
 def checked(key, sample, order):
     function = function_of(ROWS[key])
     given = list(sample.args)
-    places = [i for i, a in enumerate(given) if floats(a) or (isinstance(a, (list, tuple)) and any(map(floats, a)))]
+    places = [i for i, a in enumerate(given) if floats(a) or nested(a)]
 
     def f(*args):
         full = list(given)
@@ -100,7 +107,7 @@ def test_gradients_of_first_and_second_order(key, sample):
 
 def single(x):
     """Float64 arrays in float32."""
-    if isinstance(x, (list, tuple)) and any(map(floats, x)):
+    if nested(x):
         return [single(i) for i in x]
     return x.astype(np.float32) if isinstance(x, np.ndarray) and x.dtype == np.float64 else x
 
@@ -147,7 +154,7 @@ def on_device(arg):
 
 def value_and_gradients(function, sample, move):
     def lifted(arg):
-        if isinstance(arg, (list, tuple)) and any(map(floats, arg)):
+        if nested(arg):
             return [lifted(x) for x in arg]
         return av.Tensor(move(arg)) if floats(arg) else move(arg)
 
@@ -207,7 +214,7 @@ def test_constants_have_numpys_values(function):
     name = function.__name__
     two = {
         "searchsorted": (np.sort(x[0]), x[1]), "digitize": (x[0], np.array([0.0, 1.0])), "isin": (x, x[:1]),
-        "unravel_index": (np.array([1, 5]), (2, 3)), "full_like": (x, 2.0), "lexsort": (x,), "bincount": (integers[0],),
+        "unravel_index": (np.array([1, 5]), (2, 3)), "lexsort": (x,),
         "argpartition": (x, 1), "isclose": (x, x + 1e-12),
     }  # fmt: skip
     whole = ("bitwise", "gcd", "lcm", "shift", "invert")
@@ -383,3 +390,213 @@ def test_no_out_and_clear_errors():
     ):  # fmt: skip
         with pytest.raises(TypeError):
             call()
+
+
+# ---------------------------------------------------------------- values of Variables
+
+
+def as_variables(arg, made):
+    """The float arrays of an argument (or of a sequence of arrays) as Variables, listed in `made`."""
+    if nested(arg):
+        return [as_variables(x, made) for x in arg]
+    if not floats(arg):
+        return arg
+    made.append(av.Variable(arg, dtype=arg.dtype))
+    return made[-1]
+
+
+@pytest.mark.parametrize("key", list(ROWS))
+def test_no_result_changes_when_a_variable_is_written(key):
+    for sample in sampled(key):
+        made = []
+        args = [as_variables(a, made) for a in sample.args]
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            y = function_of(ROWS[key])(*args, **sample.options)
+        results = y if isinstance(y, tuple) else (y,)
+        assert all(isinstance(t, av.Tensor) for t in results), sample
+        before = [t.numpy() for t in results]
+        for v in made:
+            v.assign(v.numpy() + 1)
+        for t, b in zip(results, before, strict=True):
+            np.testing.assert_array_equal(t.numpy(), b, str(sample))
+
+
+def test_what_changes_nothing_is_the_value_at_that_time():
+    v = av.Variable(np.arange(4.0).reshape(2, 2))
+    with av.GradientTape() as tape:
+        found = [
+            np.einsum("ij", v), np.einsum("ij->ij", v), np.diff(v, n=0), np.rot90(v, 0), np.rot90(v, 4),
+            np.rot90(v, -8),
+            av.nn.dropout(v, 0.5, training=False), av.nn.dropout(v, 0.0, training=True), np.pad(v, 0, "edge"),
+        ]  # fmt: skip
+        loss = sum(t.sum() for t in found)
+    assert all(isinstance(t, av.Tensor) for t in found)
+    assert (tape.gradient(loss, v).numpy() == len(found)).all()
+    v.assign(np.zeros((2, 2)))
+    assert all(np.array_equal(t, np.arange(4.0).reshape(2, 2)) for t in found)
+    scalar = av.Variable(1.0)
+    padded = np.pad(scalar, ())
+    scalar.assign(2.0)
+    assert padded.item() == 1
+
+
+# ---------------------------------------------------------------- gradients that were dropped
+
+
+def test_weights_and_filling_values_have_gradients():
+    ids, w = np.array([0, 2, 2]), av.Variable([1.0, 2.0, 3.0], dtype=float)
+    with av.GradientTape(persistent=True) as tape:
+        counted = (np.bincount(ids, weights=w) * np.array([1.0, 5.0, 7.0])).sum()
+        step = np.heaviside(np.array([-1.0, 0.0, 2.0]), w).sum()
+        filled = (av.full_like(np.zeros((2, 3)), w) * 2).sum()
+    assert tape.gradient(counted, w).numpy().tolist() == [1.0, 7.0, 7.0]
+    assert tape.gradient(step, w).numpy().tolist() == [0.0, 1.0, 0.0]
+    assert tape.gradient(filled, w).numpy().tolist() == [4.0, 4.0, 4.0]
+    assert np.bincount(av.Tensor(ids)).numpy().tolist() == [1, 0, 2]
+    assert av.bincount(ids, [0.5, 0.5, 1.0], 4).numpy().tolist() == [0.5, 0.0, 1.5, 0.0]
+    assert np.full_like(av.Tensor(np.zeros(2, int)), 3).numpy().tolist() == [3, 3]
+    for wrong in (lambda: av.bincount([-1, 0, 0], w), lambda: av.bincount([1], w), lambda: av.bincount(ids, w, -1)):
+        with pytest.raises(ValueError, match="bincount"):
+            wrong()
+    with pytest.raises(TypeError, match="integers"):
+        av.bincount([0.5, 1.0, 2.0], w)
+
+
+# ---------------------------------------------------------------- arguments by name
+
+
+def test_arrays_go_by_numpys_names():
+    t = av.Tensor(np.arange(6.0).reshape(2, 3))
+    assert av.concatenate(arrays=[t, t], axis=1).shape == (2, 6)
+    assert av.stack(arrays=[t, t]).shape == np.stack(arrays=[t, t]).shape == (2, 2, 3)
+    assert t.reshape(shape=(3, 2)).shape == av.reshape(a=t, shape=6).reshape(shape=(3, 2), order="F").shape == (3, 2)
+    assert av.transpose(a=t, axes=(1, 0)).shape == np.transpose(a=t).shape == (3, 2)
+    assert np.sum(a=t, axis=0).shape == (3,) and av.tensordot(a=t, b=t, axes=2).shape == ()
+    for wrong in (lambda: t.reshape(6, shape=3), lambda: t.reshape(size=6), lambda: av.stack(axis=0)):
+        with pytest.raises(TypeError, match=r"shape|arrays"):
+            wrong()
+
+
+@pytest.mark.parametrize(
+    "function",
+    [f for f in registry.functions if not isinstance(f, np.ufunc) and f is not np.einsum],
+    ids=lambda f: f.__name__,
+)
+def test_parameters_have_numpys_names(function):
+    ours = registry.functions[function]
+    if function.__module__ == "numpy.linalg" and getattr(ours, "numpy", None) is not function:
+        pytest.skip("another function's, with positional parameters")
+
+    def named(f):
+        return [p.name for p in inspect.signature(f).parameters.values() if p.kind != p.VAR_KEYWORD]
+
+    theirs = named(function)
+    known = [name for name in named(ours) if name in theirs]
+    extra = set(named(ours)) - set(theirs)
+    assert extra <= ({"constant_values"} if function is np.pad else set())
+    assert known[:1] == theirs[:1]
+    if function is not np.meshgrid:
+        assert known == [name for name in theirs if name in known]
+
+
+@pytest.mark.parametrize(
+    ("call", "words"),
+    [
+        (lambda t: np.sum(t, where=t > 0), r"sum: where= .*av\.where"),
+        (lambda t: t.mean(where=np.ones(2, bool)), r"mean: where= .*av\.where"),
+        (lambda t: np.sum(t, initial=1.0), "sum: initial= .*afterwards"),
+        (lambda t: np.add.reduce(t, initial=1.0), "sum: initial= .*afterwards"),
+        (lambda t: np.max(t, initial=1.0), r"max: initial= .*av\.maximum"),
+        (lambda t: np.prod(t, where=t > 0), "prod: where= "),
+        (lambda t: np.min(t, where=t > 0), "min: where= "),
+        (lambda t: np.std(t, mean=0.0), "std: mean= "),
+        (lambda t: np.var(t, correction=1), "var: correction= .*ddof="),
+    ],
+)
+def test_what_reductions_do_not_take_is_named(call, words):
+    with pytest.raises(TypeError, match=words):
+        call(av.Tensor(np.ones(2)))
+    assert np.sum(av.Tensor(np.ones(2)), where=True).item() == 2
+
+
+# ---------------------------------------------------------------- NumPy 2's names
+
+
+def test_linalg_has_the_products():
+    a, b = arrays((2, 2, 3), (2, 3, 2))
+    v = a[0, 0]
+    for function, *args in (
+        (np.linalg.matmul, a, b), (np.linalg.outer, v, v), (np.linalg.trace, a), (np.linalg.diagonal, a),
+        (np.linalg.vecdot, a, a), (np.linalg.tensordot, a, b), (np.linalg.matrix_transpose, a),
+    ):  # fmt: skip
+        options = {"axes": ((2,), (1,))} if function is np.linalg.tensordot else {}
+        got = function(*map(av.Tensor, args), **options)
+        assert isinstance(got, av.Tensor)
+        np.testing.assert_allclose(got.numpy(), function(*args, **options), rtol=1e-14)
+    with pytest.raises(ValueError, match="1-D"):
+        np.linalg.outer(av.Tensor(a), v)
+
+
+# ---------------------------------------------------------------- what a refusal says
+
+
+@pytest.mark.parametrize(
+    ("call", "words"),
+    [
+        (lambda t: np.linalg.inv(t), "later release"),
+        (lambda t: np.linalg.det(t), "later release"),
+        (lambda t: np.add.at(t, 0, 1.0), r"np\.add\.at .*t\.at\[index\]\.add"),
+        (lambda t: np.copyto(np.ones((2, 2)), t), r"\.assign\(value\)"),
+        (lambda t: np.delete(t, 0), r"t\[keep\]"),
+        (lambda t: np.insert(t, 0, 1.0), r"av\.concatenate"),
+        (lambda t: np.nancumsum(t), "'cumsum'"),
+    ],
+)
+def test_a_refusal_says_what_to_write(call, words):
+    with pytest.raises(TypeError, match=words):
+        call(av.Tensor(np.ones((2, 2))))
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        np.gradient,
+        np.median,
+        lambda t: np.percentile(t, 50),
+        np.fft.fft,
+        lambda t: np.add.reduceat(t, [0]),
+        np.vander,
+        np.unwrap,
+    ],
+)
+def test_a_refusal_guesses_no_names(call):
+    with pytest.raises(TypeError) as caught:
+        call(av.Tensor(np.ones(2)))
+    assert "Did you mean" not in str(caught.value)
+
+
+# ---------------------------------------------------------------- queries and checks
+
+
+def test_array_equal_is_a_query():
+    t, v, a = av.Tensor(np.ones(2)), av.Variable([1.0, 1.0], dtype=float), np.ones(2)
+    for x, y in ((t, a), (a, t), (v, t), (t, [1.0, 1.0]), (v, v)):
+        assert np.array_equal(x, y) is np.array_equal(a1=x, a2=y, equal_nan=True) is True
+    with av.GradientTape() as tape:
+        tape.watch(t)
+        y = t * v
+        assert np.array_equal(y, a) and np.array_equal(a, y) and np.array_equal(v, y) and np.array_equal([v[0], 1.0], y)
+        assert np.array_equal(y, t + 1) is False
+    assert np.array_equal(y, a)
+    assert tape.gradient(y, t).numpy().tolist() == [1.0, 1.0]
+
+
+def test_check_gradients_takes_one_argument_as_it_is():
+    check_gradients(np.sin, np.ones(2))
+    check_gradients(np.sin, av.Tensor(np.ones(2)))
+    check_gradients(np.sin, 0.5)
+    with pytest.raises(AssertionError, match="argument 0"):
+        check_gradients(lambda x: x + av.stop_gradient(x), np.ones(2))
+    with pytest.raises(TypeError, match="none of the arguments"):
+        check_gradients(np.sin, np.ones(2, int))

@@ -10,10 +10,13 @@ import numpy as np
 
 from ..base.nest import map_nest
 from ..engine import registry
-from ..engine.declare import reduces
-from ..engine.op import constant
+from ..engine.declare import composed, reduces
+from ..engine.op import constant, op
 from ..engine.protocol import Operand, mark_break
-from ..engine.tensor import Tensor
+from ..engine.samples import Sample, arrays, integers, pairs, values, zeros
+from ..engine.tensor import Tensor, as_tensor
+from .index import scatter_rows
+from .shape import astype, broadcast_to
 
 __all__ = [
     "all",
@@ -128,7 +131,15 @@ round = constant(np.round, methods="round")
 around = constant(np.around)
 sign = constant(np.sign)
 signbit = constant(np.signbit)
-heaviside = constant(np.heaviside)
+heaviside = op(  # a step in `a`, and `b` at it
+    np.heaviside, "0 where `a` is negative, 1 where it is positive, and `b` where it is 0.",
+    vjp={"a": lambda g: g * 0.0, "b": lambda g, a: g * (a == 0)},
+    samples=lambda: [
+        *pairs(cut=(0.0,))(),
+        Sample(values([-1, 0, 1, 0], np.int8), arrays((4,))),
+        Sample(values([0, 2], np.int8), arrays((3, 1))),
+    ],
+)  # fmt: skip
 floor_divide = constant(np.floor_divide, "__floordiv__ __rfloordiv__")
 nextafter = constant(np.nextafter)
 spacing = constant(np.spacing)
@@ -144,7 +155,6 @@ argpartition = constant(np.argpartition, methods="argpartition")
 lexsort = constant(np.lexsort)
 searchsorted = constant(np.searchsorted, methods="searchsorted")
 digitize = constant(np.digitize)
-bincount = constant(np.bincount)
 nonzero: Callable[..., tuple[Tensor, ...]] = constant(np.nonzero, methods="nonzero")  # type: ignore[assignment]
 flatnonzero = constant(np.flatnonzero)
 argwhere = constant(np.argwhere)
@@ -152,12 +162,108 @@ unravel_index: Callable[..., tuple[Tensor, ...]] = constant(np.unravel_index)  #
 gcd = constant(np.gcd)
 lcm = constant(np.lcm)
 
+
+@composed(
+    np.bincount,
+    samples=lambda: [
+        Sample(integers((6,), 0, 4), arrays((6,))),
+        Sample(integers((6,), 0, 4), arrays((6,)), 7),
+    ],
+)
+def bincount(x, weights=None, minlength=0) -> Tensor:
+    """How often each of the integers 0, 1, ... occurs; with weights, their sum for each integer.
+
+    Parameters
+    ----------
+    x : array_like, 1-D, non-negative integers
+    weights : array_like, of the shape of `x`, optional
+        The gradient goes to them.
+    minlength : int, default 0
+        The least number of sums.
+
+    Returns
+    -------
+    Tensor, 1-D
+        Integers; float64 if there are weights.
+
+    Raises
+    ------
+    ValueError
+        If an integer is negative, or the shapes do not fit.
+
+    Examples
+    --------
+    >>> av.bincount(np.array([0, 2, 2]), weights=av.Tensor(np.array([1.0, 2.0, 3.0]))).numpy().tolist()
+    [1.0, 0.0, 5.0]
+    """
+    if not isinstance(weights, Operand):
+        return _bincount(x, weights, minlength)
+    ids = as_tensor(x).array
+    if not ids.size:
+        ids = ids.astype(np.intp)
+    if ids.dtype.kind not in "iub":
+        raise TypeError(f"bincount: integers are needed, got dtype {ids.dtype}")
+    ids = ids.astype(np.intp, copy=False)
+    if ids.ndim != 1 or weights.shape != ids.shape:
+        raise ValueError(
+            f"bincount: integers of shape {ids.shape}, weights of shape {weights.shape}: not 1-D, or unlike"
+        )
+    if minlength < 0 or (ids.size and int(ids.min()) < 0):
+        raise ValueError("bincount: the integers and minlength must not be negative")
+    n = int(ids.max()) + 1 if ids.size else 0
+    return scatter_rows(astype(weights, np.float64), ids, (n if n > minlength else minlength,))
+
+
+_bincount = constant(np.bincount)
+del registry.constants[np.bincount]
+
 # ---------------------------------------------------------------- new arrays like another
 
 zeros_like = constant(np.zeros_like)
 ones_like = constant(np.ones_like)
 empty_like = constant(np.empty_like)
-full_like = constant(np.full_like)
+_full_like = constant(np.full_like)
+del registry.constants[np.full_like]
+
+
+@composed(
+    np.full_like,
+    samples=lambda: [
+        Sample(zeros((2, 3)), arrays((3,))),
+        Sample(zeros((2, 3)), arrays(()), shape=(2,)),
+        Sample(zeros((2,), np.float32), arrays(()), float),
+    ],
+)
+def full_like(a, fill_value, dtype=None, order="K", subok=True, shape=None, **options) -> Tensor:
+    """An array of the shape and dtype of another one, filled with a value; the gradient goes to that value.
+
+    Parameters
+    ----------
+    a : array_like
+    fill_value : array_like, of a shape that broadcasts
+    dtype : dtype, optional
+        That of `a` by default.
+    order, subok
+        Without meaning here.
+    shape : int or tuple of int, optional
+        That of `a` by default.
+    **options
+        As in `numpy.full_like`.
+
+    Returns
+    -------
+    Tensor
+
+    Examples
+    --------
+    >>> av.full_like(np.zeros(2), av.Tensor(3.0)).numpy().tolist()
+    [3.0, 3.0]
+    """
+    if not isinstance(fill_value, Operand):
+        return _full_like(a, fill_value, dtype=dtype, shape=shape, **options)
+    a = as_tensor(a)
+    return broadcast_to(astype(fill_value, a.dtype if dtype is None else dtype), a.shape if shape is None else shape)
+
 
 # ---------------------------------------------------------------- questions
 

@@ -22,7 +22,7 @@ from ..engine.declare import composed, primitive
 from ..engine.samples import Sample, arrays
 from ..engine.tensor import Tensor, as_tensor
 from .linalg import diagonal
-from .shape import cast, reshape, transpose
+from .shape import cast, reshape, transpose, valued
 
 __all__ = ["einsum"]
 
@@ -177,7 +177,7 @@ def _interleaved(operands):
 def _einsum_samples():
     one = [
         ("ii->i", (3, 3)), ("ii", (3, 3)), ("ij->ji", (2, 3)), ("ij->", (2, 3)), ("ijj->i", (2, 3, 3)),
-        ("iii->i", (2, 2, 2)),
+        ("iii->i", (2, 2, 2)), ("i", (3,)), ("ij->ij", (2, 3)),
         ("...ij->...ji", (2, 2, 3)), ("i...->...", (2, 3)), ("ba", (2, 3)),
     ]  # fmt: skip
     several = [
@@ -251,7 +251,7 @@ def einsum(*operands, out=None, optimize=True) -> Tensor:
         if len(term) != len(result):  # a label that only operands of size 1 had
             raise ValueError(f"einsum: {spec!r} has an output label that no operand fills")
         x = transpose(x, tuple(term.index(c) for c in result))
-    return x  # type: ignore[return-value]  # of a Variable alone: itself
+    return valued(x)
 
 
 def _product(chosen, sizes, others):

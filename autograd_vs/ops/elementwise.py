@@ -691,7 +691,8 @@ def imag(val):
     >>> av.imag(av.Tensor(1.0 + 2.0j)).item()
     2.0
     """
-    return val.imag
+    y = val.imag
+    return y if val.dtype.kind == "c" and val.size else y.copy()  # nothing of another array is left in it
 
 
 def _angle_vjp(g, z, deg):

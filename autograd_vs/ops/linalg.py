@@ -8,11 +8,12 @@ from math import prod as _size
 import numpy as np
 
 from ..base.backend import namespace
+from ..engine import registry
 from ..engine.declare import composed, primitive
 from ..engine.op import fit
 from ..engine.samples import Sample, arrays
 from ..engine.tensor import Tensor, as_tensor
-from .shape import axes_of, axis_of, cast, ravel, reshape
+from .shape import axes_of, axis_of, cast, matrix_transpose, ravel, reshape
 
 __all__ = [
     "diag", "diagflat", "diagonal", "dot", "inner", "kron", "matmul", "outer", "tensordot", "trace", "vdot", "vecdot",
@@ -533,3 +534,34 @@ def diagflat(v, k=0) -> Tensor:
     (4, 4)
     """
     return diag(ravel(v), k)
+
+
+# ---------------------------------------------------------------- under NumPy's names only
+
+registry.functions[np.linalg.matmul] = matmul
+registry.functions[np.linalg.tensordot] = tensordot
+registry.functions[np.linalg.vecdot] = vecdot
+registry.functions[np.linalg.matrix_transpose] = matrix_transpose
+
+
+@registry.for_numpy(np.linalg.outer, samples=lambda: [Sample(*arrays((2,), (3,)))])
+def _outer(x1, x2, /) -> Tensor:
+    """`outer` of two vectors."""
+    x1, x2 = as_tensor(x1), as_tensor(x2)
+    if x1.ndim != 1 or x2.ndim != 1:
+        raise ValueError(f"outer: two 1-D arrays are needed, got {x1.ndim} and {x2.ndim} dimensions")
+    return outer(x1, x2)
+
+
+@registry.for_numpy(
+    np.linalg.diagonal, samples=lambda: [Sample(arrays((2, 3, 3))), Sample(arrays((2, 3, 4)), offset=-1)]
+)
+def _diagonal(x, /, *, offset=0) -> Tensor:
+    """`diagonal` of the last two dimensions."""
+    return diagonal(x, offset, -2, -1)
+
+
+@registry.for_numpy(np.linalg.trace, samples=lambda: [Sample(arrays((2, 3, 3))), Sample(arrays((2, 3)), offset=1)])
+def _trace(x, /, *, offset=0, dtype=None) -> Tensor:
+    """`trace` of the last two dimensions."""
+    return trace(x, offset, -2, -1, dtype)

@@ -19,6 +19,7 @@ from .elementwise import multiply
 from .index import take
 from .linalg import dot
 from .random import generator
+from .shape import valued
 
 __all__ = [
     "dropout", "elu", "embedding_lookup", "erf", "erfc", "gelu", "l2_loss", "layer_norm", "leaky_relu", "linear",
@@ -802,7 +803,7 @@ def dropout(x, rate, *, training, stream="") -> Tensor:
     rate : float
         The probability that an element is dropped, in ``[0, 1]``.
     training : bool
-        Where False, `x` itself comes back. There is no default: a forgotten switch is hard to find.
+        Where False, the value of `x` comes back. There is no default: a forgotten switch is hard to find.
     stream : str, default ""
         The random stream of `autograd_vs.random` that the mask is drawn from.
 
@@ -827,7 +828,7 @@ def dropout(x, rate, *, training, stream="") -> Tensor:
     >>> sorted(set(dropout(Tensor(np.ones(100)), 0.5, training=True).tolist()))
     [0.0, 2.0]
     """
-    x = as_tensor(x)
+    x = valued(x)
     rate = float(rate)
     if not 0.0 <= rate <= 1.0:
         raise ValueError(f"dropout: rate is the probability of dropping an element, in [0, 1], got {rate}")

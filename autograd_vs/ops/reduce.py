@@ -16,7 +16,7 @@ from ..engine.protocol import Operand
 from ..engine.samples import Sample, arrays, values, zeros
 from ..engine.tensor import Tensor, as_tensor
 from .elementwise import where
-from .shape import axes_of, axis_of, broadcast_to, cast, concatenate
+from .shape import axes_of, axis_of, broadcast_to, cast, concatenate, shown_as, valued
 
 __all__ = [
     "amax", "amin", "average", "cumprod", "cumsum", "diff", "logsumexp", "max", "mean", "min", "prod", "ptp", "std",
@@ -44,9 +44,21 @@ def kept(y, shape, axis, keepdims):
     return y.reshape(tuple([1 if i in axes else n for i, n in enumerate(shape)]))
 
 
-def _no_out(out, name):
-    if out is not None:
-        raise TypeError(f"{name}: out= is not supported for Tensors; use the Tensor that it returns")
+_INSTEAD = {
+    "out": "use the Tensor that it returns",
+    "initial": "add or multiply it afterwards, or take av.maximum or av.minimum with it",
+    "where": "reduce av.where(mask, t, neutral), with 0 for sums, 1 for products, an infinity for extremes; for a mean "
+    "divide the sum by mask.sum(); or reduce t[mask]",
+    "mean": "it is computed again, which costs little",
+    "correction": "ddof= says the same",
+}
+
+
+def _refuse(name, **given):
+    """TypeError for options of NumPy's that are not supported here."""
+    for option, value in given.items():
+        if value is not None and not (option == "where" and value is True):
+            raise TypeError(f"{name}: {option}= is not supported for Tensors; {_INSTEAD[option]}")
 
 
 def reduced(
@@ -83,7 +95,8 @@ def reduced(
     np.sum, vjp={"a": lambda g, a_shape, a_dtype, axis, keepdims: cast(spread(g, a_shape, axis, keepdims), a_dtype)},
     linear="each", methods="sum", samples=reduced(complex_numbers=True),
 )  # fmt: skip
-def sum(a, axis=None, dtype=None, out=None, keepdims=False):
+@shown_as(lambda a, axis=None, dtype=None, out=None, keepdims=False: None)
+def sum(a, axis=None, dtype=None, out=None, keepdims=False, initial: None = None, where: None = None):
     """The sum over all elements, or along axes.
 
     Parameters
@@ -96,6 +109,8 @@ def sum(a, axis=None, dtype=None, out=None, keepdims=False):
         Not supported.
     keepdims : bool, default False
         Leave the reduced dimensions at size 1.
+    initial, where : None
+        Not supported.
 
     Returns
     -------
@@ -106,8 +121,8 @@ def sum(a, axis=None, dtype=None, out=None, keepdims=False):
     >>> av.sum(av.Tensor(np.ones((2, 3))), axis=0).numpy().tolist()
     [2.0, 2.0, 2.0]
     """
-    if out is not None:
-        _no_out(out, "sum")
+    if out is not None or initial is not None or where is not None:
+        _refuse("sum", out=out, initial=initial, where=where)
     if a.__class__ is ndarray:
         return add_reduce(a, axis, dtype, None, keepdims)
     return a.sum(axis=axis, dtype=dtype, keepdims=keepdims)
@@ -133,7 +148,8 @@ def _mean_vjp(g, a_shape, a_dtype, axis, keepdims):
 @primitive(
     np.mean, vjp={"a": _mean_vjp}, linear="each", methods="mean", samples=reduced(empty=False, complex_numbers=True)
 )
-def mean(a, axis=None, dtype=None, out=None, keepdims=False):
+@shown_as(lambda a, axis=None, dtype=None, out=None, keepdims=False: None)
+def mean(a, axis=None, dtype=None, out=None, keepdims=False, where: None = None):
     """The mean of all elements, or along axes.
 
     Parameters
@@ -146,6 +162,8 @@ def mean(a, axis=None, dtype=None, out=None, keepdims=False):
         Not supported.
     keepdims : bool, default False
         Leave the reduced dimensions at size 1.
+    where : None
+        Not supported.
 
     Returns
     -------
@@ -156,8 +174,8 @@ def mean(a, axis=None, dtype=None, out=None, keepdims=False):
     >>> av.mean(av.Tensor(np.array([1.0, 2.0, 6.0]))).item()
     3.0
     """
-    if out is not None:
-        _no_out(out, "mean")
+    if out is not None or where is not None:
+        _refuse("mean", out=out, where=where)
     if a.__class__ is ndarray and dtype is None and a.dtype.char in "fd" and a.size:
         if axis is None and not keepdims:
             return add_reduce(a, None) / a.size
@@ -176,7 +194,18 @@ def _var_vjp(g, a, axis, ddof, keepdims):
 
 
 @primitive(np.var, vjp={"a": _var_vjp}, methods="var", samples=reduced(empty=False, complex_numbers=True))
-def var(a, axis=None, dtype=None, out=None, ddof=0, keepdims=False):
+@shown_as(lambda a, axis=None, dtype=None, out=None, ddof=0, keepdims=False: None)
+def var(
+    a,
+    axis=None,
+    dtype=None,
+    out=None,
+    ddof=0,
+    keepdims=False,
+    where: None = None,
+    mean: None = None,
+    correction: None = None,
+):
     """The variance of all elements, or along axes.
 
     Parameters
@@ -190,6 +219,8 @@ def var(a, axis=None, dtype=None, out=None, ddof=0, keepdims=False):
     ddof : float, default 0
         The sum of squares is divided by the number of elements minus this.
     keepdims : bool, default False
+    where, mean, correction : None
+        Not supported.
 
     Returns
     -------
@@ -200,7 +231,7 @@ def var(a, axis=None, dtype=None, out=None, ddof=0, keepdims=False):
     >>> av.var(av.Tensor(np.array([1.0, 3.0]))).item()
     1.0
     """
-    _no_out(out, "var")
+    _refuse("var", out=out, where=where, mean=mean, correction=correction)
     return a.var(axis=axis, dtype=dtype, ddof=ddof, keepdims=keepdims)
 
 
@@ -210,7 +241,18 @@ def _std_vjp(g, a, y, axis, ddof, keepdims):
 
 
 @primitive(np.std, vjp={"a": _std_vjp}, methods="std", samples=reduced(empty=False, complex_numbers=True))
-def std(a, axis=None, dtype=None, out=None, ddof=0, keepdims=False):
+@shown_as(lambda a, axis=None, dtype=None, out=None, ddof=0, keepdims=False: None)
+def std(
+    a,
+    axis=None,
+    dtype=None,
+    out=None,
+    ddof=0,
+    keepdims=False,
+    where: None = None,
+    mean: None = None,
+    correction: None = None,
+):
     """The standard deviation of all elements, or along axes; its gradient is 0 where all are equal.
 
     Parameters
@@ -224,6 +266,8 @@ def std(a, axis=None, dtype=None, out=None, ddof=0, keepdims=False):
     ddof : float, default 0
         The sum of squares is divided by the number of elements minus this.
     keepdims : bool, default False
+    where, mean, correction : None
+        Not supported.
 
     Returns
     -------
@@ -234,7 +278,7 @@ def std(a, axis=None, dtype=None, out=None, ddof=0, keepdims=False):
     >>> av.std(av.Tensor(np.array([1.0, 3.0]))).item()
     1.0
     """
-    _no_out(out, "std")
+    _refuse("std", out=out, where=where, mean=mean, correction=correction)
     return a.std(axis=axis, dtype=dtype, ddof=ddof, keepdims=keepdims)
 
 
@@ -311,7 +355,8 @@ def _prod_samples():
 
 
 @primitive(np.prod, vjp={"a": _prod_vjp}, methods="prod", samples=_prod_samples)
-def prod(a, axis=None, dtype=None, out=None, keepdims=False):
+@shown_as(lambda a, axis=None, dtype=None, out=None, keepdims=False: None)
+def prod(a, axis=None, dtype=None, out=None, keepdims=False, initial: None = None, where: None = None):
     """The product of all elements, or along axes. The gradient is right where elements are 0, too.
 
     Parameters
@@ -323,6 +368,8 @@ def prod(a, axis=None, dtype=None, out=None, keepdims=False):
     out : None
         Not supported.
     keepdims : bool, default False
+    initial, where : None
+        Not supported.
 
     Returns
     -------
@@ -333,7 +380,7 @@ def prod(a, axis=None, dtype=None, out=None, keepdims=False):
     >>> av.prod(av.Tensor(np.array([2.0, 3.0]))).item()
     6.0
     """
-    _no_out(out, "prod")
+    _refuse("prod", out=out, initial=initial, where=where)
     return a.prod(axis=axis, dtype=dtype, keepdims=keepdims)
 
 
@@ -355,7 +402,8 @@ def _extreme_samples():
 
 
 @primitive(np.max, vjp={"a": _extreme_vjp}, methods="max", samples=_extreme_samples)
-def max(a, axis=None, out=None, keepdims=False):
+@shown_as(lambda a, axis=None, out=None, keepdims=False: None)
+def max(a, axis=None, out=None, keepdims=False, initial: None = None, where: None = None):
     """The largest element, or the largest along axes. Elements that share it share the gradient equally.
 
     Parameters
@@ -365,6 +413,8 @@ def max(a, axis=None, out=None, keepdims=False):
     out : None
         Not supported.
     keepdims : bool, default False
+    initial, where : None
+        Not supported.
 
     Returns
     -------
@@ -380,12 +430,13 @@ def max(a, axis=None, out=None, keepdims=False):
     >>> av.max(av.Tensor(np.array([[1.0, 5.0], [7.0, 3.0]])), axis=1).numpy().tolist()
     [5.0, 7.0]
     """
-    _no_out(out, "max")
+    _refuse("max", out=out, initial=initial, where=where)
     return a.max(axis=axis, keepdims=keepdims)
 
 
 @primitive(np.min, vjp={"a": _extreme_vjp}, methods="min", samples=_extreme_samples)
-def min(a, axis=None, out=None, keepdims=False):
+@shown_as(lambda a, axis=None, out=None, keepdims=False: None)
+def min(a, axis=None, out=None, keepdims=False, initial: None = None, where: None = None):
     """The smallest element, or the smallest along axes. Elements that share it share the gradient equally.
 
     Parameters
@@ -395,6 +446,8 @@ def min(a, axis=None, out=None, keepdims=False):
     out : None
         Not supported.
     keepdims : bool, default False
+    initial, where : None
+        Not supported.
 
     Returns
     -------
@@ -410,7 +463,7 @@ def min(a, axis=None, out=None, keepdims=False):
     >>> av.min(av.Tensor(np.array([[1.0, 5.0], [7.0, 3.0]])), axis=1).numpy().tolist()
     [1.0, 3.0]
     """
-    _no_out(out, "min")
+    _refuse("min", out=out, initial=initial, where=where)
     return a.min(axis=axis, keepdims=keepdims)
 
 
@@ -532,7 +585,7 @@ def cumsum(a, axis=None, dtype=None, out=None):
     >>> av.cumsum(av.Tensor(np.array([1.0, 2.0, 3.0]))).numpy().tolist()
     [1.0, 3.0, 6.0]
     """
-    _no_out(out, "cumsum")
+    _refuse("cumsum", out=out)
     return a.cumsum(axis=axis, dtype=dtype)
 
 
@@ -602,7 +655,7 @@ def cumprod(a, axis=None, dtype=None, out=None):
     >>> av.cumprod(av.Tensor(np.array([1.0, 2.0, 3.0]))).numpy().tolist()
     [1.0, 2.0, 6.0]
     """
-    _no_out(out, "cumprod")
+    _refuse("cumprod", out=out)
     return a.cumprod(axis=axis, dtype=dtype)
 
 
@@ -621,6 +674,7 @@ def _beside(x, a):
         Sample(arrays((2, 4))),
         Sample(arrays((4, 2)), 2, 0),
         Sample(arrays((2, 3)), prepend=0.0, append=1.5),
+        Sample(arrays((2, 3)), 0),
     ],
 )
 def diff(a, n=1, axis=-1, prepend=None, append=None) -> Tensor:
@@ -661,4 +715,4 @@ def diff(a, n=1, axis=-1, prepend=None, append=None) -> Tensor:
     for _ in range(n):
         front = (slice(None),) * axis
         a = a[(*front, slice(1, None))] - a[(*front, slice(None, -1))]
-    return a
+    return valued(a)

@@ -1,8 +1,9 @@
 """Shapes: reshaping, transposing, broadcasting, joining, splitting, repeating, padding; copies and casts. Floor 2."""
 
+from collections.abc import Callable
 from itertools import pairwise
 from math import prod
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -46,6 +47,19 @@ def axes_of(axis: Any, ndim: int) -> tuple[int, ...]:
     if len(set(axes)) != len(axes):
         raise ValueError(f"an axis is repeated in {axis}")
     return axes
+
+
+F = TypeVar("F")
+
+
+def shown_as(plain) -> Callable[[F], F]:
+    """Say that help() shows the signature of `plain`, without what a function takes only to refuse it clearly."""
+
+    def mark(function):
+        function.__wrapped__ = plain
+        return function
+
+    return mark
 
 
 # ---------------------------------------------------------------- the same elements in another shape
@@ -95,8 +109,13 @@ def reshape(a, shape, order="C"):
     return a.reshape(shape) if order == "C" else a.reshape(shape, order=order)
 
 
-def _reshape_method(self, *shape, order="C"):
+@shown_as(lambda self, *shape, order="C": None)
+def _reshape_method(self, *shape, order="C", **named):
     """The same elements in another shape: ``t.reshape(2, 3)`` or ``t.reshape((2, 3))``."""
+    if named:
+        if shape or set(named) != {"shape"}:
+            raise TypeError(f"reshape takes a shape and order=, got {', '.join(named)}= as well")
+        shape = (named["shape"],)
     return reshape(self, shape[0] if len(shape) == 1 else shape, order)
 
 
@@ -161,6 +180,12 @@ def squeeze(a, axis=None) -> Tensor:
     if [i for i in axes if shape[i] != 1]:
         raise ValueError(f"squeeze: axis {axis} of shape {shape} has not size 1")
     return reshape(a, tuple(n for i, n in enumerate(shape) if i not in axes))
+
+
+def valued(x) -> Tensor:
+    """`x` as a Tensor: what would be a Variable itself becomes a copy of its present value, with the gradient."""
+    x = as_tensor(x)
+    return x if isinstance(x, Tensor) else copy(x)
 
 
 def shape_of(a) -> tuple[int, ...]:
@@ -1081,7 +1106,7 @@ def flipud(m) -> Tensor:
 
 
 @composed(
-    np.rot90, samples=lambda: [*(Sample(arrays((2, 3)), k) for k in range(-1, 4)), Sample(arrays((2, 3, 4)), 1, (2, 0))]
+    np.rot90, samples=lambda: [*(Sample(arrays((2, 3)), k) for k in range(-1, 5)), Sample(arrays((2, 3, 4)), 1, (2, 0))]
 )
 def rot90(m, k=1, axes=(0, 1)) -> Tensor:
     """Turned by `k` quarters of a circle in the plane of two axes, from the first to the second.
@@ -1104,7 +1129,7 @@ def rot90(m, k=1, axes=(0, 1)) -> Tensor:
     first, second = axes_of(tuple(axes), len(shape_of(m)))
     k %= 4
     if k == 0:
-        return as_tensor(m)  # type: ignore[return-value]  # of a Variable: itself
+        return valued(m)
     if k == 2:
         return flip(m, (first, second))
     return swapaxes(flip(m, second), first, second) if k == 1 else flip(swapaxes(m, first, second), second)
@@ -1140,7 +1165,7 @@ def _widths(pad_width, ndim):
 )  # fmt: skip
 def _pad_constant(array, widths, value):
     """Padded with a number."""
-    return namespace(array).pad(array, widths, constant_values=value) if widths else array
+    return namespace(array).pad(array, widths, constant_values=value) if widths else array.copy()
 
 
 @composed(
@@ -1150,6 +1175,7 @@ def _pad_constant(array, widths, value):
         Sample(arrays((2, 3)), ((1, 2), (0, 1)), constant_values=0.5),
         *(Sample(arrays((3, 4)), ((1, 2), (2, 1)), mode) for mode in ("edge", "reflect", "symmetric", "wrap")),
         Sample(arrays((3,)), (0, 5), "wrap"),
+        Sample(arrays((3,)), 0, "edge"),
     ],
 )  # fmt: skip
 def pad(array, pad_width, mode="constant", *, constant_values=0) -> Tensor:
@@ -1197,7 +1223,7 @@ def pad(array, pad_width, mode="constant", *, constant_values=0) -> Tensor:
     for axis, (before, after) in enumerate(widths):
         if before or after:
             array = take(array, xp.pad(xp.arange(shape[axis]), (before, after), mode), axis)
-    return array
+    return valued(array)
 
 
 def _triangles():
