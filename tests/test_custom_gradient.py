@@ -256,6 +256,34 @@ def test_other_mistakes_name_the_function_too():
         av.jacobian(wrong_shape)(X)
 
 
+def test_what_is_no_function():
+    for wrap in (av.custom_gradient, av.recompute_grad):
+        with pytest.raises(TypeError, match=rf"{wrap.__name__} takes a function, got int"):
+            wrap(3)
+
+
+@pytest.mark.parametrize(
+    ("grad_fn", "message"),
+    [
+        (lambda: 1.0, r"of odd must take 1 gradient \(one for each output\): .*takes 0 positional"),
+        (lambda a, b: a, r"of odd must take 1 gradient \(one for each output\): .*missing 1 required"),
+        (lambda g: "text", r"of odd must return an array of shape \(3,\) for 'x', or None: it returned 'text' \(str\)"),
+        (lambda g: g + len(3), r"^object of type 'int' has no len"),  # type errors inside are its own
+    ],
+)
+def test_a_wrong_gradient_function_names_the_function(grad_fn, message):
+    @av.custom_gradient
+    def odd(x):
+        return x * 1.0, grad_fn
+
+    x = av.Tensor(X)
+    with av.GradientTape() as tape:
+        tape.watch(x)
+        y = odd(x)
+    with pytest.raises(TypeError, match=message):
+        tape.gradient(y, x)
+
+
 def test_integer_arguments_get_none():
     @av.custom_gradient
     def pick(x, i):
@@ -338,6 +366,73 @@ def test_nested_custom_functions_tell_their_variables():
 
     with av.GradientTape(), pytest.raises(TypeError, match="outer reads the variables"):
         outer(av.Tensor(1.0))
+
+
+@pytest.mark.parametrize("trainable", [True, False])
+@pytest.mark.parametrize("persistent", [True, False])
+def test_grad_fn_sees_variables_as_they_were(trainable, persistent):
+    u = av.Variable(2.0, trainable=trainable)
+
+    @av.custom_gradient
+    def f(x):
+        if trainable:
+            return x * u, lambda g, variables: (g * u, [g * x])
+        return x * u, lambda g: g * u
+
+    x = av.Tensor(np.float32(3.0))
+    with av.GradientTape(persistent=persistent) as tape:
+        tape.watch(x)
+        y = f(x)
+        u.assign(5.0)
+        z = f(x)
+    u.assign(100.0)
+    gx, gu = tape.gradient([y, z], [x, u])
+    assert gx.item() == 7.0 and (gu.item() == 6.0 if trainable else gu is None)
+    assert u.item() == 100.0
+    if persistent:
+        u.assign(200.0)
+        assert [tape.gradient(t, x).item() for t in (y, z)] == [2.0, 5.0] and u.item() == 200.0
+
+
+def test_what_grad_fn_assigns_stays():
+    calls, last = av.Variable(0, trainable=False), av.Variable(0.0, trainable=False)
+
+    @av.custom_gradient
+    def spy(x):
+        def grad_fn(g):
+            calls.assign_add(1)
+            last.assign(g)
+            return g
+
+        return x * 1.0, grad_fn
+
+    x = av.Tensor(np.float32(3.0))
+    with av.GradientTape(persistent=True) as tape:
+        tape.watch(x)
+        y = spy(2.0 * spy(spy(x)))
+    for count in (3, 6):
+        assert tape.gradient(y, x).item() == 2.0
+        assert calls.item() == count and last.item() == 2.0
+
+
+def test_second_order_sees_variables_as_they_were():
+    u = av.Variable(2.0)
+
+    @av.custom_gradient
+    def f(x):
+        return x * x * u, lambda g, variables: (g * 2.0 * x * u, [g * x * x])
+
+    x = av.Tensor(np.float32(3.0))
+    with av.GradientTape(persistent=True) as outer:
+        outer.watch(x)
+        with av.GradientTape() as inner:
+            inner.watch(x)
+            y = f(x)
+        u.assign(100.0)
+        g = inner.gradient(y, x)
+    u.assign(200.0)
+    assert g.item() == 12.0
+    assert [t.item() for t in outer.gradient(g, [x, u])] == [4.0, 6.0]
 
 
 def test_closures_die_with_the_tape():
@@ -537,3 +632,136 @@ def test_recompute_of_what_has_no_path():
         tape.watch(x)
         y = f(x) * x
     assert tape.gradient(y, x).item() == 1.0
+
+
+def test_recompute_sees_variables_that_are_not_trainable_as_they_were():
+    s, w, x = av.Variable(2.0, trainable=False), av.Variable(3.0), av.Tensor(np.float32(1))
+    flag = av.Variable(True, trainable=False)  # no gradient follows it, and no op of a tape
+    f = av.recompute_grad(lambda x: x * s * w if flag else x)
+    with av.GradientTape(persistent=True) as tape:
+        tape.watch(x)
+        y = f(x)
+    for now in (100.0, 200.0):
+        s.assign(now)
+        flag.assign(False)
+        assert [g.item() for g in tape.gradient(y, [x, w])] == [6.0, 2.0]
+        assert s.item() == now and not flag
+
+
+@pytest.mark.parametrize("wrap", [av.recompute_grad, lambda f: av.recompute_grad(av.recompute_grad(f))])
+@pytest.mark.parametrize("persistent", [True, False])
+def test_recompute_forgets_what_the_second_run_assigns(wrap, persistent):
+    m, w, x = av.Variable(0.0, trainable=False), av.Variable(2.0), av.Tensor(np.float32(3.0))
+
+    @wrap
+    def counted(x):
+        m.assign_add(1.0)
+        return x * w * m
+
+    @wrap
+    def twice(x):
+        y = x * w
+        w.assign_add(1.0)
+        return y * w
+
+    with av.GradientTape(persistent=persistent) as tape:
+        tape.watch(x)
+        y = counted(x)
+        z = counted(x)
+    for _ in range(1 + persistent):
+        assert [g.item() for g in tape.gradient([y, z], [x, w])] == [6.0, 9.0]
+        assert m.item() == 2.0
+    assert w.item() == 2.0
+    with av.GradientTape(persistent=persistent) as tape:
+        tape.watch(x)
+        y = twice(x)
+    for _ in range(1 + persistent):
+        assert [g.item() for g in tape.gradient(y, [x, w])] == [6.0, 15.0]
+        assert w.item() == 3.0
+
+
+def test_recompute_with_assignments_to_any_order():
+    def run(wrap):
+        m, w, x = av.Variable(1.0, trainable=False), av.Variable(2.0), av.Tensor(np.float32(3.0))
+
+        @wrap
+        def inner(x):
+            m.assign_add(1.0)
+            return np.tanh(x * w * m * 0.1)
+
+        @wrap
+        def f(x):
+            y = inner(x)
+            m.assign(m * 2.0)
+            return inner(y) * x
+
+        with av.GradientTape() as outer:
+            outer.watch(x)
+            with av.GradientTape() as inner_tape:
+                inner_tape.watch(x)
+                y = f(x)
+            m.assign_add(7.0)
+            g = inner_tape.gradient(y, x)
+            m.assign_add(7.0)
+        m.assign_add(7.0)
+        return [t.item() for t in (y, g, *outer.gradient(g, [x, w]), m)]
+
+    assert run(av.recompute_grad) == pytest.approx(run(lambda f: f), rel=1e-6)
+
+
+def test_recompute_of_variables_as_arguments():
+    for trainable in (True, False):
+        v = av.Variable(2.0, trainable=trainable)
+
+        @av.recompute_grad
+        def f(a, b, x):
+            y = a * b * x
+            a.assign_add(1.0)
+            return y
+
+        x = av.Tensor(np.float32(5.0))
+        with av.GradientTape() as tape:
+            tape.watch(x)
+            y = f(v, v, x)
+        v.assign(100.0)
+        gx, gv = tape.gradient(y, [x, v])
+        assert gx.item() == 4.0 and (gv.item() == 20.0 if trainable else gv is None)
+        assert v.item() == 100.0
+
+
+def test_recompute_returns_tensors():
+    v, w = av.Variable(2.0), av.Variable(3.0)
+    f = av.recompute_grad(lambda x: (x, [w]))
+    y, [z] = f(v)
+    v.assign(50.0)
+    assert type(y) is type(z) is av.Tensor and (y.item(), z.item()) == (2.0, 3.0)
+    v.assign(2.0)
+    with av.GradientTape() as tape:
+        y, [z] = f(v)
+        total = 5.0 * y + 7.0 * z
+    assert type(y) is type(z) is av.Tensor
+    assert [g.item() for g in tape.gradient(total, [v, w])] == [5.0, 7.0]
+
+
+def test_old_values_are_let_go_with_the_tape():
+    s, big = av.Variable(2.0, trainable=False), av.Variable(np.zeros(100_000), trainable=False)
+    f = av.recompute_grad(lambda x: x * s)
+    x = av.Tensor(np.float32(1.0))
+
+    def held(persistent):
+        tracemalloc.start()
+        with av.GradientTape(persistent=persistent) as tape:
+            tape.watch(x)
+            y = f(f(x))
+        big.assign(np.ones(100_000))
+        big.assign(np.ones(100_000))
+        alive = tracemalloc.get_traced_memory()[0]
+        tape.gradient(y, x)
+        del tape
+        left = tracemalloc.get_traced_memory()[0]
+        tracemalloc.stop()
+        return alive, left
+
+    for persistent in (True, False):
+        alive, left = held(persistent)
+        assert 800_000 < alive < 900_000 and left < 50_000  # one copy, whoever wants it

@@ -27,6 +27,7 @@ from weakref import WeakValueDictionary, ref
 
 from ..base.backend import copy, is_array, memory_owner, same_view
 from ..base.stack import Stack
+from .past import about_to_write
 
 __all__ = [
     "NOBODY", "VARIABLES", "Apart", "Frame", "Mark", "Readings", "Record", "active", "frames", "lease", "lend",
@@ -275,7 +276,8 @@ def written(variables) -> None:
     """Tell everyone that the buffers of `variables` are about to be written: whoever needs an old value gets a copy."""
     for variable in variables:
         variable.assigned = True  # a store warns about some new names once training has begun
-    if not live_records and not _leased:
+    pasts = about_to_write(variables)
+    if pasts is None or not (pasts or live_records or _leased):
         return
     old: dict[int, object] = {}
 
@@ -288,6 +290,10 @@ def written(variables) -> None:
         return same_view(array, owner, old[id(owner)])
 
     buffers = {id(v.array) for v in variables}
+    for past in pasts:
+        for v in variables:
+            if v.own_position not in past.values:
+                past.note(v, move(v.array))
     for record in tuple(
         live_records
     ):  # a copy: other threads, and the garbage collector in this one, take records away
@@ -300,6 +306,7 @@ def written(variables) -> None:
                     tensor.array = move(tensor.array)
             leases.clear()
             _leased.discard(key)
+    old.clear()  # `_move_saved` leaves a cycle that knows it
 
 
 def _move_saved(entries, buffers, move):

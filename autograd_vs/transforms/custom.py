@@ -15,6 +15,7 @@ from ..base.nest import flatten, map_nest, pack
 from ..engine.call import announce
 from ..engine.cotangent import Bundle, IndexedSlices
 from ..engine.op import Op
+from ..engine.past import Back, Past
 from ..engine.protocol import Operand
 from ..engine.record import NOBODY, Apart, Readings, active
 from ..engine.rule import EVERY, Rule, parameters
@@ -45,15 +46,17 @@ def custom_gradient(f: Callable) -> Callable:
     Raises
     ------
     TypeError
-        If `f` does not return a pair; if `f` reads trainable Variables that are not among its arguments while a tape
-        records, and `grad_fn` has no parameter ``variables``: with it, `grad_fn` gets the list of them, and returns
-        ``(gradients of the arguments, gradients of the variables)``.
+        If `f` is no function, or does not return a pair; if `f` reads trainable Variables that are not among its
+        arguments while a tape records, and `grad_fn` has no parameter ``variables``: with it, `grad_fn` gets the list
+        of them, and returns ``(gradients of the arguments, gradients of the variables)``. When a tape walks back: if
+        `grad_fn` does not take one parameter for each Tensor in `y`, or returns something that is no array.
     ValueError
         When a tape walks back: if `grad_fn` returns too few or too many gradients, or one of a wrong shape.
 
     Notes
     -----
     What `grad_fn` computes is differentiable itself, through its arguments and through Tensors of `f` that it uses.
+    Variables that it reads have the values that they had when `f` returned; what it assigns is assigned for good.
     Complex gradients are as a tape returns them (TensorFlow's and PyTorch's convention). Forward mode works where
     `grad_fn` is linear in its arguments.
 
@@ -71,7 +74,7 @@ def custom_gradient(f: Callable) -> Callable:
     ...     av.grad(log1pexp)(1000.0).item()
     1.0
     """
-    name = getattr(f, "__name__", None) or type(f).__name__
+    name = _name_of(f, "custom_gradient")
 
     @wraps(f)
     def with_custom_gradient(*args, **kwargs):
@@ -94,8 +97,11 @@ def custom_gradient(f: Callable) -> Callable:
                 "of variables)"
             )
 
+        past = Past()
+
         def pull(gs, arrays):
-            return _call_grad_fn(grad_fn, gs, bound, variables, name)
+            with Back(past, undo=False):
+                return _call_grad_fn(grad_fn, gs, bound, variables, name)
 
         return _announce(name, y, [x for x in originals if isinstance(x, Operand)] + variables, pull, ())
 
@@ -118,9 +124,9 @@ def recompute_grad(f: Callable) -> Callable:
 
     Notes
     -----
-    The second run sees the values of the first: Variables assigned meanwhile as they were, and the same random numbers
-    of `autograd_vs.random` (dropout masks). A Variable that `f` assigns is assigned again. Can be nested, and
-    differentiated to any order.
+    The second run sees what the first one saw: all Variables as they were when it began, and the same random numbers of
+    `autograd_vs.random` (dropout masks). What it assigns is forgotten when it ends, so a moving average moves once. It
+    must not run an optimizer. Can be nested, and differentiated to any order.
 
     Examples
     --------
@@ -130,34 +136,38 @@ def recompute_grad(f: Callable) -> Callable:
     >>> round(av.grad(block)(0.5).item(), 6)
     0.639808
     """
-    name = getattr(f, "__name__", None) or type(f).__name__
+    name = _name_of(f, "recompute_grad")
 
     @wraps(f)
     def recomputed(*args, **kwargs):
         frame = active()
         if frame is None or frame.base == NOBODY:
-            return f(*args, **kwargs)
+            return map_nest(lambda leaf: announce(_plain(name), _array(leaf, name), (), (), ()), f(*args, **kwargs))
         nest = (args, kwargs)
         leaves = [x if isinstance(x, Operand) or not is_array(x) else as_tensor(x) for x in flatten(nest)]
-        random_state = get_state()
+        random_state, past = get_state(), Past()
         with Readings(alone=True) as readings:
             y = f(*args, **kwargs)
-        arguments = [x for x in leaves if isinstance(x, Operand)]
-        places = [i for i, x in enumerate(leaves) if isinstance(x, Operand)]
+        places = [i for i, x in enumerate(leaves) if isinstance(x, Tensor)]
+        tensors = [leaves[i] for i in places]
         for i in places:
             leaves[i] = None  # the entry saves them
         structure = map_nest(lambda x: None, nest)
         del nest
-        variables = list(readings.variables.values())
+        followed = [
+            *readings.variables.values(),
+            *(x for x in (*leaves, *flatten(y)) if _is_followed_variable(x, frame)),
+        ]
+        variables = list({id(v): v for v in followed}.values())
 
         def pull(gs, arrays):
-            inputs = [alias(a if isinstance(a, Operand) else Tensor(a)) for a in arrays[: len(places)]]
+            inputs = [alias(a if isinstance(a, Operand) else Tensor(a)) for a in arrays]
             again = list(leaves)
             for i, x in zip(places, inputs, strict=True):
                 again[i] = x
             new_args, new_kwargs = pack(structure, again)
             sources = [x for x in (*inputs, *variables) if is_differentiable(x.dtype)]
-            with _AsItWas(random_state, variables, arrays[len(places) :]), GradientTape() as tape:
+            with Back(past, undo=True), _Drawing(random_state), GradientTape() as tape:
                 tape.watch(sources)
                 outputs = flatten(f(*new_args, **new_kwargs))
             pairs = [(o, g) for o, g in zip(outputs, gs, strict=True) if _is_target(o)]
@@ -166,34 +176,37 @@ def recompute_grad(f: Callable) -> Callable:
             grads = iter(tape.gradient([o for o, _ in pairs], sources, [g for _, g in pairs]))
             return [next(grads) if is_differentiable(x.dtype) else None for x in (*inputs, *variables)]
 
-        operands = [*arguments, *variables]
-        return _announce(name, y, operands, pull, tuple(x.array for x in operands))
+        return _announce(name, y, [*tensors, *variables], pull, tuple(x.array for x in tensors))
 
     return recomputed
+
+
+def _name_of(f, what):
+    if not callable(f):
+        raise TypeError(f"{what} takes a function, got {type(f).__name__}")
+    return getattr(f, "__name__", None) or type(f).__name__
+
+
+def _is_followed_variable(x, frame) -> bool:
+    return hasattr(x, "assign") and x.position >= frame.base
 
 
 def _is_target(o) -> bool:
     return isinstance(o, Operand) and is_differentiable(o.dtype)
 
 
-class _AsItWas:
-    """While open, the random streams and the variables are what they were when `f` ran first."""
+class _Drawing:
+    """While open, the random streams go on from `state`."""
 
-    def __init__(self, random_state, variables, arrays):
-        self.random_state, self.variables = random_state, variables
-        self.arrays = [a.array if isinstance(a, Operand) else a for a in arrays]
+    def __init__(self, state):
+        self.state = state
 
     def __enter__(self):
         self.now = get_state()
-        set_state(self.random_state)
-        self.swapped = [(v, v.array) for v, a in zip(self.variables, self.arrays, strict=True) if v.array is not a]
-        for v, a in zip(self.variables, self.arrays, strict=True):
-            v.array = a
+        set_state(self.state)
 
     def __exit__(self, kind, value, trace):
         set_state(self.now)
-        for v, array in self.swapped:
-            v.array = array
 
 
 # ---------------------------------------------------------------- the entry
@@ -382,7 +395,7 @@ def _call_grad_fn(grad_fn, gs, bound, variables, name):
     """The gradient or None of each operand: the Operands among the arguments, then the variables."""
     of_variables: Any = ()
     if variables:
-        both = grad_fn(*gs, variables=list(variables))
+        both = _called(grad_fn, gs, {"variables": list(variables)}, name)
         if not isinstance(both, (tuple, list)) or len(both) != 2:
             raise ValueError(
                 f"the gradient function of {name} must return (gradients of arguments, gradients of variables)"
@@ -396,7 +409,7 @@ def _call_grad_fn(grad_fn, gs, bound, variables, name):
                 f"variables ({names})"
             )
     else:
-        returned = grad_fn(*gs)
+        returned = _called(grad_fn, gs, {}, name)
     grads = []
     for argument, part in _matched(returned, bound, name):
         parts = [None] * len(argument.leaves) if part is None else flatten(part)
@@ -409,6 +422,22 @@ def _call_grad_fn(grad_fn, gs, bound, variables, name):
             if isinstance(x, Operand):
                 grads.append(_checked(c, x, argument.name, name))
     return grads + [_checked(c, v, v.name, name) for v, c in zip(variables, of_variables, strict=True)]
+
+
+def _called(grad_fn, gs, options, name):
+    try:
+        return grad_fn(*gs, **options)
+    except TypeError as error:
+        import inspect  # late: import time
+
+        try:
+            inspect.signature(grad_fn).bind(*gs, **options)
+        except TypeError:
+            wanted = " and ".join([f"{len(gs)} gradient{'s' * (len(gs) > 1)} (one for each output)", *options])
+            raise TypeError(f"the gradient function of {name} must take {wanted}: {error}") from None
+        except ValueError:  # a built-in without a signature
+            pass
+        raise
 
 
 def _matched(returned, bound, name):
@@ -431,7 +460,13 @@ def _checked(c, x, argument, name):
     if c is None:
         return None
     if c.__class__ is not IndexedSlices:
-        c = c if isinstance(c, Operand) else Tensor(as_array(c))
+        try:
+            c = c if isinstance(c, Operand) else Tensor(as_array(c))
+        except TypeError:
+            raise TypeError(
+                f"the gradient function of {name} must return an array of shape {x.shape} for {argument!r}, or None: "
+                f"it returned {c!r:.40} ({type(c).__name__})"
+            ) from None
     if c.shape != x.shape:
         raise ValueError(
             f"the gradient function of {name} returned shape {c.shape} for {argument!r}, which has shape {x.shape}"
