@@ -429,6 +429,7 @@ def test_what_changes_nothing_is_the_value_at_that_time():
             np.einsum("ij", v), np.einsum("ij->ij", v), np.diff(v, n=0), np.rot90(v, 0), np.rot90(v, 4),
             np.rot90(v, -8),
             av.nn.dropout(v, 0.5, training=False), av.nn.dropout(v, 0.0, training=True), np.pad(v, 0, "edge"),
+            np.block(v), np.block([[v]]),
         ]  # fmt: skip
         loss = sum(t.sum() for t in found)
     assert all(isinstance(t, av.Tensor) for t in found)
@@ -461,6 +462,17 @@ def test_weights_and_filling_values_have_gradients():
             wrong()
     with pytest.raises(TypeError, match="integers"):
         av.bincount([0.5, 1.0, 2.0], w)
+
+
+def test_a_histogram_refuses_weights_with_a_gradient():
+    a, w = av.Tensor(np.array([0.5, 1.5, 1.7])), av.Variable([1.0, 2.0, 3.0])
+    counts, edges = np.histogram(a, bins=2, weights=w)
+    np.testing.assert_allclose(counts, [1, 5])
+    with av.GradientTape() as tape:
+        tape.watch(a)
+        assert np.histogram(a, bins=edges)[0].tolist() == [1, 2]
+        with pytest.raises(TypeError, match=r"np\.histogram\(weights=\).*bincount"):
+            np.histogram(a, weights=w)
 
 
 # ---------------------------------------------------------------- arguments by name
@@ -536,6 +548,30 @@ def test_linalg_has_the_products():
         np.testing.assert_allclose(got.numpy(), function(*args, **options), rtol=1e-14)
     with pytest.raises(ValueError, match="1-D"):
         np.linalg.outer(av.Tensor(a), v)
+
+
+def test_the_norm_has_gradient_0_at_0():
+    x = np.array([[0.0, 0.0], [3.0, 4.0]])
+    assert gradient(np.linalg.norm, np.zeros(3)).tolist() == [0, 0, 0]
+    np.testing.assert_allclose(gradient(lambda t: np.linalg.norm(t, axis=1).sum(), x), [[0, 0], [0.6, 0.8]])
+    np.testing.assert_allclose(gradient(lambda t: np.linalg.norm(t, axis=1).sum(), x * 1j), [[0, 0], [0.6j, 0.8j]])
+    assert np.linalg.norm(av.Tensor(np.array([3, 4]))).item() == 5
+    for ord in (3, "nuc", 0):
+        with pytest.raises(TypeError, match=r"np\.linalg\.norm: ord="):
+            np.linalg.norm(av.Tensor(x[0]), ord) if ord != "nuc" else np.linalg.norm(av.Tensor(x), ord)
+
+
+def test_block_append_and_select_say_what_is_wrong():
+    t = av.Tensor(np.ones(2))
+    for wrong in (
+        lambda: np.block([[t], t]), lambda: np.block([t, []]), lambda: np.select([t > 0], [t, t]),
+        lambda: np.append(t, np.ones((2, 2)), 0), lambda: np.cumulative_sum(av.Tensor(np.ones((2, 2)))),
+    ):  # fmt: skip
+        with pytest.raises(ValueError):
+            wrong()
+    with pytest.raises(TypeError, match="bool"):
+        np.select([np.ones(2)], [t])
+    assert np.append(t, [2, 3.5]).numpy().tolist() == [1, 1, 2, 3.5]
 
 
 # ---------------------------------------------------------------- what a refusal says

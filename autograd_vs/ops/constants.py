@@ -8,11 +8,12 @@ from typing import Any
 
 import numpy as np
 
+from ..base.backend import namespace
 from ..base.nest import map_nest
 from ..engine import registry
 from ..engine.declare import composed, reduces
 from ..engine.op import constant, op
-from ..engine.protocol import Operand, mark_break
+from ..engine.protocol import Operand, mark_break, refuse_if_recorded
 from ..engine.samples import Sample, arrays, integers, pairs, values, zeros
 from ..engine.tensor import Tensor, as_tensor
 from .index import scatter_rows
@@ -274,6 +275,24 @@ registry.queries.update([
     np.shares_memory, np.save, np.savez, np.savez_compressed, np.savetxt, np.einsum_path, np.histogram,
     np.histogram_bin_edges,
 ])  # fmt: skip
+
+
+def _histogram(a, bins=10, range=None, density=None, weights=None):
+    """NumPy's: a query of `a`, for counts are steps; refused where `weights` would lose a gradient."""
+    if isinstance(weights, Operand):
+        refuse_if_recorded(
+            weights, "np.histogram(weights=), in the place of which there is av.bincount(ids, weights), "
+        )
+    a, bins, range, density, weights = map_nest(_array, (a, bins, range, density, weights))
+    return namespace(a).histogram(a, bins, range, density, weights)
+
+
+def _array(x):
+    return x.array if isinstance(x, Operand) else x
+
+
+registry.queries.remove(np.histogram)
+registry.for_numpy(np.histogram)(_histogram)
 
 # ---------------------------------------------------------------- on purpose
 

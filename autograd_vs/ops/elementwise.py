@@ -10,6 +10,7 @@ from math import pi
 import numpy as np
 
 from ..base.backend import as_array, namespace
+from ..engine import registry
 from ..engine.declare import composed, primitive
 from ..engine.op import op
 from ..engine.protocol import Operand, install
@@ -535,6 +536,27 @@ def where(condition, x=None, y=None) -> Tensor:
 
 
 where.inner = _select.inner
+
+
+def _select_samples():
+    x = arrays((2, 3))
+    return [
+        Sample([x > 1, x < 0], [arrays((2, 3), seed=1), arrays((3,), seed=2)], 0.5),
+        Sample([x > 0], [arrays((2, 3), seed=1)]),
+    ]
+
+
+@registry.for_numpy(np.select, samples=_select_samples)
+def _choose(condlist, choicelist, default=0) -> Tensor:
+    """For each element the first choice whose condition holds."""
+    if len(condlist) != len(choicelist) or not len(condlist):
+        raise ValueError(f"select: {len(condlist)} conditions for {len(choicelist)} choices")
+    y = default
+    for condition, choice in zip(reversed(condlist), reversed(choicelist), strict=True):
+        if as_array(condition.array if isinstance(condition, Operand) else condition).dtype.kind != "b":
+            raise TypeError("select: conditions must be arrays of bools")
+        y = where(condition, choice, y)
+    return y
 
 
 def _clip_samples():

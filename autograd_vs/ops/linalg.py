@@ -11,8 +11,9 @@ from ..base.backend import namespace
 from ..engine import registry
 from ..engine.declare import composed, primitive
 from ..engine.op import fit
-from ..engine.samples import Sample, arrays
+from ..engine.samples import Sample, arrays, zeros
 from ..engine.tensor import Tensor, as_tensor
+from .elementwise import where
 from .shape import axes_of, axis_of, cast, matrix_transpose, ravel, reshape
 
 __all__ = [
@@ -565,3 +566,88 @@ def _diagonal(x, /, *, offset=0) -> Tensor:
 def _trace(x, /, *, offset=0, dtype=None) -> Tensor:
     """`trace` of the last two dimensions."""
     return trace(x, offset, -2, -1, dtype)
+
+
+@registry.for_numpy(  # since NumPy 2.2
+    getattr(np, "matvec", None),
+    samples=lambda: [Sample(*arrays((2, 3), (3,))), Sample(*arrays((2, 1, 2, 3), (4, 3)))],
+)
+def _matvec(x1, x2, /) -> Tensor:
+    """Matrices times vectors; leading dimensions broadcast."""
+    return matmul(x1, as_tensor(x2)[..., None])[..., 0]
+
+
+@registry.for_numpy(  # since NumPy 2.2
+    getattr(np, "vecmat", None),
+    samples=lambda: [
+        Sample(*arrays((2,), (2, 3))),
+        Sample(*arrays((4, 2), (3, 1, 2, 3))),
+        Sample(*arrays((2,), (2, 3), dtype=complex)),
+    ],
+)
+def _vecmat(x1, x2, /) -> Tensor:
+    """Conjugated vectors times matrices; leading dimensions broadcast."""
+    x1 = as_tensor(x1)
+    return matmul((x1.conj() if x1.dtype.kind == "c" else x1)[..., None, :], x2)[..., 0, :]
+
+
+def _euclidean(x, axis, keepdims):
+    """The root of the sum of squares, with gradient 0 at 0."""
+    squares = ((x * x.conj()).real if x.dtype.kind == "c" else x * x).sum(axis, keepdims=keepdims)
+    zero = squares.array == 0
+    return where(zero, squares, np.sqrt(where(zero, 1.0, squares)))
+
+
+def _extreme(x, ord, axis, keepdims):
+    return x.max(axis, keepdims=keepdims) if ord > 0 else x.min(axis, keepdims=keepdims)
+
+
+def _norm_samples():
+    x = arrays((2, 3), apart=1.0)
+    z = arrays((2, 3), dtype=complex)
+    return [
+        *[Sample(x, None, axis, keepdims) for axis in (None, 0, -1, (1, 0)) for keepdims in (False, True)],
+        *[Sample(x, order, 1) for order in (1, 2, np.inf, -np.inf)],
+        *[Sample(x[0], order) for order in (1, 2, np.inf)],
+        *[Sample(x, order) for order in ("fro", 1, -1, np.inf, -np.inf)],
+        Sample(x, 1, (1, 0), keepdims=True),
+        Sample(arrays((2, 2, 3)), "fro", (0, 2)),
+        Sample(arrays((2, 2, 3))),
+        Sample(z),
+        Sample(z, 2, 1),
+        Sample(zeros((2, 3)), None, 1, smooth=False),
+        Sample(x.astype(np.float32), smooth=False),
+    ]
+
+
+@registry.for_numpy(np.linalg.norm, samples=_norm_samples)
+def _norm(x, ord=None, axis=None, keepdims=False) -> Tensor:
+    """The norm of vectors (2, 1, inf, -inf) or matrices (Frobenius, 1, -1, inf, -inf); its gradient is 0 at 0."""
+    x = as_tensor(x)
+    if x.dtype.kind not in "fc":
+        x = x.astype(np.float64)
+    if ord is None and (axis is None or not isinstance(axis, tuple) or len(axis) < 3):
+        return _euclidean(x, axis, keepdims)
+    if axis is None and x.ndim > 2:
+        raise ValueError("norm: an array of more than two dimensions needs axis=")
+    axes = axes_of(axis, x.ndim)
+    if len(axes) == 1:
+        if ord == 2:
+            return _euclidean(x, axes, keepdims)
+        if ord == 1:
+            return np.abs(x).sum(axes, keepdims=keepdims)
+        if ord in (np.inf, -np.inf):
+            return _extreme(np.abs(x), ord, axes, keepdims)
+    elif len(axes) == 2:
+        if ord == "fro":
+            return _euclidean(x, axes, keepdims)
+        if ord in (1, -1, np.inf, -np.inf):
+            added, compared = axes if ord in (1, -1) else axes[::-1]
+            y = _extreme(np.abs(x).sum(added, keepdims=True), ord, compared, True)
+            return y if keepdims else reshape(y, [n for i, n in enumerate(y.shape) if i not in axes])
+    else:
+        raise ValueError(f"norm: axis must be one axis or two, got {axis}")
+    raise TypeError(
+        f"np.linalg.norm: ord={ord!r} over {len(axes)} dimensions has no gradient in autograd_vs; there are None, 1, "
+        "2, inf and -inf for vectors, and None, 'fro', 1, -1, inf and -inf for matrices"
+    )

@@ -716,3 +716,34 @@ def diff(a, n=1, axis=-1, prepend=None, append=None) -> Tensor:
         front = (slice(None),) * axis
         a = a[(*front, slice(1, None))] - a[(*front, slice(None, -1))]
     return valued(a)
+
+
+def _running(x, axis, dtype, out, include_initial, run, first):
+    """`cumsum` or `cumprod` by the rules of the array API."""
+    x = as_tensor(x)
+    if axis is None and x.ndim != 1:
+        raise ValueError(f"cumulative_{run.__name__[3:]}: an array of {x.ndim} dimensions needs axis=")
+    axis = axis_of(0 if axis is None else axis, x.ndim)
+    y = run(x, axis, dtype, out)
+    if not include_initial:
+        return y
+    edge = namespace(y.array).full((*y.shape[:axis], 1, *y.shape[axis + 1 :]), first, y.dtype)
+    return concatenate([edge, y], axis)
+
+
+def _cumulative_samples():
+    return [
+        Sample(arrays((3,), low=0.3)),
+        Sample(arrays((2, 3), low=0.3), axis=-1, include_initial=True),
+        Sample(arrays((2, 3), low=0.3), axis=0),
+    ]
+
+
+@registry.for_numpy(np.cumulative_sum, samples=_cumulative_samples)
+def _cumulative_sum(x, /, *, axis=None, dtype=None, out=None, include_initial=False) -> Tensor:
+    return _running(x, axis, dtype, out, include_initial, cumsum, 0)
+
+
+@registry.for_numpy(np.cumulative_prod, samples=_cumulative_samples)
+def _cumulative_prod(x, /, *, axis=None, dtype=None, out=None, include_initial=False) -> Tensor:
+    return _running(x, axis, dtype, out, include_initial, cumprod, 1)

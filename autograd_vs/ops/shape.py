@@ -732,6 +732,57 @@ def column_stack(tup) -> Tensor:
     return concatenate([reshape(a, (-1, 1)) if len(shape_of(a)) < 2 else a for a in tup], 1)
 
 
+@registry.for_numpy(
+    np.append,
+    samples=lambda: [Sample(*arrays((2, 3), (2,))), Sample(*arrays((2, 3), (1, 3)), 0), Sample(arrays((3,)), 1.5)],
+)
+def _append(arr, values, axis=None) -> Tensor:
+    """Two arrays joined, flattened if `axis` is None."""
+    if axis is not None:
+        return concatenate([arr, values], axis)
+    arr = ravel(arr)
+    if not isinstance(values, Operand):  # numbers and lists go where `arr` is
+        values = namespace(arr.array).asarray(values)
+    return concatenate([arr, ravel(values)], 0)
+
+
+def _depth(nest, path="arrays"):
+    """How deep the lists are: the same everywhere."""
+    if not isinstance(nest, list):
+        return 0
+    if not nest:
+        raise ValueError(f"block: {path} is an empty list")
+    depths = {_depth(x, f"{path}[{i}]") for i, x in enumerate(nest)}
+    if len(depths) > 1:
+        raise ValueError(f"block: lists of different depths in {path}")
+    return 1 + depths.pop()
+
+
+@registry.for_numpy(
+    np.block,
+    samples=lambda: [
+        Sample([[arrays((2, 2)), arrays((2, 1))], [arrays((1, 2)), arrays((1, 1))]]),
+        Sample([arrays((2,)), arrays((3,))]),
+        Sample(arrays((2,))),
+    ],
+)
+def _block(arrays) -> Tensor:
+    """Nested lists of arrays joined: the innermost lists along the last axis, the others before it."""
+
+    def dimensions(nest):
+        return max(map(dimensions, nest)) if isinstance(nest, list) else len(shape_of(nest))
+
+    def join(nest, axis):
+        if isinstance(nest, list):
+            return concatenate([join(x, axis + 1) for x in nest], axis)
+        shape = shape_of(nest)
+        return reshape(nest, (1,) * (ndim - len(shape)) + shape)
+
+    depth = _depth(arrays)
+    ndim = max(depth, dimensions(arrays))
+    return valued(join(arrays, -depth))
+
+
 # ---------------------------------------------------------------- splitting
 
 
