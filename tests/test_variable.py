@@ -194,3 +194,10 @@ def test_only_numbers():
                 make(wrong)
     with pytest.raises(TypeError, match="numbers"):
         av.Variable(np.ones(2), dtype=object)
+
+
+def test_views_of_an_empty_variable():
+    v = av.Variable(np.zeros((0, 2), complex))
+    held = [v.imag, v.T, v[:, 1:]]
+    v.assign(np.zeros((0, 2), complex))
+    assert [t.shape for t in held] == [(0, 2), (2, 0), (0, 1)]

@@ -17,6 +17,8 @@ __all__ = [
 
 
 def _numpy_view(view, old, new):
+    if not view.size:
+        return view.copy()  # nothing to look at, and an offset that may lie outside
     offset = view.__array_interface__["data"][0] - old.__array_interface__["data"][0]
     return np.ndarray(view.shape, view.dtype, new.reshape(-1).view(np.uint8), offset, view.strides)
 
