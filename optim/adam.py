@@ -103,6 +103,7 @@ class Adam(Optimizer):
         super().__init__(learning_rate, ("m", "v", "v_max") if amsgrad else ("m", "v"), name=name, lazy=lazy, **common)
         self.check_range("beta_1", 0, 1)
         self.check_range("beta_2", 0, 1)
+        self.check_range("epsilon", 0, float("inf"))
 
     def scalars(self, step: int, rate: float) -> dict[str, float]:
         """The scalar arguments of `adam_update`, bias corrections folded in."""

@@ -1,4 +1,7 @@
-"""Clipping of gradients: by value, by norm, by the norm of all together."""
+"""Clipping of gradients: by value, by norm, by the norm of all together.
+
+Arrays are clipped as arrays; Tensors by ops, so that a tape may follow (a gradient step inside of a loss).
+"""
 
 from math import isfinite, sqrt
 from typing import Any
@@ -7,11 +10,11 @@ import numpy as np
 
 import autograd_vs as av
 
-__all__ = ["clip_by_global_norm", "clip_by_norm", "clip_by_value"]
+__all__ = ["clip_by_global_norm", "clip_by_norm", "clip_by_value", "plain"]
 
 
 def clip_by_value(gradients, limit: float) -> list:
-    """Each element of each gradient cut to ``[-limit, limit]``.
+    """Each element of each gradient cut to ``[-limit, limit]``; of complex ones the real and the imaginary part.
 
     Parameters
     ----------
@@ -21,7 +24,7 @@ def clip_by_value(gradients, limit: float) -> list:
     Returns
     -------
     list
-        Of the kinds given; None stays None, rows stay rows (with each index once).
+        Of the kinds given; None stays None, rows stay rows (with each index once). Gradients flow through Tensors.
 
     Examples
     --------
@@ -29,7 +32,7 @@ def clip_by_value(gradients, limit: float) -> list:
     [array([ 1. , -0.5]), None]
     """
     _check(limit, "limit")
-    return [_changed(g, lambda a: a.clip(-limit, limit)) for g in map(_merged, gradients)]
+    return [_changed(g, lambda a: _cut(a, limit)) for g in map(_merged, gradients)]
 
 
 def clip_by_norm(gradients, max_norm: float) -> list:
@@ -43,7 +46,7 @@ def clip_by_norm(gradients, max_norm: float) -> list:
     Returns
     -------
     list
-        Of the kinds given; None stays None, rows stay rows (with each index once).
+        Of the kinds given; None stays None, rows stay rows (with each index once). Gradients flow through Tensors.
 
     Examples
     --------
@@ -51,10 +54,10 @@ def clip_by_norm(gradients, max_norm: float) -> list:
     [array([0.6, 0.8]), array([0.1])]
     """
     _check(max_norm, "max_norm")
-    return [g if g is None else _scaled(g, max_norm, sqrt(_squares(g))) for g in map(_merged, gradients)]
+    return [g if g is None else _scaled(g, max_norm, _root(_squares(g))) for g in map(_merged, gradients)]
 
 
-def clip_by_global_norm(gradients, max_norm: float) -> tuple[list, float]:
+def clip_by_global_norm(gradients, max_norm: float) -> tuple[list, Any]:
     r"""All gradients scaled by one factor, so that their common L2 norm is at most `max_norm`.
 
     .. math:: g_i \leftarrow g_i \frac{c}{\max(c, n)}, \qquad n = \sqrt{\sum_i \lVert g_i \rVert^2}
@@ -68,9 +71,10 @@ def clip_by_global_norm(gradients, max_norm: float) -> tuple[list, float]:
     Returns
     -------
     clipped : list
-        Of the kinds given; None stays None, rows stay rows (with each index once).
+        Of the kinds given; None stays None, rows stay rows (with each index once). Gradients flow through Tensors.
     norm : float
-        The norm before clipping. Where it is Inf or NaN, all that comes back is NaN.
+        The norm before clipping; a Tensor where a tape records one of the gradients (then arrays that are scaled by
+        it become Tensors, too). Where it is Inf or NaN, all that comes back is NaN.
 
     References
     ----------
@@ -84,8 +88,17 @@ def clip_by_global_norm(gradients, max_norm: float) -> tuple[list, float]:
     """
     _check(max_norm, "max_norm")
     merged = [_merged(g) for g in gradients]
-    norm = sqrt(sum(_squares(g) for g in merged if g is not None))
+    norm = _root(sum(_squares(g) for g in merged if g is not None))
     return [g if g is None else _scaled(g, max_norm, norm) for g in merged], norm
+
+
+def plain(gradients) -> list:
+    """The gradients with arrays for Tensors: an update is not recorded."""
+    return [g.array if g.__class__ is av.Tensor else _plain(g) for g in gradients]
+
+
+def _plain(g):
+    return g.merged() if isinstance(g, av.IndexedSlices) else _bare(g)
 
 
 def _check(limit, what) -> None:
@@ -94,34 +107,74 @@ def _check(limit, what) -> None:
 
 
 def _merged(g: Any):
-    return g.merged() if isinstance(g, av.IndexedSlices) else g
+    """`g` as an array or a Tensor, or its rows with each index once; Variables as Tensors, which stay as they are."""
+    if g is None or g.__class__ is np.ndarray:
+        return g
+    if isinstance(g, av.IndexedSlices):
+        if not isinstance(g.values, av.Tensor):
+            return g.merged()
+        ids, places = np.unique(_bare(g.indices), return_inverse=True)
+        tail = g.dense_shape[1:]
+        sums = av.IndexedSlices(g.values, places.reshape(-1), (ids.size, *tail)).to_dense()  # recorded
+        return av.IndexedSlices(sums, ids, g.dense_shape)
+    if isinstance(g, av.Variable):
+        return av.positive(g)
+    return g if isinstance(g, av.Tensor) else _bare(g)
 
 
 def _bare(g):
     if isinstance(g, (av.Tensor, av.Variable)):
         return g.array
-    return g if hasattr(g, "dtype") else np.asarray(g)
+    return g if hasattr(g, "dtype") and not isinstance(g, np.generic) else np.asarray(g)
 
 
-def _squares(g) -> float:
-    flat = _bare(g.values if isinstance(g, av.IndexedSlices) else g).reshape(-1)
-    if flat.dtype.kind == "c":
-        return float((flat.conj() @ flat).real)
-    if flat.dtype.itemsize < 4:  # half precision: squares overflow at 256
-        flat = flat.astype(np.float32)
-    return float(flat @ flat)
+def _squares(g):
+    """The sum of the squares of the absolute values: a float, or a Tensor of Tensors."""
+    a = g.values if isinstance(g, av.IndexedSlices) else g
+    if a.dtype.itemsize < 4:  # half precision: squares overflow at 256
+        a = a.astype(np.float32)
+    if isinstance(a, av.Tensor):
+        return av.vdot(a, a).real if a.dtype.kind == "c" else av.vdot(a, a)
+    flat = a.reshape(-1)
+    return float((flat.conj() @ flat).real if flat.dtype.kind == "c" else flat @ flat)
 
 
-def _scaled(g, max_norm: float, norm: float):
-    if norm <= max_norm:
+def _root(squares):
+    """The square root: a Tensor only where a tape records `squares`."""
+    if isinstance(squares, av.Tensor):
+        try:
+            squares = float(squares)
+        except TypeError:  # so a Tensor says that its gradient would be lost
+            return av.sqrt(squares)
+    return sqrt(squares)
+
+
+def _scaled(g, max_norm: float, norm):
+    size = norm.item() if isinstance(norm, av.Tensor) else norm
+    if size <= max_norm:
         return g
-    factor = max_norm / norm if isfinite(norm) else float("nan")
-    return _changed(g, lambda a: a * factor)
+    factor = max_norm / norm if isfinite(size) else float("nan")
+    return _changed(g, lambda a: _times(a, factor))
+
+
+def _times(a, factor):
+    if not isinstance(factor, av.Tensor):
+        return a * factor
+    product = av.asarray(a) * factor  # the factor is of the widest gradient's dtype: each keeps its own
+    return product if product.dtype == a.dtype or a.dtype.kind not in "fc" else product.astype(a.dtype)
+
+
+def _cut(a, limit: float):
+    if a.dtype.kind != "c":
+        return av.clip(a, -limit, limit) if isinstance(a, av.Tensor) else a.clip(-limit, limit)
+    if isinstance(a, av.Tensor):
+        return av.clip(a.real, -limit, limit) + 1j * av.clip(a.imag, -limit, limit)
+    cut = a.copy()
+    cut.real, cut.imag = a.real.clip(-limit, limit), a.imag.clip(-limit, limit)
+    return cut
 
 
 def _changed(g, change):
-    if g is None:
-        return None
     if isinstance(g, av.IndexedSlices):
-        return av.IndexedSlices(change(_bare(g.values)), g.indices, g.dense_shape)
-    return av.Tensor(change(g.array)) if isinstance(g, av.Tensor) else change(_bare(g))
+        return av.IndexedSlices(change(g.values), g.indices, g.dense_shape)
+    return g if g is None else change(g)

@@ -6,7 +6,8 @@ from typing import Any
 
 import autograd_vs as av
 
-from .clipping import clip_by_global_norm, clip_by_norm, clip_by_value
+from . import advice
+from .clipping import clip_by_global_norm, clip_by_norm, clip_by_value, plain
 from .state import SlotMapping, load, save
 
 __all__ = ["Optimizer"]
@@ -18,7 +19,8 @@ class Optimizer:
     Parameters
     ----------
     learning_rate : float, function of int, or Variable
-        A number, a pure function of `iterations` (see `optim.schedules`), or a Variable that somebody else sets.
+        A number, a pure function of `iterations` (see `optim.schedules`), or a Variable that somebody else sets
+        (`minimize` leaves it out of the variables that it finds by itself).
     slot_names : sequence of str
         The arrays that the update rule keeps for each variable.
     name : str
@@ -73,7 +75,10 @@ class Optimizer:
         clipvalue: float | None = None,
         global_clipnorm: float | None = None,
         accumulate_steps: int = 1,
+        **unknown: Any,
     ):
+        if unknown:
+            raise TypeError(advice.unknown_arguments(type(self), unknown, learning_rate))
         if not name or "/" in name:
             raise ValueError(f"the name of an optimizer is a word without '/', got {name!r}")
         if sum(limit is not None for limit in (clipnorm, clipvalue, global_clipnorm)) > 1:
@@ -116,12 +121,17 @@ class Optimizer:
 
     @learning_rate.setter
     def learning_rate(self, value: Any) -> None:
-        if not callable(value) and not isinstance(value, (av.Variable, av.Tensor)):
-            value = float(value)
-            if not value >= 0:
-                raise ValueError(f"the learning rate must not be negative, got {value!r}")
-        elif not callable(value) and value.size != 1:
-            raise ValueError(f"the learning rate must be one number, got shape {value.shape}")
+        if not callable(value):
+            recorded = isinstance(value, (av.Variable, av.Tensor))
+            try:
+                if isinstance(value, (str, bytes)) or getattr(value, "size", 1) != 1:
+                    raise TypeError
+                number = float(value.item() if hasattr(value, "item") else value)
+            except (TypeError, ValueError):
+                raise TypeError(advice.what_is_no_number(type(self), value)) from None
+            if not number >= 0:
+                raise ValueError(f"{type(self).__name__}: learning_rate must not be negative, got {number!r}")
+            value = value if recorded else number
         self._learning_rate = value
 
     def current_rate(self) -> float:
@@ -138,9 +148,13 @@ class Optimizer:
         return float(rate(self.iterations)) if callable(rate) else float(rate.item())
 
     def check_range(self, what: str, low: float, high: float) -> None:
-        """ValueError unless the attribute `what` is in ``[low, high)``."""
+        """ValueError unless the attribute `what` is in ``[low, high)``, TypeError if it is no number."""
         value = getattr(self, what)
-        if not low <= value < high:
+        try:
+            fits = bool(low <= value < high)
+        except (TypeError, ValueError):
+            raise TypeError(f"{type(self).__name__}: {what} is a number in [{low}, {high}), got {value!r}") from None
+        if not fits:
             raise ValueError(f"{type(self).__name__}: {what} must be in [{low}, {high}), got {value!r}")
 
     # ---------------------------------------------------------------- updates
@@ -158,11 +172,12 @@ class Optimizer:
             If all gradients are None or there are no pairs; if a variable occurs twice; if a gradient has another
             shape; if a variable is frozen (``trainable`` is False) and has a gradient; if the slots under its name
             were made for another variable (see `reset`) or do not fit; after a strict load, if a variable has no
-            loaded slots while others are unclaimed.
+            loaded slots while others are unclaimed; if a constraint raises or gives what does not fit.
         TypeError
             If one of the variables is no Variable, or a gradient's dtype or device does not fit.
         IndexError
-            If rows are named that are not there. All pairs are checked before anything is changed.
+            If rows are named that are not there. All pairs are checked before anything is changed; only where a
+            constraint fails, which is applied to the new value, the update has been made and counts.
 
         Warns
         -----
@@ -171,45 +186,61 @@ class Optimizer:
             not for frozen variables.
         """
         gradients, variables, absent = [], [], []
-        for g, v in pairs:
-            if g is None:
-                absent.append(v)
-            else:
-                gradients.append(g)
-                variables.append(v)
+        try:
+            for g, v in pairs:
+                if g is None:
+                    absent.append(v)
+                else:
+                    gradients.append(g)
+                    variables.append(v)
+        except (TypeError, ValueError) as error:
+            if error.__traceback__ is None or error.__traceback__.tb_next is not None:
+                raise  # from inside of an iterator
+            raise TypeError(
+                "apply_gradients takes pairs (gradient, variable), as in zip(gradients, variables, strict=True), got "
+                f"{type(pairs).__name__}: {error}"
+            ) from None
         if absent or not variables:
             self._report_absent(absent, variables)
         if self.accumulate_steps > 1:
             self._accumulate(variables, gradients)
         else:
-            self._apply(variables, gradients)
+            self._apply(variables, gradients, self.current_rate())
 
-    def _apply(self, variables, gradients) -> None:
+    def _apply(self, variables, gradients, rate: float) -> None:
         if self.global_clipnorm is not None or self.clipnorm is not None or self.clipvalue is not None:
-            gradients = self._clipped(gradients)
-        rate = self.current_rate()
-        av.apply_update(
-            self.update,
-            variables,
-            gradients,
-            self._slots,
-            lambda step: self.scalars(step, rate),
-            reads_value=self.weight_decay != 0,
-            rows=self.row_wise,
-        )
+            gradients = self._clipped(plain(gradients))
+        try:
+            av.apply_update(
+                self.update,
+                variables,
+                gradients,
+                self._slots,
+                lambda step: self.scalars(step, rate),
+                reads_value=self.weight_decay != 0,
+                rows=self.row_wise,
+            )
+        except ValueError as error:
+            if getattr(error, "updated", False):  # a constraint failed after the update
+                self.iterations += 1
+            raise
         self.iterations += 1
 
     def _accumulate(self, variables, gradients) -> None:
         self._slots.check(variables)
-        av.apply_update(_add_up, variables, gradients, self._sums, _no_scalars, rows=True)
+        last = self.accumulated + 1 >= self.accumulate_steps
+        rate = self.current_rate() if last else 0.0  # a schedule may raise: nothing is added up then
+        av.apply_update(_add_up, variables, gradients, self._sums, _no_scalars, rows=True, constraints=False)
         self.accumulated += 1
-        if self.accumulated < self.accumulate_steps:
+        if not last:
             return
         share = 1.0 / self.accumulate_steps
         known = [v for v in map(self._sums.variable, self._sums) if v is not None and v.trainable]
-        self._apply(known, [self._sums.view(v, "gradient") * share for v in known])
-        self._sums = av.Slots(("gradient",), "ignore")
-        self.accumulated = 0
+        try:
+            self._apply(known, [self._sums.view(v, "gradient") * share for v in known], rate)
+        finally:  # whatever happens, the next call starts a new sum
+            self._sums = av.Slots(("gradient",), "ignore")
+            self.accumulated = 0
 
     def minimize(self, loss_fn: Callable[[], Any], variables: Any = None) -> Any:
         """Compute the loss under a tape, its gradients, and update: one training step.
@@ -219,7 +250,7 @@ class Optimizer:
         loss_fn : function without arguments
             Returns the loss, a Tensor.
         variables : sequence of Variable, optional
-            By default all trainable variables that `loss_fn` reads.
+            By default all trainable variables that `loss_fn` reads, but not the learning rate if that is one.
 
         Returns
         -------
@@ -230,6 +261,8 @@ class Optimizer:
         ------
         ValueError
             If the loss depends on none of the variables; and as `apply_gradients` does.
+        TypeError
+            If `loss_fn` is a loss and no function.
 
         Examples
         --------
@@ -239,10 +272,16 @@ class Optimizer:
         >>> optimizer.minimize(lambda: v * v, [v]).item(), round(v.item(), 2)
         (9.0, 2.4)
         """
+        if not callable(loss_fn):
+            raise TypeError(
+                f"minimize takes a function that computes the loss, got {type(loss_fn).__name__}: call "
+                "minimize(lambda: ...), so that the computation is recorded; or take tape.gradient(loss, variables) "
+                "and apply_gradients"
+            )
         with av.GradientTape() as tape:
             loss = loss_fn()
         if variables is None:
-            variables = tape.watched_variables()
+            variables = [v for v in tape.watched_variables() if v is not self._learning_rate]
         elif isinstance(variables, av.Variable):
             variables = [variables]
         variables = list(variables)
@@ -259,7 +298,9 @@ class Optimizer:
     def _report_absent(self, absent, present) -> None:
         for v in absent:
             if not isinstance(v, av.Variable):
-                raise TypeError(f"an optimizer updates Variables, got {type(v).__name__}: {v!r}")
+                raise TypeError(
+                    f"an optimizer updates Variables, got {type(v).__name__}: {v!r}. Pairs are (gradient, variable)"
+                )
         if not present:
             if not absent:
                 raise ValueError("apply_gradients got no pairs of gradient and variable")
@@ -391,6 +432,8 @@ class Optimizer:
         ------
         ValueError
             With `strict`: the first ten names of each kind. Nothing is changed then.
+        TypeError
+            If `state` is no mapping.
 
         Examples
         --------
@@ -404,6 +447,8 @@ class Optimizer:
         >>> second.get_slot(v, "step").item()
         2
         """
+        if not isinstance(state, Mapping):
+            raise TypeError(f"load_state_dict takes the mapping that state_dict() gives, got {type(state).__name__}")
         parts = load(self, state, strict, hyperparameters)
         self._slots, self._sums = parts.slots, parts.sums
         self.iterations, self.accumulated = parts.iterations, parts.accumulated

@@ -425,7 +425,6 @@ def test_a_double_gradient_is_taken_in_the_dtype_of_the_variable():
     ("make", "words"),
     [
         (lambda: optim.SGD(-0.1), "negative"),
-        (lambda: optim.SGD(av.Variable([1.0, 2.0])), "one number"),
         (lambda: optim.SGD(nesterov=True), "momentum"),
         (lambda: optim.SGD(momentum=1.0), r"\[0, 1\)"),
         (lambda: optim.Adam(beta_2=1.5), "beta_2"),

@@ -46,6 +46,7 @@ def apply_update(
     *,
     reads_value: bool = False,
     rows: bool = False,
+    constraints: bool = True,
 ) -> None:
     """Run the update `rule` of an optimizer on `variables`: packed, in blocks, in place.
 
@@ -69,6 +70,8 @@ def apply_update(
     rows : bool, default False
         IndexedSlices update the rows that they name, and nothing else: the rule gets these rows of value and slots,
         each once. Otherwise they count as the dense gradient that they stand for.
+    constraints : bool, default True
+        Whether the variables' constraints are applied at the end.
 
     Raises
     ------
@@ -78,13 +81,15 @@ def apply_update(
         If a variable occurs twice, is not trainable, has a gradient of another shape, is another object than the one
         that its slots were made for, or differs in shape from the slots that wait for it.
     IndexError
-        If IndexedSlices name a row that is not there. In all cases before anything is changed.
+        If IndexedSlices name a row that is not there. In all these cases before anything is changed.
+    ConstraintError
+        A ValueError: a constraint raised, or gave what does not fit. All other variables are updated and constrained;
+        this one holds its new value without its constraint.
 
     Notes
     -----
-    Variables' constraints are applied at the end. Values that somebody still needs (a tape that has yet to walk, a
-    view) move out first. Half-precision variables have float32 slots and are computed in float32; complex ones are
-    computed as pairs of real numbers.
+    Values that somebody still needs (a tape that has yet to walk, a view) move out first. Half-precision variables have
+    float32 slots and are computed in float32; complex ones are computed as pairs of real numbers.
 
     Examples
     --------
@@ -115,8 +120,14 @@ def apply_update(
     if fresh or sparse:
         plan = slots._settled(variables, [variables[i] for i in sparse], None if fresh else plan)
     plan.run(rule, arrays, scalars, reads_value, rows)
-    for v in constrained:
-        v.assign(v.constraint(v))
+    if constrained and constraints:
+        _constrain(constrained)
+
+
+class ConstraintError(ValueError):
+    """A constraint failed after an update, which was made."""
+
+    updated = True  # an optimizer counts it
 
 
 class Slots:
@@ -235,7 +246,9 @@ class Slots:
             return self._plans.get(tuple([v.own_position for v in variables]))
         except AttributeError:
             bad = next(v for v in variables if not isinstance(v, Variable))
-            raise TypeError(f"an optimizer updates Variables, got {type(bad).__name__}: {bad!r}") from None
+            raise TypeError(
+                f"an optimizer updates Variables, got {type(bad).__name__}: {bad!r}. Pairs are (gradient, variable)"
+            ) from None
 
     def _draft(self, variables) -> "Plan":
         """A plan without groups, after all checks of the variables that do not need the gradients."""
@@ -343,6 +356,22 @@ class Slots:
                 _, arrays = self._waiting.pop(cell.name, (0, {}))
                 for slot, array in arrays.items():
                     backend.write(group.view(cell, self.names.index(slot)), array)
+
+
+def _constrain(variables) -> None:
+    """Apply the constraints of all `variables`, then raise what the first failure was."""
+    failed: tuple[Variable, Exception] | None = None
+    for v in variables:
+        try:
+            v.assign(v.constraint(v))
+        except Exception as error:
+            failed = failed or (v, error)
+    if failed is not None:
+        v, cause = failed
+        raise ConstraintError(
+            f"the constraint of variable {v.name!r} failed: {type(cause).__name__}: {cause} (the update was made: the "
+            "variable holds its new value, unconstrained)"
+        ) from cause
 
 
 def _checked(g, v: Variable, rows: bool):
