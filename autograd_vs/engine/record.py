@@ -294,9 +294,8 @@ def written(variables) -> None:
         for v in variables:
             if v.own_position not in past.values:
                 past.note(v, move(v.array))
-    for record in tuple(
-        live_records
-    ):  # a copy: other threads, and the garbage collector in this one, take records away
+    # Over a copy: other threads, and the garbage collector in this one, take records away meanwhile.
+    for record in tuple(live_records):
         _move_saved(record.entries, buffers, move)
     for key in buffers:
         leases = _leases.get(key)
