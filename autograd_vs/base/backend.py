@@ -73,6 +73,9 @@ def namespace(a):
     return module
 
 
+_SCALARS = {np.float32, np.float64}
+
+
 def as_array(x, dtype=None):
     """`x` as an array of its own library, without copying one; numbers, lists and NumPy scalars become NumPy arrays.
 
@@ -81,11 +84,10 @@ def as_array(x, dtype=None):
     TypeError
         If `x` cannot be an array of numbers (None, a string, ragged lists, objects).
     """
-    if (
-        x.__class__ is np.ndarray
-        or x.__class__ in _namespaces
-        or (not isinstance(x, np.ndarray) and _find_cupy(x.__class__))
-    ):
+    cls = x.__class__
+    if cls in _SCALARS and dtype is None:  # what a reduction over all axes gives
+        return np.asarray(x)
+    if cls is np.ndarray or cls in _namespaces or (not isinstance(x, np.ndarray) and _find_cupy(cls)):
         return x if dtype is None or x.dtype == dtype else x.astype(dtype)
     try:
         array = np.asarray(x, dtype=dtype)

@@ -70,8 +70,10 @@ class Back:
 
 def about_to_write(variables) -> list[Past] | None:
     """The Pasts that must get the present values of `variables`; None if those have gone to new memory already."""
-    pasts = []
+    pasts: list[Past] = []
     back = _open.top()
+    if back is None and not _present.data:  # type: ignore[attr-defined]  # the dict inside: its own len() is slow
+        return pasts  # the usual case: 0.8 us less for each step
     while back is not None:
         pasts += _alive(back.pasts)
         if back.undo:

@@ -60,40 +60,37 @@ class Mark:
 class Record:
     """The entries that nested tapes share, and what must be known when one of them walks."""
 
-    __slots__ = (
-        "__weakref__",
-        "base",
-        "breaks",
-        "entries",
-        "moved",
-        "scope_counts",
-        "scope_paths",
-        "unsettled",
-        "walkers",
-    )
-
-    moved: dict[int, tuple] | None
-    unsettled: list | None
-    breaks: list[tuple]
-    scope_counts: dict[str, int]
-    scope_paths: dict[str, str]
+    __slots__ = ("__weakref__", "_notes", "base", "entries", "moved", "unsettled", "walkers")
 
     def __init__(self):
         self.base = new_position()
         self.entries: list[tuple] = []
         self.walkers = 0  # tapes that may still walk the entries
-        self.moved = None  # id(tensor) -> (weak reference, positions it had before it was watched again)
-        self.unsettled = None  # variables whose watchedness is settled when the outermost tape closes
+        self.moved: dict[int, tuple] | None = None  # id(tensor) -> (weak reference, positions it had before)
+        self.unsettled: list | None = None  # variables that settle when the outermost tape closes
+        self._notes: dict | None = None
 
-    def __getattr__(self, name):
-        """What few records need is made when it is asked for.
+    # What few records need is made when it is asked for. (By properties: `__getattr__` slows all other attributes.)
 
-        ``breaks`` has (what cut the path, input position, line) for `explain`; ``scope_counts`` how often each name
-        scope was opened; ``scope_paths`` maps a numbered prefix to the path without the numbers.
-        """
-        value = {"breaks": list, "scope_counts": dict, "scope_paths": dict}[name]()
-        setattr(self, name, value)
-        return value
+    @property
+    def breaks(self) -> list[tuple]:
+        """(what cut the path, input position, line), for `explain`."""
+        return self._note("breaks", list)
+
+    @property
+    def scope_counts(self) -> dict[str, int]:
+        """How often each name scope was opened."""
+        return self._note("scope_counts", dict)
+
+    @property
+    def scope_paths(self) -> dict[str, str]:
+        """The path without the numbers of each numbered prefix."""
+        return self._note("scope_paths", dict)
+
+    def _note(self, name, make):
+        if self._notes is None:
+            self._notes = {}
+        return self._notes.setdefault(name, make())
 
     def attract(self, x) -> None:
         """Give `x` a position that this record follows, and keep the one by which earlier records know it."""
