@@ -1,6 +1,7 @@
 """GradientTape: the contract, sentence by sentence."""
 
 import asyncio
+import collections
 import gc
 import sys
 import threading
@@ -925,3 +926,13 @@ def test_the_precision_warning_names_the_line_of_the_user(recwarn):
         v @ np.ones(2)
         np.multiply(v, np.ones(2))
     assert [w.filename for w in caught] == [__file__] * 3
+
+
+def test_a_named_tuple_in_a_list_of_sources():
+    Pair = collections.namedtuple("Pair", "w b")
+    w, b = av.Variable(2.0), av.Variable(3.0)
+    with av.GradientTape() as tape:
+        y = w * b
+    (pair,) = tape.gradient(y, [Pair(w, b)])
+    assert isinstance(pair, Pair)
+    assert (pair.w.item(), pair.b.item()) == (3.0, 2.0)

@@ -1,5 +1,6 @@
 """Nests: any mix of dicts, lists, tuples and named tuples, with leaves. Floor 0."""
 
+from itertools import repeat
 from typing import Any
 
 __all__ = ["flatten", "map_nest", "pack"]
@@ -32,7 +33,7 @@ def pack(nest: Any, leaves) -> Any:
     >>> pack({"a": 1, "b": [2, (3,)]}, "xyz")
     {'a': 'x', 'b': ['y', ('z',)]}
     """
-    if nest.__class__ is list and not any(isinstance(part, (list, tuple, dict)) for part in nest):
+    if nest.__class__ is list and not any(map(isinstance, nest, repeat((list, tuple, dict)))):
         return list(leaves)  # flat, as in `tape.gradient(loss, variables)`
     return _pack(nest, iter(leaves))
 

@@ -468,21 +468,24 @@ class GradientTape:
         leaves = flatten(sources)
         auto = self.watches_variables
         places: list = []
+        every = set()
         for x in leaves:
             if x.__class__ not in operand_types:
                 raise TypeError(f"a source must be a Tensor or a Variable, got {x!r} ({type(x).__name__})"[:400])
             p = x.position
             if auto and p >= VARIABLES:  # a trainable Variable
                 places.append(p)
+                every.add(p)
                 continue
             if not is_differentiable(x.dtype):
                 raise TypeError(
                     f"{describe(x)} is no source of gradients: its dtype is not float or complex; cast it first"
                 )
             places.append([p for p in self._positions(x) if self._follows(p)])
+            every.update(places[-1])
         if not leaves:
             raise ValueError("no sources: the nest of sources is empty")
-        return leaves, places, set(flatten(places))
+        return leaves, places, every
 
     def _seeds(self, target, output_gradients) -> list:
         """Pairs of a target and the gradient that arrives at it."""
