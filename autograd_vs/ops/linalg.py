@@ -36,7 +36,7 @@ def _matmul_a(g, b, a_shape, a_dtype):
         c = g.reshape((-1, b.shape[1])).dot(b.T).reshape(a_shape)
     else:
         c = matmul.inner(g, b.swapaxes(-1, -2))
-    return c if c.shape == a_shape and c.dtype == a_dtype else fit(c, a_shape, a_dtype)
+    return c if c.dtype is a_dtype and c.shape == a_shape else fit(c, a_shape, a_dtype)
 
 
 def _matmul_b(g, a, b_shape, b_dtype):
@@ -50,7 +50,7 @@ def _matmul_b(g, a, b_shape, b_dtype):
         c = dot.inner(a.reshape((-1, b_shape[0])).T, g.reshape((-1, b_shape[1])))
     else:
         c = matmul.inner(a.swapaxes(-1, -2), g)
-    return c if c.shape == b_shape and c.dtype == b_dtype else fit(c, b_shape, b_dtype)
+    return c if c.dtype is b_dtype and c.shape == b_shape else fit(c, b_shape, b_dtype)
 
 
 def _products(*shapes):
@@ -118,7 +118,7 @@ def _dot_a(g, b, a_shape, a_dtype):
         free = g.ndim - len(a_shape) + 1  # the dimensions that b brought
         axes = [i for i in range(b.ndim) if i != max(b.ndim - 2, 0)]
         c = tensordot.inner(g, b, (tuple(range(g.ndim - free, g.ndim)), tuple(axes)))
-    return c if c.shape == a_shape and c.dtype == a_dtype else fit(c, a_shape, a_dtype)
+    return c if c.dtype is a_dtype and c.shape == a_shape else fit(c, a_shape, a_dtype)
 
 
 def _dot_b(g, a, b_shape, b_dtype):
@@ -131,7 +131,7 @@ def _dot_b(g, a, b_shape, b_dtype):
         c = tensordot.inner(a, g, (rest, rest))
         if len(b_shape) > 2:
             c = c.transpose((*range(1, len(b_shape) - 1), 0, len(b_shape) - 1))
-    return c if c.shape == b_shape and c.dtype == b_dtype else fit(c, b_shape, b_dtype)
+    return c if c.dtype is b_dtype and c.shape == b_shape else fit(c, b_shape, b_dtype)
 
 
 @primitive(
