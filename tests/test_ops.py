@@ -503,7 +503,10 @@ def test_parameters_have_numpys_names(function):
     def named(f):
         return [p.name for p in inspect.signature(f).parameters.values() if p.kind != p.VAR_KEYWORD]
 
-    theirs = named(function)
+    try:
+        theirs = named(function)
+    except ValueError:
+        pytest.skip("this NumPy does not tell the signature")
     known = [name for name in named(ours) if name in theirs]
     extra = set(named(ours)) - set(theirs)
     assert extra <= ({"constant_values"} if function is np.pad else set())
