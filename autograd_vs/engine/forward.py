@@ -19,7 +19,7 @@ from .record import Frame, Mark, Record, active, frames
 from .rule import parameters
 from .tape import GradientTape
 from .tensor import Tensor
-from .walk import lifted, zeros
+from .walk import check_unconnected, lifted, zeros
 
 __all__ = ["ForwardAccumulator"]
 
@@ -84,13 +84,10 @@ class ForwardAccumulator:
         for x, t in zip(self._primals, self._directions, strict=True):
             self._record.attract(x)
             self._tangents[x.position] = t
-        mark = below.mark if below is not None else None
-        if mark is None or mark.record is not self._record:
-            mark = Mark(mark.prefix if mark else "", self._record, mark.path if mark else "")
+        mark = Mark.on(self._record, below.mark if below is not None else None)
         self._frame = Frame.over(
             below, record=self._record, listeners=(*(below.listeners if below else ()), self), mark=mark
         )
-        self._frame.below = below
         frames.push(self._frame)
         return self
 
@@ -124,8 +121,7 @@ class ForwardAccumulator:
         ValueError
             If `unconnected_gradients` is neither "none" nor "zero".
         """
-        if unconnected_gradients not in ("none", "zero"):
-            raise ValueError(f"unconnected_gradients must be 'none' or 'zero', got {unconnected_gradients!r}")
+        check_unconnected(unconnected_gradients)
         found = []
         for y in flatten(primals):
             if not isinstance(y, Operand):
@@ -151,7 +147,6 @@ class ForwardAccumulator:
         # The tangent's own ops are heard by tapes and by the accumulators opened before this one.
         before = below.listeners[: below.listeners.index(self)] if self in below.listeners else ()
         frame = Frame.over(below, listeners=before)
-        frame.below = below
         frames.push(frame)
         try:
             parts = [_push(call, rule, entry, n, i, tangents[inputs[n]]) for n, i in here]

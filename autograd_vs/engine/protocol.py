@@ -292,7 +292,7 @@ class Operand:
     def __array_function__(self, function, types, args, kwargs):
         known = registry.functions.get(function) or registry.constants.get(function)
         if known is not None:
-            return known(*_in_order(function, args, kwargs), **kwargs) if not args else known(*args, **kwargs)
+            return known(*args, **kwargs)
         if function in registry.queries:
             return function(*map_nest(_bare, args), **map_nest(_bare, kwargs))
         raise registry.refusal(function)
@@ -425,12 +425,3 @@ def _ufunc_with_options(ufunc, method, inputs, kwargs):
     if function is None:
         raise registry.refusal(ufunc, f".{method}")
     return function(*inputs, **kwargs)
-
-
-def _in_order(function, args, kwargs):
-    """The positional form of a call that named its arrays: np.sum(a=t) comes with `args` empty."""
-    import inspect
-
-    bound = inspect.signature(function).bind(*args, **kwargs)
-    first = next(iter(bound.arguments))
-    return [kwargs.pop(first)]

@@ -9,7 +9,7 @@ entry      ``(rule, output position, input positions, saved, mark)``: one op tha
            for each watched input, the tuple of arrays and attributes that its vjp asks for: always bare arrays. Where a
            gradient must be differentiable itself, the walk puts Tensors with their positions back in their place.
 frame      What is open in this thread or task now: the record, the tapes and other listeners that hear ops, the name
-           scope. Immutable; the top one is read once per op.
+           scope. Only `drop` changes one; the top one is read once per op.
 mark       The name scope in which an op ran.
 
 Is a value watched? ``value.position >= frame.base``: a record's base is higher than all positions before it, so values
@@ -55,6 +55,13 @@ class Mark:
     def __init__(self, prefix: str, record, path: str | None = None):
         self.prefix, self.record = prefix, record
         self.path = prefix if path is None else path
+
+    @classmethod
+    def on(cls, record, below: "Mark | None") -> "Mark":
+        """The mark of a frame over one with the mark `below`, for ops that go to `record`."""
+        if below is None:
+            return cls("", record)
+        return below if below.record is record else cls(below.prefix, record, below.path)
 
 
 class Record:

@@ -23,7 +23,7 @@ from ..base.backend import is_array, namespace
 from ..base.dtypes import is_differentiable
 from ..base.nest import flatten, pack
 from .cotangent import bare
-from .protocol import Operand, describe, operand_types
+from .protocol import Operand, describe, is_recorded, operand_types
 from .record import (
     VARIABLES,
     Frame,
@@ -36,7 +36,7 @@ from .record import (
     watchable,
 )
 from .tensor import Tensor, as_tensor
-from .walk import accumulate, finish, is_followed, lifter, ones_like, reached, scan, to_dense, zeros
+from .walk import accumulate, check_unconnected, finish, lifter, ones_like, reached, scan, to_dense, zeros
 
 __all__ = ["GradientTape"]
 
@@ -102,12 +102,10 @@ class GradientTape:
             self.watched[x.position] = x  # another tape may have given it another position
         if below is None:
             listeners: tuple = ()
-            tapes, mark = (self,), Mark("", record, "")
+            tapes, mark = (self,), Mark.on(record, None)
         else:
             tapes = (*below.tapes, self) if below.record is record else (self,)
-            listeners, mark = below.listeners, below.mark
-            if mark is None or mark.record is not record:
-                mark = Mark(mark.prefix, record, mark.path) if mark is not None else Mark("", record, "")
+            listeners, mark = below.listeners, Mark.on(record, below.mark)
         if self._checker is not None:
             listeners = (*listeners, self._checker)
         self._frame = Frame(below, record, tapes, listeners, mark)
@@ -252,7 +250,7 @@ class GradientTape:
             If `output_gradients` do not fit, or `unconnected_gradients` is neither "none" nor "zero".
         """
         if unconnected_gradients != "none":
-            _check_unconnected(unconnected_gradients)
+            check_unconnected(unconnected_gradients)
         leaves, places, positions = self._sources(sources)
         seeds = self._seeds(target, output_gradients)
         if self._used_at is not None:
@@ -351,7 +349,7 @@ class GradientTape:
 
     def _rows(self, y, sources, unconnected, rows, batch, chunk_size, caller):
         """`rows` walks with one-hot output gradients (the same one in each row of the `batch`), stacked."""
-        _check_unconnected(unconnected)
+        check_unconnected(unconnected)
         leaves, places, positions = self._sources(sources)
         if self._used_at is not None:
             self._raise_used("jacobian")
@@ -402,7 +400,8 @@ class GradientTape:
         needed = None if everything else reached(entries, windows, sources)
         frame = active()
         listening = () if frame is None else self._listening(frame)
-        lift = lifter(listening) if listening or any(is_followed(g) for _, g in seeds) else None
+        followed = any(isinstance(g, Operand) and is_recorded(g) for _, g in seeds)
+        lift = lifter(listening) if listening or followed else None
         grads: dict[int, Any] = {}
         owned: set[int] = set()
         for target, g in seeds:
@@ -564,7 +563,6 @@ class _Pause:
     def __enter__(self):
         below = active()
         self.frame = Frame.over(below, tapes=tuple(t for t in below.tapes if t is not self.tape))
-        self.frame.below = below
         frames.push(self.frame)
         self.tape._close()
 
@@ -588,11 +586,6 @@ class _NumericsChecker:
                 from ..base.errors import user_line
 
                 raise FloatingPointError(f"{call.op.name} gave the first {bad} at {user_line()}; its inputs: {inputs}")
-
-
-def _check_unconnected(value) -> None:
-    if value not in ("none", "zero"):
-        raise ValueError(f"unconnected_gradients must be 'none' or 'zero', got {value!r}")
 
 
 def _check_targets(targets) -> None:

@@ -8,14 +8,14 @@ import numpy as np
 from ..base.backend import namespace
 from .cotangent import IndexedSlices, dense
 from .protocol import Operand
-from .record import active, lease
+from .record import lease
 from .rule import EVERY
 from .tensor import Tensor, new_tensor
 
 __all__ = [
     "accumulate",
+    "check_unconnected",
     "finish",
-    "is_followed",
     "lifted",
     "lifter",
     "ones_like",
@@ -130,10 +130,10 @@ def _at(array, position) -> Tensor:
     return t
 
 
-def is_followed(x) -> bool:
-    """Say whether a tape or another listener follows `x` now; False for what is no Tensor or Variable."""
-    frame = active()
-    return frame is not None and isinstance(x, Operand) and frame.watches(x.position)
+def check_unconnected(value) -> None:
+    """ValueError if `value` is no choice of ``unconnected_gradients``."""
+    if value not in ("none", "zero"):
+        raise ValueError(f"unconnected_gradients must be 'none' or 'zero', got {value!r}")
 
 
 def finish(leaves, places, grads) -> list:
