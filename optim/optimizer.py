@@ -2,6 +2,7 @@
 
 import warnings
 from collections.abc import Callable, Iterable, Mapping
+from types import NoneType
 from typing import Any
 
 import autograd_vs as av
@@ -185,14 +186,9 @@ class Optimizer:
             Some gradients are None: those variables are left as they are. Once per optimizer and set of variables;
             not for frozen variables.
         """
-        gradients, variables, absent = [], [], []
         try:
-            for g, v in pairs:
-                if g is None:
-                    absent.append(v)
-                else:
-                    gradients.append(g)
-                    variables.append(v)
+            pairs = [*pairs]
+            gradients, variables = zip(*pairs, strict=True) if pairs else ((), ())
         except (TypeError, ValueError) as error:
             if error.__traceback__ is None or error.__traceback__.tb_next is not None:
                 raise  # from inside of an iterator
@@ -200,8 +196,10 @@ class Optimizer:
                 "apply_gradients takes pairs (gradient, variable), as in zip(gradients, variables, strict=True), got "
                 f"{type(pairs).__name__}: {error}"
             ) from None
-        if absent or not variables:
-            self._report_absent(absent, variables)
+        if not pairs or NoneType in map(type, gradients):
+            present = [pair for pair in pairs if pair[0] is not None]
+            self._report_absent([v for g, v in pairs if g is None], present)
+            gradients, variables = zip(*present, strict=True)
         if self.accumulate_steps > 1:
             self._accumulate(variables, gradients)
         else:

@@ -1,10 +1,12 @@
 """Running an op: unwrap, forward, wrap, tell the record. Floor 1.
 
-The cost of a call is the cost of the engine, so its five forms are spelled out: ufuncs of one and of two arguments, ops
-of one and of two arrays with attributes, and everything else. Each gives two functions: ``call``, which returns
+The cost of a call is the cost of the engine, so its six forms are spelled out: ufuncs of one and of two arguments, ops
+of one, two and three arrays with attributes, and everything else. Each gives two functions: ``call``, which returns
 Tensors, and ``inner``, the form for rules: bare arrays in and out, Tensors in and out.
 """
 
+from itertools import compress
+from operator import attrgetter
 from typing import Any
 
 import numpy as np
@@ -22,6 +24,7 @@ from .tensor import Tensor, new_tensor
 __all__ = ["Call", "announce", "form"]
 
 ndarray = np.ndarray
+array_of, position_of = attrgetter("array"), attrgetter("position")
 
 
 class Call:
@@ -127,7 +130,7 @@ def _binary(op):
             which += 4 * (xa.shape != y.shape or xa.dtype is not y.dtype)
             which += 8 * (xb.shape != y.shape or xb.dtype is not y.dtype)
             if xa.dtype is not xb.dtype:
-                note_precision(a, b, t)
+                note_precision((a, b), t)
         rule = rules[which]
         if rule is None:
             rule = rules[which] = op.rule(_BITS[which & 3], _BITS[which >> 2])
@@ -199,34 +202,22 @@ def _one(op):
 
 def _two(op):
     """The call of an op of two arrays, and attributes, that is not elementwise."""
-    forward, view = op.forward, op.view
+    forward = op.forward
+    many, inner = _many(op)
     rules = [None] * 4  # by: a watched + 2 * b watched
 
-    def call(a=ABSENT, b=ABSENT, *attributes, **options):
-        raw = False
-        if a.__class__ in operand_types:
-            xa, ka = a.array, a.position
-        elif a is ABSENT:
-            return call(*named(op, 0, options), *attributes, **options)
-        else:
-            xa, ka, number, raw = operand(a)
-            if number:
-                xa = as_array(a)
-        if b.__class__ in operand_types:
-            xb, kb = b.array, b.position
-        elif b is ABSENT:
-            return call(a, *named(op, 1, options), *attributes, **options)
-        else:
-            xb, kb, number, raw_b = operand(b)
-            raw = raw or raw_b
-            if number:
-                xb = as_array(b)
-        y = forward(xa, xb, *attributes, **options)
+    def call(*args, **options):
+        try:
+            a, b = args
+            xa, xb, ka, kb = a.array, b.array, a.position, b.position
+        except (ValueError, AttributeError):  # attributes, raw arrays
+            return many(*args, **options)
+        if options:
+            return many(*args, **options)
+        y = forward(xa, xb)
         t = new_tensor(Tensor)
         t.array = y if y.__class__ is ndarray else as_array(y)
         t.source = op
-        if view:
-            lease(t)
         frame = active()
         if frame is None:
             t.position = 0
@@ -242,74 +233,102 @@ def _two(op):
         if rule is None:
             rule = rules[which] = op.rule(_BITS[which])
         if xa.dtype is not xb.dtype:
-            note_precision(a, b, t)
-        if raw:
-            xa, xb = protect(rule, (a, b), (xa, xb))
+            note_precision(args, t)
         t.position = out = new_position()
         inputs = (ka, kb) if which == 3 else (ka,) if which == 1 else (kb,)
-        if attributes or options:
-            saved = rule.keep(t.array, xa, xb, *attributes, **options)
-        else:
-            saved = rule.keep(t.array, xa, xb)
-        entry = (rule, out, inputs, saved, mark)
+        entry = (rule, out, inputs, rule.keep(t.array, xa, xb), mark)
         if frame.plain:
             frame.entries.append(entry)
         else:
-            t.position = frame.hear(entry, Call(op, (a, b), attributes, options, t))
+            t.position = frame.hear(entry, Call(op, args, (), {}, t))
         return t
 
-    def inner(a, b, *attributes, **options):
-        if isinstance(a, Operand) or isinstance(b, Operand):
-            return call(a, b, *attributes, **options)
-        return forward(a, b, *attributes, **options)
+    return (many if op.view else call), inner
 
-    return call, inner
+
+def _three(op):
+    """The call of an op of three arrays, and attributes, that is not elementwise."""
+    forward = op.forward
+    many, inner = _many(op)
+    rules = [None] * 8  # by: a watched + 2 * b watched + 4 * c watched
+
+    def call(*args, **options):
+        try:
+            a, b, c = args
+            xa, xb, xc, ka, kb, kc = a.array, b.array, c.array, a.position, b.position, c.position
+        except (ValueError, AttributeError):  # attributes, raw arrays
+            return many(*args, **options)
+        if options:
+            return many(*args, **options)
+        y = forward(xa, xb, xc)
+        t = new_tensor(Tensor)
+        t.array = y if y.__class__ is ndarray else as_array(y)
+        t.source = op
+        frame = active()
+        if frame is None:
+            t.position = 0
+            t.mark = None
+            return t
+        t.mark = mark = frame.mark
+        base = frame.base
+        which = (ka >= base) + 2 * (kb >= base) + 4 * (kc >= base)
+        if not which:
+            t.position = 0
+            return t
+        rule = rules[which]
+        if rule is None:
+            rule = rules[which] = op.rule(tuple([i for i in range(3) if which >> i & 1]))
+        t.position = out = new_position()
+        inputs = (ka, kb, kc) if which == 7 else (kb, kc) if which == 6 else (*compress((ka, kb, kc), _THREE[which]),)
+        entry = (rule, out, inputs, rule.keep(t.array, xa, xb, xc), mark)
+        if frame.plain:
+            frame.entries.append(entry)
+        else:
+            t.position = frame.hear(entry, Call(op, args, (), {}, t))
+        return t
+
+    return (many if op.view else call), inner
+
+
+_THREE = [(which & 1, which & 2, which & 4) for which in range(8)]
 
 
 def _many(op):
     """The call of any op: several or a sequence of arrays, several outputs, auxiliary outputs."""
     arity, forward, outputs, n_aux, view = op.arity, op.forward, op.outputs, len(op.aux), op.view
     sequence, elementwise = arity is None, op.elementwise and outputs == 1
-    rules: dict[int, Rule] = {}  # by the watched arguments, as bits
+    single = outputs == 1 and not n_aux
+    rules: dict[tuple, Rule] = {}  # by what is watched: a bool for each argument
 
     def call(*args, **options):
-        if sequence and not args:
-            return call(*named(op, 0, options), **options)
-        operands, attributes = (tuple(args[0]), args[1:]) if sequence else (args[:arity], args[arity:])
-        if not sequence and len(operands) < arity:
-            return call(*operands, *named(op, len(operands), options), *attributes, **options)
-        arrays, positions, raw = [], [], False
-        for x in operands:
-            if x.__class__ in operand_types:
-                arrays.append(x.array)
-                positions.append(x.position)
-            elif hasattr(x, "__tensor__"):
-                t = x.__tensor__()
-                arrays.append(t.array)
-                positions.append(t.position)
-            else:
-                arrays.append(unwrap(x, False))
-                positions.append(0)
-                raw = True
-        if raw and op.elementwise:
-            arrays = weak(operands, arrays)
+        if sequence:
+            if not args:
+                return call(*named(op, 0, options), **options)
+            operands, attributes = tuple(args[0]), args[1:]
+        elif len(args) == arity:
+            operands, attributes = args, ()
+        else:
+            operands, attributes = args[:arity], args[arity:]
+            if len(operands) < arity:
+                return call(*operands, *named(op, len(operands), options), *attributes, **options)
+        try:
+            arrays, positions, raw = [*map(array_of, operands)], [*map(position_of, operands)], False
+        except AttributeError:
+            arrays, positions, raw = unwrapped(operands)
+            if raw and op.elementwise:
+                arrays = weak(operands, arrays)
         y = forward(arrays, *attributes, **options) if sequence else forward(*arrays, *attributes, **options)
         aux = ()
-        if n_aux:
-            y, *aux = y
-        if outputs != 1:
-            y = tuple([as_array(part) for part in y])
-        elif y.__class__ is not ndarray:
+        if not single:
+            if n_aux:
+                y, *aux = y
+            if outputs != 1:
+                y = tuple([as_array(part) for part in y])
+        if y.__class__ is not ndarray and outputs == 1:
             y = as_array(y)
         frame = active()
-        which = 0
-        if frame is not None:
-            base, bit = frame.base, 1
-            for k in positions:
-                if k >= base:
-                    which |= bit
-                bit <<= 1
-        if not which:
+        watched = () if frame is None else (*map(frame.base.__le__, positions),)
+        if True not in watched:
             mark = None if frame is None else frame.mark
             if outputs != 1:
                 return _several(op, y, mark)
@@ -317,23 +336,25 @@ def _many(op):
             if view:
                 lease(t)
             return t
-        rule = rules.get(which)
+        rule = rules.get(watched)
         if rule is None or elementwise:
-            watched = tuple([i for i in range(len(positions)) if which >> i & 1])
+            numbers = tuple([i for i, w in enumerate(watched) if w])
             fitted: tuple[int, ...] = ()
             if elementwise:
-                fitted = tuple([i for i in watched if arrays[i].shape != y.shape or arrays[i].dtype is not y.dtype])
-            rule = op.rule(watched, fitted)
+                fitted = tuple([i for i in numbers if arrays[i].shape != y.shape or arrays[i].dtype is not y.dtype])
+            rule = op.rule(numbers, fitted)
             if not sequence:
-                rules[which] = rule
+                rules[watched] = rule
         if raw:
             arrays = protect(rule, operands, arrays)
         saved = rule.keep(y, *aux, *((arrays,) if sequence else arrays), *attributes, **options)
         out = new_position()
-        entry = (rule, out, tuple([positions[i] for i in rule.watched]), saved, frame.mark)
+        entry = (rule, out, (*compress(positions, watched),), saved, frame.mark)
         if outputs != 1:
             return _several_recorded(op, y, frame, entry, Call(op, operands, attributes, options, None))
         t = _result(op, y, out, frame.mark)
+        if not sequence:
+            note_precision(operands, t)
         if frame.plain:
             frame.entries.append(entry)
         else:
@@ -436,6 +457,22 @@ def named(op, first, options):
     return [options.pop(name) for name in wanted]
 
 
+def unwrapped(operands):
+    """(arrays, positions, is any of them raw) of the operands of an op."""
+    arrays, positions, raw = [], [], False
+    for x in operands:
+        if x.__class__ not in operand_types and hasattr(x, "__tensor__"):
+            x = x.__tensor__()
+        if isinstance(x, Operand):
+            arrays.append(x.array)
+            positions.append(x.position)
+        else:
+            arrays.append(unwrap(x, False))
+            positions.append(0)
+            raw = True
+    return arrays, positions, raw
+
+
 NUMBERS: set[Any] = {float, int, bool, complex}  # weak: they take the dtype of the other operand
 
 
@@ -494,11 +531,11 @@ def protect(rule, operands, arrays):
 _warned: set = set()
 
 
-def note_precision(a, b, y) -> None:
+def note_precision(operands, y) -> None:
     """Warn, once per line of the user's, where a float32 Variable meets a float64 array."""
     if y.dtype != np.float64:
         return
-    for this in (a, b):
+    for this in operands:
         if hasattr(this, "own_position") and this.dtype == np.float32:
             frame = user_frame()
             line = frame.f_code.co_filename, frame.f_lineno
@@ -517,9 +554,9 @@ def note_precision(a, b, y) -> None:
 
 
 def form(row):
-    """Which of the five calls fits an op."""
+    """Which of the six calls fits an op."""
     if isinstance(row.forward, np.ufunc):
         return _unary if row.arity == 1 else _binary
     if row.outputs == 1 and not row.aux and not (row.elementwise and row.arity != 1):
-        return {1: _one, 2: _two}.get(row.arity, _many)
+        return {1: _one, 2: _two, 3: _three}.get(row.arity, _many)
     return _many

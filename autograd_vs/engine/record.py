@@ -30,7 +30,7 @@ from ..base.stack import Stack
 from .past import about_to_write
 
 __all__ = [
-    "NOBODY", "VARIABLES", "Apart", "Frame", "Mark", "Readings", "Record", "active", "frames", "lease", "lend",
+    "NOBODY", "VARIABLES", "Apart", "Frame", "Mark", "Readings", "Record", "active", "frames", "lease", "lend", "lent",
     "live_records", "live_variables", "new_position", "reclaim", "variable_position", "watchable", "written",
 ]  # fmt: skip
 
@@ -57,17 +57,23 @@ class Mark:
         self.path = prefix if path is None else path
 
     @classmethod
-    def on(cls, record, below: "Mark | None") -> "Mark":
+    def on(cls, record, below: "Mark | Record | None") -> "Mark | Record":
         """The mark of a frame over one with the mark `below`, for ops that go to `record`."""
         if below is None:
-            return cls("", record)
+            return record
         return below if below.record is record else cls(below.prefix, record, below.path)
 
 
 class Record:
-    """The entries that nested tapes share, and what must be known when one of them walks."""
+    """The entries that nested tapes share, and what must be known when one of them walks.
+
+    It is the `Mark` of its own outermost scope.
+    """
 
     __slots__ = ("__weakref__", "_notes", "base", "entries", "moved", "unsettled", "walkers")
+
+    prefix = path = ""
+    record = property(lambda self: self)
 
     def __init__(self):
         self.base = new_position()
@@ -250,17 +256,18 @@ live_records: list[Record] = []  # those that a tape may still walk
 live_variables: WeakValueDictionary = WeakValueDictionary()  # by position
 watchable: set[int] = set()  # the positions of those that are trainable: what a tape may watch by itself
 _leased: set[int] = set()  # the buffers with such views
-_leases: dict[int, list] = {}  # id of a variable's buffer -> weak references to the Tensors that are views of it
+# id of a variable's buffer -> weak references to the Tensors that are views of it
+lent: dict[int, list] = {}
 
 
 def lend(buffer) -> None:
     """From now on `buffer` is the memory of a Variable."""
-    _leases[id(buffer)] = []
+    lent[id(buffer)] = []
 
 
-def reclaim(key: int, leases=_leases, leased=_leased) -> None:
+def reclaim(key: int, lent=lent, leased=_leased) -> None:
     """Forget the buffer with id `key`, which is gone. (Defaults: it is called while Python shuts down, too)."""
-    leases.pop(key, None)
+    lent.pop(key, None)
     leased.discard(key)
 
 
@@ -268,7 +275,7 @@ def lease(tensor) -> None:
     """Note that `tensor` may be a view of a Variable, so that it keeps its value when the Variable is written."""
     array = tensor.array
     key = id(array if array.base is None else array.base)
-    leases = _leases.get(key)
+    leases = lent.get(key)
     if leases is not None:
         _leased.add(key)
         if len(leases) > 32 and len(leases) & (len(leases) - 1) == 0:  # at powers of two: drop what is dead
@@ -302,7 +309,7 @@ def written(variables) -> None:
     for record in tuple(live_records):
         _move_saved(record.entries, buffers, move)
     for key in buffers:
-        leases = _leases.get(key)
+        leases = lent.get(key)
         if leases:
             for tensor in [r() for r in leases]:
                 if tensor is not None:

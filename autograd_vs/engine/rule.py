@@ -125,13 +125,10 @@ def _fitted(vjp):
     return fitted_vjp
 
 
-_ones: dict[Any, Any] = {}
-
-
 def fit(c, shape, dtype):
     """The gradient `c` of a broadcast (or promoted) argument, brought to the shape and dtype of the argument."""
-    if c.__class__ is ndarray and c.ndim == 2 and c.dtype is dtype and c.shape[1:] == shape and dtype.char in "fd":
-        return ones(c.shape[0], c).dot(c)  # a bias: BLAS sums rows 2 times faster than add.reduce
+    if c.__class__ is ndarray and c.dtype is dtype and dtype.char in "fd" and c.ndim == 2 and c.shape[1:] == shape:
+        return ones(len(c), c).dot(c)  # a bias: BLAS sums rows 2 times faster than add.reduce
     if c.shape != shape:
         extra = c.ndim - len(shape)
         # (Tuples are made of lists: one made of a generator lands on another free list than it came from, which looks
@@ -150,13 +147,15 @@ def fit(c, shape, dtype):
     return c
 
 
+_ones: dict[Any, Any] = {}
+
+
 def ones(n, like):
     """A cached vector of ones of the dtype of the NumPy array `like`; nobody may write to it."""
-    key = n, like.dtype
-    found = _ones.get(key)
+    found = _ones.get((n, like.dtype))
     if found is None:
         if len(_ones) > 64:
             _ones.clear()
-        found = _ones[key] = namespace(like).ones(n, like.dtype)
+        found = _ones[n, like.dtype] = namespace(like).ones(n, like.dtype)
         found.flags.writeable = False
     return found

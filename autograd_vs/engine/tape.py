@@ -14,7 +14,9 @@ A tape that is not persistent lets go of each entry as it is consumed, if no oth
 """
 
 import sys
+from itertools import islice
 from math import prod
+from operator import attrgetter
 from typing import Any
 
 import numpy as np
@@ -36,11 +38,24 @@ from .record import (
     watchable,
 )
 from .tensor import Tensor, as_tensor
-from .walk import accumulate, check_unconnected, finish, lifter, ones_like, reached, scan, to_dense, zeros
+from .walk import (
+    accumulate,
+    bone,
+    check_unconnected,
+    consumed,
+    finish,
+    lifter,
+    ones_like,
+    reached,
+    scan,
+    to_dense,
+    zeros,
+)  # fmt: skip
 
 __all__ = ["GradientTape"]
 
 ndarray = np.ndarray
+position_of = attrgetter("position")
 
 
 class GradientTape:
@@ -90,26 +105,26 @@ class GradientTape:
             self.__init__(self.persistent, self.watches_variables, self._checker is not None)  # type: ignore[misc]
         record = self._record
         if record is None:
-            record = self._record = (below.record if below is not None else None) or Record()
+            record = self._record = Record() if below is None or below.record is None else below.record
             record.claim()
         elif below is not None and below.record is not record and (below.tapes or below.listeners):
             raise RuntimeError(
                 "this tape has recorded before, outside of the tape (or accumulator) that is open now, which would not "
                 "hear what it records: use a new tape here"
             )
-        for x in tuple(self.watched.values()):
-            record.attract(x)
-            self.watched[x.position] = x  # another tape may have given it another position
+        if self.watched:
+            for x in tuple(self.watched.values()):
+                record.attract(x)
+                self.watched[x.position] = x  # another tape may have given it another position
         if below is None:
-            listeners: tuple = ()
-            tapes, mark = (self,), Mark.on(record, None)
+            frame = Frame(None, record, (self,), (), Mark.on(record, None))
         else:
             tapes = (*below.tapes, self) if below.record is record else (self,)
-            listeners, mark = below.listeners, Mark.on(record, below.mark)
+            frame = Frame(below, record, tapes, below.listeners, Mark.on(record, below.mark))
         if self._checker is not None:
-            listeners = (*listeners, self._checker)
-        self._frame = Frame(below, record, tapes, listeners, mark)
-        frames.push(self._frame)
+            frame = Frame(below, record, frame.tapes, (*frame.listeners, self._checker), frame.mark)
+        self._frame = frame
+        frames.push(frame)
         self._windows.append([len(record.entries), None, new_position(), None])
         return self
 
@@ -258,14 +273,15 @@ class GradientTape:
         if self.persistent:
             results = self._walk(seeds, leaves, places, positions, False)
         else:
-            self._close()
+            if self._frame is not None:
+                self._close()
             try:
                 results = self._walk(seeds, leaves, places, positions, True)
             finally:
                 self._use_up(sys._getframe(1))
         if unconnected_gradients == "zero":
             results = [zeros(x) if g is None else g for g, x in zip(results, leaves, strict=True)]
-        return results[0] if sources is leaves[0] else pack(sources, results)
+        return results if sources is leaves else results[0] if sources is leaves[0] else pack(sources, results)
 
     def jacobian(
         self, target: Any, sources: Any, unconnected_gradients: str = "none", chunk_size: int | None = None
@@ -399,9 +415,11 @@ class GradientTape:
         everything = record.walkers == 1 and not self.watched and sources >= watchable
         needed = None if everything else reached(entries, windows, sources)
         frame = active()
-        listening = () if frame is None else self._listening(frame)
-        followed = any(isinstance(g, Operand) and is_recorded(g) for _, g in seeds)
-        lift = lifter(listening) if listening or followed else None
+        lift = None
+        if frame is not None:
+            listening = self._listening(frame)
+            if listening or any([isinstance(g, Operand) and is_recorded(g) for _, g in seeds]):
+                lift = lifter(listening)
         grads: dict[int, Any] = {}
         owned: set[int] = set()
         for target, g in seeds:
@@ -412,18 +430,24 @@ class GradientTape:
             for p in self._positions(target):
                 if needed is None or p in needed:
                     accumulate(grads, owned, p, g, lift is not None)
+        inner = {p for p in sources if p < VARIABLES} if places.__class__ is list else ()
         # Let go of the entries of a long tape on the way, where nobody else needs them. (At 60 ns an entry; the memory
         # of a short one is at its peak where the walk starts, whatever is let go later.)
         alone = consume and record.walkers == 1
-        bones: list[tuple] = []
+        popped: list[tuple] = []
         for start, stop, *_ in reversed(windows):
-            stop = len(entries) if stop is None else stop
-            pop = alone and stop - start > 1000 and stop == len(entries)
-            scan(entries, start, stop, grads, owned, needed, sources, lift, bones if pop else None)
+            size = len(entries)
+            if stop is None:
+                stop = size
+            if alone and stop - start > 1000 and stop == size:
+                backwards = consumed(entries, start, popped)
+            else:
+                backwards = islice(reversed(entries), size - stop, size - start)
+            scan(backwards, grads, owned, needed, inner, lift)
         results = finish(leaves, places, grads)
         if consume:
-            bones.reverse()
-            self._skeleton = self._bones() + bones  # for `explain`, and `watched_variables`
+            popped.reverse()
+            self._skeleton = self._bones() + popped  # for `explain`, and `watched_variables`
         return results
 
     def _listening(self, frame):
@@ -435,15 +459,16 @@ class GradientTape:
             tapes = tuple([t for t in tapes if t is not self])
         return (*tapes, self) if frame.listeners else tapes  # an accumulator heard all that this tape did
 
-    def _covers(self, index) -> bool:
-        return any(w[0] <= index and (w[1] is None or index < w[1]) for w in self._windows)
+    def _covers(self, position) -> bool:
+        """Whether the op that gave the value at `position` ran while this tape recorded."""
+        return any(w[2] <= position and (w[3] is None or position < w[3]) for w in self._windows)
 
     def _bones(self):
         """The entries without their arrays: what `explain` needs after the tape was used up."""
         if self._record is None:
             return []
         entries = self._record.entries
-        return [(rule, out, inputs, mark) for w in self._windows for rule, out, inputs, _, mark in entries[w[0] : w[1]]]
+        return [b for start, stop, *_ in self._windows for b in map(bone, entries[start:stop])]
 
     # ---------------------------------------------------------------- positions and checks
     def _positions(self, x) -> tuple[int, ...]:
@@ -460,12 +485,22 @@ class GradientTape:
             return True
         if p >= VARIABLES:
             return self.watches_variables
-        return any(w[2] <= p and (w[3] is None or p < w[3]) for w in self._windows)
+        return self._covers(p)
 
     def _sources(self, sources):
-        """The sources as a list, for each the position (or positions) at which the tape follows it, and all these."""
-        leaves = flatten(sources)
+        """The sources as a list, for each the position (or positions) at which the tape follows it, and all these.
+
+        The positions come as a tuple if all sources are trainable Variables.
+        """
         auto = self.watches_variables
+        if auto and sources.__class__ is list:  # the usual case, without a bytecode per source
+            try:
+                positions = (*map(position_of, sources),)
+            except AttributeError:  # something else, or a nest
+                positions = (0,)
+            if positions and watchable.issuperset(positions):
+                return sources, positions, set(positions)
+        leaves = flatten(sources)
         places: list = []
         every = set()
         for x in leaves:
@@ -488,6 +523,8 @@ class GradientTape:
 
     def _seeds(self, target, output_gradients) -> list:
         """Pairs of a target and the gradient that arrives at it."""
+        if output_gradients is None and target.__class__ is Tensor and target.array.dtype.char in "fd":
+            return [(target, ones_like(target.array))]
         targets = [target] if target.__class__ in operand_types else flatten(target)
         _check_targets(targets)
         if output_gradients is None:

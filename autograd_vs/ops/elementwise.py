@@ -384,9 +384,17 @@ sinh = op(
 cosh = op(
     np.cosh, "The hyperbolic cosine.", vjp={"x": lambda g, x: g * np.sinh(x)}, samples=elementwise(complex_numbers=True)
 )
+
+
+def _tanh_x(g, y):
+    c = g * y
+    c *= y
+    return g - c
+
+
 tanh = op(
     np.tanh, "The hyperbolic tangent.",
-    vjp={"x": lambda g, y: g - g * y * y}, methods="tanh", samples=elementwise(-1.5, 1.5, complex_numbers=True),
+    vjp={"x": _tanh_x}, methods="tanh", samples=elementwise(-1.5, 1.5, complex_numbers=True),
 )  # fmt: skip
 arcsinh = asinh = op(
     np.arcsinh, "The inverse hyperbolic sine.",

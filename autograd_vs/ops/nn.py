@@ -12,7 +12,7 @@ import numpy as np
 from ..base.backend import as_array, namespace
 from ..engine.declare import composed, primitive
 from ..engine.op import fit
-from ..engine.protocol import Operand
+from ..engine.protocol import Operand, operand_types
 from ..engine.samples import Sample, arrays, away, elementwise, integers
 from ..engine.tensor import Tensor, as_tensor
 from .elementwise import multiply
@@ -36,8 +36,8 @@ def _linear_x(g, kernel):
 
 
 def _linear_kernel(g, x):
-    if g.ndim == 2:
-        return x.T.dot(g) if g.__class__ is ndarray else dot.inner(x.T, g)
+    if g.__class__ is ndarray and g.ndim == 2:
+        return x.T.dot(g)
     return dot.inner(x.reshape((-1, x.shape[-1])).T, g.reshape((-1, g.shape[-1])))
 
 
@@ -690,9 +690,15 @@ def _check_ids(ids, n, what) -> None:
         raise IndexError(f"{what} {int(wrong)} is out of range: there are {n}, numbered from 0")
 
 
-def _mse_slope(g, prediction, target, dtype):
-    d = (prediction - target) * (g * (2.0 / (prediction.size or 1)))
-    return d if d.dtype == dtype else d.astype(dtype)
+def _mse_prediction(g, prediction, target, prediction_dtype):
+    d = prediction - target
+    scale = 2.0 / (d.size or 1)
+    d *= g.item() * scale if g.__class__ is ndarray else g * scale
+    return d if d.dtype == prediction_dtype else d.astype(prediction_dtype)
+
+
+def _mse_target(g, prediction, target, target_dtype):
+    return _mse_prediction(g, target, prediction, target_dtype)
 
 
 def _mse_samples():
@@ -705,15 +711,12 @@ def _mse_samples():
 
 
 @primitive(
-    vjp={
-        "prediction": lambda g, prediction, target, prediction_dtype: (
-            _mse_slope(g, prediction, target, prediction_dtype)
-        ),
-        "target": lambda g, prediction, target, target_dtype: _mse_slope(g, target, prediction, target_dtype),
-    },
+    vjp={"prediction": _mse_prediction, "target": _mse_target},
     jvp={
-        "prediction": lambda t, prediction, target: _mse_slope(1.0, prediction, target, t.dtype).ravel() @ t.ravel(),
-        "target": lambda t, prediction, target: _mse_slope(1.0, target, prediction, t.dtype).ravel() @ t.ravel(),
+        "prediction": lambda t, prediction, target: (
+            _mse_prediction(1.0, prediction, target, t.dtype).ravel() @ t.ravel()
+        ),
+        "target": lambda t, prediction, target: _mse_target(1.0, prediction, target, t.dtype).ravel() @ t.ravel(),
     },
     name="mse", samples=_mse_samples,
 )  # fmt: skip
@@ -746,13 +749,14 @@ def mse(prediction, target) -> Tensor:
     >>> mse(Tensor(np.array([1.0, 2.0])), np.array([1.0, 4.0])).item()
     2.0
     """
-    prediction = as_tensor(prediction)
-    if isinstance(target, (int, float)):
-        target = namespace(prediction.array).full(prediction.shape, target, prediction.dtype)
-    elif not isinstance(target, Operand):
-        target = as_array(target)
-        if target.dtype.kind in "biu":
-            target = target.astype(prediction.dtype)
+    if prediction.__class__ not in operand_types or target.__class__ not in operand_types:
+        prediction = as_tensor(prediction)
+        if isinstance(target, (int, float)):
+            target = namespace(prediction.array).full(prediction.shape, target, prediction.dtype)
+        elif not isinstance(target, Operand):
+            target = as_array(target)
+            if target.dtype.kind in "biu":
+                target = target.astype(prediction.dtype)
     if prediction.shape != target.shape:
         raise ValueError(
             f"mse: the prediction has shape {prediction.shape}, the target {target.shape}; reshape one of them"

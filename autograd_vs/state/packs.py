@@ -4,6 +4,8 @@
 one call. The terms are explained in `update`.
 """
 
+from collections import deque
+from operator import is_not
 from typing import Any
 from weakref import ref
 
@@ -17,15 +19,19 @@ __all__ = ["BLOCK", "Cell", "Group", "Plan", "flat"]
 BLOCK = 1 << 16  # elements: packs hold at most so many, larger arrays run in pieces of this size (measured: 8k to 128k)
 
 subtract = np.subtract
+exhaust: Any = deque(maxlen=0).extend  # runs an iterator for what it does
 
 
 class Plan:
-    """Where the gradients of one tuple of variables go."""
+    """What is known about one tuple of variables, and where the gradient of each goes."""
 
-    __slots__ = ("buffers", "dtypes", "groups", "shapes")
+    __slots__ = ("buffers", "groups", "layouts", "positions")
 
-    def __init__(self, groups, shapes, dtypes, buffers):
-        self.groups, self.shapes, self.dtypes, self.buffers = groups, shapes, dtypes, buffers
+    def __init__(self, groups, variables):
+        self.groups = groups  # (group, numbers of its variables, their flat memory)
+        self.layouts = [(v.array.shape, v.array.dtype, v.array.__class__) for v in variables]
+        self.positions = frozenset([v.own_position for v in variables])
+        self.buffers = {id(v.array) for v in variables}
 
     def run(self, rule, arrays, scalars, reads_value, rows) -> None:
         """One update by the gradients `arrays`, which fit; with `rows`, IndexedSlices update these rows only."""
@@ -55,14 +61,14 @@ class Group:
     `source` is the number of slots, which start at zero, or the group that the cells come from.
     """
 
-    __slots__ = ("cells", "gradient", "numbers", "pieces", "size", "slots", "step", "value")
+    __slots__ = ("cells", "gradient", "operands", "pieces", "size", "slots", "step", "value")
 
     def __init__(self, cells: list[Cell], step: int, source: "int | Group"):
         self.cells, self.step = cells, step
         self.size = sum(cell.size for cell in cells)
         self.pieces: list[slice] = []
         self.gradient = self.value = None  # made when they are needed
-        self.numbers: dict[str, Any] = {}  # scalar name -> 0-d array: NumPy takes it faster than a Python float
+        self.operands: dict[str, Any] = {}  # the scalars as 0-d arrays, which NumPy takes faster than numbers
         slots: list = source.slots if isinstance(source, Group) else [None] * source
         self.slots: list = [cells[0].xp.zeros(self.size, cells[0].compute) for _ in slots]
         start = 0
@@ -79,26 +85,22 @@ class Group:
         part = self.slots[slot][cell.start : cell.start + cell.size]
         return (part.view(cell.dtype) if cell.dtype.kind == "c" else part).reshape(cell.shape)
 
-    def _gathered(self, flats, buffer):
-        xp, dtype = self.cells[0].xp, self.cells[0].compute
-        if len(flats) == 1:
-            return flats[0] if flats[0].dtype == dtype else flats[0].astype(dtype)
-        if buffer is None:
-            buffer = xp.empty(self.size, dtype)
-        xp.concatenate(flats, 0, buffer)
-        return buffer
-
     def gather(self, arrays, own_buffers):
         """The gradients of the group, end to end in one flat array; rows of a single variable as they are."""
-        if len(arrays) == 1:
-            if arrays[0].__class__ is IndexedSlices:
-                return arrays[0]
-            g = flat(arrays[0])
-            shared = id(backend.memory_owner(g)) in own_buffers
-            return self._gathered([g.copy() if shared else g], None)
-        flats = [a.ravel() for a in arrays] if self.cells[0].dtype.kind != "c" else [flat(a) for a in arrays]
-        self.gradient = self._gathered(flats, self.gradient)
-        return self.gradient
+        cell = self.cells[0]
+        if len(arrays) > 1:
+            if cell.dtype.kind == "c":
+                arrays = [flat(a) for a in arrays]
+            if self.gradient is None:
+                self.gradient = cell.xp.empty(self.size, cell.compute)
+            cell.xp.concatenate(arrays, None, self.gradient)
+            return self.gradient
+        if arrays[0].__class__ is IndexedSlices:
+            return arrays[0]
+        g = flat(arrays[0])
+        if id(backend.memory_owner(g)) in own_buffers:
+            return g.astype(cell.compute)  # a copy
+        return g.astype(cell.compute, copy=False)
 
     def run(self, rule, g, values, scalars, reads_value, rows) -> None:
         """One update: `g` from `gather`, `values` the flat memory of the variables."""
@@ -111,20 +113,26 @@ class Group:
             pieces = self._scattered(g) if sparse else self._blocks(g)
             self._run_blocks(rule, pieces, values[0], numbers, reads_value)
         else:
-            p = None
-            if reads_value:
-                p = self._gathered(values, self.value)
-                self.value = p if len(values) > 1 else None
+            p = self._values(values) if reads_value else None
             delta = ruled(rule, p, g, self.slots, numbers)
             if delta is not None:
-                for value, piece in zip(values, self.pieces, strict=True):
-                    subtract(value, delta[piece], value)
+                # One `subtract(value, delta[piece], value)` for each variable, without a bytecode.
+                exhaust(map(subtract, values, map(delta.__getitem__, self.pieces), values))
         self.step = step
+
+    def _values(self, values):
+        """The values of the variables, end to end in the dtype of the rule."""
+        if len(values) == 1:
+            return values[0].astype(self.cells[0].compute, copy=False)
+        if self.value is None:
+            self.value = self.cells[0].xp.empty(self.size, self.cells[0].compute)
+        self.cells[0].xp.concatenate(values, None, self.value)
+        return self.value
 
     def _run_blocks(self, rule, pieces, value, numbers, reads_value) -> None:
         for piece, g in pieces:
             part = value[piece]
-            p = self._gathered([part], None) if reads_value else None
+            p = part.astype(self.cells[0].compute, copy=False) if reads_value else None
             delta = ruled(rule, p, g, [slot[piece] for slot in self.slots], numbers)
             if delta is not None:
                 subtract(part, delta, part)
@@ -170,22 +178,21 @@ class Group:
         """The scalars as 0-d arrays of the group's dtype, where that is NumPy's (Adam of 1,185: 5.0 us against 6.8)."""
         if self.cells[0].xp is not np:
             return scalars
-        numbers = self.numbers
+        operands = self.operands
+        if operands.keys() != scalars.keys():
+            operands = self.operands = {name: np.empty((), self.cells[0].compute) for name in scalars}
         for name, number in scalars.items():
-            kept = numbers.get(name)
-            if kept is None or kept[0] != number:
-                array = np.array(number, self.cells[0].compute) if kept is None else kept[1]
-                array[()] = number
-                numbers[name] = (number, array)
-        return {name: numbers[name][1] for name in scalars}
+            operands[name][()] = number
+        return operands
 
 
 def ruled(rule, p, g, slots, numbers):
     """The `delta` of the rule; its new slots are written into `slots` unless it has done so itself."""
     delta, *new = rule(p, g, *slots, **numbers)
-    for old, value in zip(slots, new, strict=True):
-        if value is not old:
-            old[...] = value
+    if any(map(is_not, new, slots)) or len(new) != len(slots):
+        for old, value in zip(slots, new, strict=True):
+            if value is not old:
+                old[...] = value
     return delta
 
 

@@ -17,6 +17,7 @@ partition under which every call so far is a union of groups.
 """
 
 from collections.abc import Callable, Iterator, Sequence
+from operator import attrgetter
 from typing import Any
 
 import numpy as np
@@ -25,8 +26,7 @@ from ..base import backend
 from ..base.dtypes import is_differentiable
 from ..engine.cotangent import IndexedSlices, bare
 from ..engine.protocol import Operand
-from ..engine.record import written
-from ..engine.tensor import Tensor
+from ..engine.record import watchable, written
 from .packs import BLOCK, Cell, Group, Plan, flat
 from .variable import Variable
 
@@ -34,7 +34,11 @@ __all__ = ["Slots", "apply_update"]
 
 _PLANS = 64  # tuples of variables that a Slots remembers
 
-ndarray = np.ndarray
+# A training step runs these for each of its variables: `map` does so without a bytecode.
+array_of = attrgetter("array")
+layout_of = attrgetter("shape", "dtype", "__class__")
+constraint_of = attrgetter("constraint")
+position_of = attrgetter("own_position")
 
 
 def apply_update(
@@ -105,23 +109,20 @@ def apply_update(
     if plan is None:
         plan = slots._draft(variables)
     written(variables)  # before the gradients are read: one may be a view of a variable, and has moved out now
-    arrays: list[Any] = []
     sparse = []
-    constrained = []
-    for g, v, shape, dtype in zip(gradients, variables, plan.shapes, plan.dtypes, strict=True):
-        a = g.array if g.__class__ is Tensor else g
-        if a.__class__ is not ndarray or a.dtype is not dtype or a.shape != shape or not v._trainable:
-            a = _checked(g, v, rows)
-            if a.__class__ is IndexedSlices:
-                sparse.append(len(arrays))
-        arrays.append(a)
-        if v.constraint is not None:
-            constrained.append(v)
+    try:
+        arrays = [*map(array_of, gradients)]
+        fits = [*map(layout_of, arrays)] == plan.layouts and plan.positions <= watchable
+    except AttributeError:  # bare arrays, rows
+        fits = False
+    if not fits:
+        arrays = [_checked(g, v, rows) for g, v in zip(gradients, variables, strict=True)]
+        sparse = [v for a, v in zip(arrays, variables, strict=True) if a.__class__ is IndexedSlices]
     if fresh or sparse:
-        plan = slots._settled(variables, [variables[i] for i in sparse], None if fresh else plan)
+        plan = slots._settled(variables, sparse, None if fresh else plan)
     plan.run(rule, arrays, scalars, reads_value, rows)
-    if constrained and constraints:
-        _constrain(constrained)
+    if constraints and [*map(constraint_of, variables)].count(None) < len(variables):
+        _constrain([v for v in variables if v.constraint is not None])
 
 
 class ConstraintError(ValueError):
@@ -243,7 +244,7 @@ class Slots:
     # ---------------------------------------------------------------- plans
     def _plan_of(self, variables) -> "Plan | None":
         try:
-            return self._plans.get(tuple([v.own_position for v in variables]))
+            return self._plans.get((*map(position_of, variables),))
         except AttributeError:
             bad = next(v for v in variables if not isinstance(v, Variable))
             raise TypeError(
@@ -273,7 +274,7 @@ class Slots:
             twice = next(v.name for i, v in enumerate(variables) if v._name in {u._name for u in variables[:i]})
             raise ValueError(f"variable {twice!r} occurs twice in one update: add its gradients up first")
         self._check_waiting(names)
-        return Plan([], [v.array.shape for v in variables], [v.array.dtype for v in variables], ())
+        return Plan([], variables)
 
     def _check_waiting(self, variables: dict[str, Variable]) -> None:
         wrong = [
@@ -326,12 +327,10 @@ class Slots:
         for group in dict.fromkeys(self._groups[cell.name] for cell in cells):
             indices = [where[cell] for cell in group.cells]
             groups.append((group, indices, [flat(variables[i].array) for i in indices]))
-        plan = Plan(
-            groups, [c.shape for c in cells], [v.array.dtype for v in variables], {id(v.array) for v in variables}
-        )
+        plan = Plan(groups, variables)
         if len(self._plans) >= _PLANS:
             self._plans.clear()
-        self._plans[tuple([v.own_position for v in variables])] = plan
+        self._plans[(*map(position_of, variables),)] = plan
         return plan
 
     def _adopt(self, variables) -> None:

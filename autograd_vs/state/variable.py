@@ -144,6 +144,8 @@ class Variable(Operand):
     def trainable(self, value: bool) -> None:
         check_arguments("Variable", self._name, value)
         self._trainable = bool(value)
+        if not value:
+            watchable.discard(self.own_position)  # for updates at once
         frame = active()
         if frame is not None and frame.record is not None:
             frame.record.settle_later(self)  # an open tape keeps its view until it closes
