@@ -7,7 +7,7 @@ from .backend import namespace
 __all__ = ["as_dtype", "default_dtype", "is_differentiable", "scalar", "set_default_dtype"]
 
 _default = np.dtype(np.float32)
-_scalars: dict = {}
+_scalars: dict = {}  # (number, dtype, array type) -> 0-d array: what `scalar` has made
 _FLOATS = {
     np.dtype(np.float16),
     np.dtype(np.float32),

@@ -91,26 +91,15 @@ def _binary(op):
     rules = [None] * 16  # by: a watched + 2 * b watched + 4 * a is broadcast or promoted + 8 * b is
 
     def call(a, b):
-        number = raw = False
-        cls = a.__class__
-        if cls in operand_types:
-            xa, ka = a.array, a.position
+        if b.__class__ is float and a.__class__ in operand_types:
+            xa, ka, kb = a.array, a.position, 0
+            xb, number, raw = scalar(b, xa), True, False
         else:
-            xa, ka, number, raw = operand(a)
-        cls = b.__class__
-        if cls in operand_types:
-            xb, kb = b.array, b.position
-        elif cls is float and not number:
-            xb, kb, number = scalar(b, xa), 0, True
-        else:
-            xb, kb, number_b, raw_b = operand(b)
-            raw = raw or raw_b
-            if number_b:
-                xb = as_array(b) if number else scalar(b, xa)
-                number = cls is not complex
-        if xa.__class__ in NUMBERS:
-            number = xa.__class__ is not complex
-            xa = scalar(a, xb)
+            try:
+                xa, ka, xb, kb = a.array, a.position, b.array, b.position
+                number = raw = False
+            except AttributeError:
+                xa, ka, xb, kb, number, raw = pair(a, b)
         y = forward(xa, xb) if xa.__class__ is ndarray else getattr(namespace(xb if number else xa), name)(xa, xb)
         t = new_tensor(Tensor)
         t.array = y if y.__class__ is ndarray else as_array(y)
@@ -122,7 +111,7 @@ def _binary(op):
             return t
         t.mark = mark = frame.mark
         base = frame.base
-        which = (ka >= base) + 2 * (kb >= base)
+        watched = which = (ka >= base) + 2 * (kb >= base)
         if not which:
             t.position = 0
             return t
@@ -133,11 +122,11 @@ def _binary(op):
                 note_precision((a, b), t)
         rule = rules[which]
         if rule is None:
-            rule = rules[which] = op.rule(_BITS[which & 3], _BITS[which >> 2])
+            rule = rules[which] = op.rule(_BITS[watched], _BITS[which >> 2])
         if raw:
             xa, xb = protect(rule, (a, b), (xa, xb))
         t.position = out = new_position()
-        inputs = (ka, kb) if which & 3 == 3 else (ka,) if which & 1 else (kb,)
+        inputs = (ka,) if watched == 1 else (ka, kb) if watched == 3 else (kb,)
         entry = (rule, out, inputs, rule.constant or rule.keep(t.array, xa, xb), mark)
         if frame.plain:
             frame.entries.append(entry)
@@ -474,6 +463,19 @@ def unwrapped(operands):
 
 
 NUMBERS: set[Any] = {float, int, bool, complex}  # weak: they take the dtype of the other operand
+
+
+def pair(a, b):
+    """(array and position of a, array and position of b, is one of them a Python number, is one of them a raw array)."""
+    xa, ka, number, raw = operand(a)
+    xb, kb, number_b, raw_b = operand(b)
+    if number_b:
+        xb = as_array(b) if number else scalar(b, xa)
+        number = b.__class__ is not complex
+    if xa.__class__ in NUMBERS:
+        number = xa.__class__ is not complex
+        xa = scalar(a, xb)
+    return xa, ka, xb, kb, number, raw or raw_b
 
 
 def operand(x):

@@ -119,10 +119,12 @@ watched_all = range(1 << 30)  # "every argument", as a container
 
 
 def _fitted(vjp):
-    def fitted_vjp(g, *args):
-        return fit(vjp(g, *args[:-2]), args[-2], args[-1])
-
-    return fitted_vjp
+    wanted = len(parameters(vjp)) - 1
+    if wanted == 0:  # most of those that broadcast, spelled out
+        return lambda g, shape, dtype: fit(vjp(g), shape, dtype)
+    if wanted == 1:
+        return lambda g, x, shape, dtype: fit(vjp(g, x), shape, dtype)
+    return lambda g, *args: fit(vjp(g, *args[:-2]), args[-2], args[-1])
 
 
 def fit(c, shape, dtype):

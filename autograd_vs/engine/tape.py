@@ -42,7 +42,6 @@ from .walk import (
     accumulate,
     bone,
     check_unconnected,
-    consumed,
     finish,
     lifter,
     ones_like,
@@ -56,6 +55,7 @@ __all__ = ["GradientTape"]
 
 ndarray = np.ndarray
 position_of = attrgetter("position")
+PORTION = 1000  # entries
 
 
 class GradientTape:
@@ -431,23 +431,24 @@ class GradientTape:
                 if needed is None or p in needed:
                     accumulate(grads, owned, p, g, lift is not None)
         inner = {p for p in sources if p < VARIABLES} if places.__class__ is list else ()
-        # Let go of the entries of a long tape on the way, where nobody else needs them. (At 60 ns an entry; the memory
-        # of a short one is at its peak where the walk starts, whatever is let go later.)
+        # A tape that is used up lets go of its entries on the way, if no other needs them, in portions.
         alone = consume and record.walkers == 1
-        popped: list[tuple] = []
+        bones: list[tuple] = []
         for start, stop, *_ in reversed(windows):
             size = len(entries)
             if stop is None:
                 stop = size
-            if alone and stop - start > 1000 and stop == size:
-                backwards = consumed(entries, start, popped)
-            else:
-                backwards = islice(reversed(entries), size - stop, size - start)
-            scan(backwards, grads, owned, needed, inner, lift)
+            while alone and stop == size and stop - start > PORTION:
+                stop -= PORTION
+                scan(islice(reversed(entries), PORTION), grads, owned, needed, inner, lift)
+                bones += map(bone, islice(reversed(entries), PORTION))
+                del entries[stop:]
+                size = stop
+            scan(islice(reversed(entries), size - stop, size - start), grads, owned, needed, inner, lift)
         results = finish(leaves, places, grads)
         if consume:
-            popped.reverse()
-            self._skeleton = self._bones() + popped  # for `explain`, and `watched_variables`
+            bones.reverse()
+            self._skeleton = self._bones() + bones  # for `explain`, and `watched_variables`
         return results
 
     def _listening(self, frame):

@@ -28,6 +28,8 @@ ndarray = np.ndarray
 def _matmul_a(g, b, a_shape, a_dtype):
     if g.ndim == 2 and b.ndim == 2:
         c = g.dot(b.T)
+        if c.dtype is a_dtype:
+            return c
     elif b.ndim == 1:
         c = g[..., None] * b
     elif len(a_shape) == 1:
@@ -42,6 +44,8 @@ def _matmul_a(g, b, a_shape, a_dtype):
 def _matmul_b(g, a, b_shape, b_dtype):
     if g.ndim == 2 and a.ndim == 2:
         c = a.T.dot(g) if g.__class__ is ndarray else dot.inner(a.T, g)
+        if c.dtype is b_dtype:
+            return c
     elif a.ndim == 1:
         c = g * a if len(b_shape) == 1 else a[:, None] * g[..., None, :]
     elif len(b_shape) == 1:
