@@ -466,7 +466,7 @@ NUMBERS: set[Any] = {float, int, bool, complex}  # weak: they take the dtype of 
 
 
 def pair(a, b):
-    """(array and position of a, array and position of b, is one of them a Python number, is one of them a raw array)."""
+    """Array and position of `a`, then of `b`; is one of them a Python number, is one a raw array."""
     xa, ka, number, raw = operand(a)
     xb, kb, number_b, raw_b = operand(b)
     if number_b:

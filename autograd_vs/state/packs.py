@@ -5,6 +5,7 @@ one call. The terms are explained in `update`.
 """
 
 from collections import deque
+from functools import partial
 from operator import is_not
 from typing import Any
 from weakref import ref
@@ -12,6 +13,7 @@ from weakref import ref
 import numpy as np
 
 from ..base import backend
+from ..base.threads import share
 from ..engine.cotangent import IndexedSlices
 
 __all__ = ["BLOCK", "Cell", "Group", "Plan", "flat"]
@@ -37,8 +39,21 @@ class Plan:
         """One update by the gradients `arrays`, which fit; with `rows`, IndexedSlices update these rows only."""
         # All gradients are gathered before anything is written: a bare one may lie in another variable's memory.
         gradients = [group.gather([arrays[i] for i in indices], self.buffers) for group, indices, _ in self.groups]
+        blocks: list[tuple] = []
         for (group, _, values), g in zip(self.groups, gradients, strict=True):
-            group.run(rule, g, values, scalars, reads_value, rows)
+            numbers = group.as_operands(scalars(group.step + 1))
+            if g.__class__ is IndexedSlices and rows:
+                group.run_rows(rule, g, values[0], numbers, reads_value)
+            elif g.__class__ is IndexedSlices or group.size > BLOCK:
+                blocks += [(group, g, values[0], numbers, block) for block in group.blocks(g)]
+            else:
+                group.run(rule, g, values, numbers, reads_value)
+        if len(blocks) < 4:  # 40 us to wake a thread, 100 for a block
+            run_blocks(rule, reads_value, blocks)
+        else:
+            share(partial(run_blocks, rule, reads_value), blocks)
+        for group, _, _ in self.groups:
+            group.step += 1
 
 
 class Cell:
@@ -102,23 +117,12 @@ class Group:
             return g.astype(cell.compute)  # a copy
         return g.astype(cell.compute, copy=False)
 
-    def run(self, rule, g, values, scalars, reads_value, rows) -> None:
-        """One update: `g` from `gather`, `values` the flat memory of the variables."""
-        step = self.step + 1
-        numbers = self._as_operands(scalars(step))
-        sparse = g.__class__ is IndexedSlices
-        if sparse and rows:
-            self._run_rows(rule, g, values[0], numbers, reads_value)
-        elif sparse or self.size > BLOCK:
-            pieces = self._scattered(g) if sparse else self._blocks(g)
-            self._run_blocks(rule, pieces, values[0], numbers, reads_value)
-        else:
-            p = self._values(values) if reads_value else None
-            delta = ruled(rule, p, g, self.slots, numbers)
-            if delta is not None:
-                # One `subtract(value, delta[piece], value)` for each variable, without a bytecode.
-                exhaust(map(subtract, values, map(delta.__getitem__, self.pieces), values))
-        self.step = step
+    def run(self, rule, g, values, numbers, reads_value) -> None:
+        """The rule on all at once: `g` from `gather`, `values` the flat memory of the variables."""
+        delta = ruled(rule, self._values(values) if reads_value else None, g, self.slots, numbers)
+        if delta is not None:
+            # One `subtract(value, delta[piece], value)` for each variable, without a bytecode.
+            exhaust(map(subtract, values, map(delta.__getitem__, self.pieces), values))
 
     def _values(self, values):
         """The values of the variables, end to end in the dtype of the rule."""
@@ -129,37 +133,20 @@ class Group:
         self.cells[0].xp.concatenate(values, None, self.value)
         return self.value
 
-    def _run_blocks(self, rule, pieces, value, numbers, reads_value) -> None:
-        for piece, g in pieces:
-            part = value[piece]
-            p = part.astype(self.cells[0].compute, copy=False) if reads_value else None
-            delta = ruled(rule, p, g, [slot[piece] for slot in self.slots], numbers)
-            if delta is not None:
-                subtract(part, delta, part)
-
-    def _blocks(self, g):
-        """The flat gradient `g` in pieces that fit into the cache."""
-        for start in range(0, self.size, BLOCK):
-            piece = slice(start, start + BLOCK)
-            yield piece, g[piece]
-
-    def _scattered(self, g):
-        """The dense gradient that the rows `g` stand for, in the same way: it is never there as a whole."""
+    def blocks(self, g) -> list[tuple]:
+        """The pieces in which a large variable is updated; with rows as gradient, also which rows fall into each."""
+        size = BLOCK if self.cells[0].xp is np else self.size  # a device takes it whole
+        if g.__class__ is not IndexedSlices:
+            return [(slice(start, start + size), None) for start in range(0, self.size, size)]
         (cell,) = self.cells
         width = self.size // cell.shape[0]
-        height = max(1, BLOCK // width)
-        values = flat(g.values).reshape(-1, width)
-        buffer = cell.xp.zeros((height, width), cell.compute)
+        height = max(1, size // width)
         tops = range(0, cell.shape[0], height)
         bounds = cell.xp.searchsorted(g.indices, cell.xp.asarray([*tops, cell.shape[0]])).tolist()
-        for top, start, stop in zip(tops, bounds, bounds[1:], strict=False):
-            here = g.indices[start:stop] - top
-            buffer[here] = values[start:stop]
-            rows = min(height, cell.shape[0] - top)
-            yield slice(top * width, (top + rows) * width), buffer[:rows].reshape(-1)
-            buffer[here] = 0
+        pieces = [slice(top * width, min(top + height, cell.shape[0]) * width) for top in tops]
+        return [*zip(pieces, zip(tops, bounds, bounds[1:], strict=False), strict=True)]
 
-    def _run_rows(self, rule, g, value, numbers, reads_value) -> None:
+    def run_rows(self, rule, g, value, numbers, reads_value) -> None:
         """The rule on the rows in `g`, each of which is there once."""
         ids, (cell,) = g.indices, self.cells
         width = self.size // cell.shape[0]
@@ -174,7 +161,7 @@ class Group:
             old -= delta
             rows[ids] = old
 
-    def _as_operands(self, scalars: dict[str, float]) -> dict[str, Any]:
+    def as_operands(self, scalars: dict[str, float]) -> dict[str, Any]:
         """The scalars as 0-d arrays of the group's dtype, where that is NumPy's (Adam of 1,185: 5.0 us against 6.8)."""
         if self.cells[0].xp is not np:
             return scalars
@@ -184,6 +171,31 @@ class Group:
         for name, number in scalars.items():
             operands[name][()] = number
         return operands
+
+
+def run_blocks(rule, reads_value, blocks) -> None:
+    """The rule on some blocks of large variables: each a group, gradient, flat memory of the variable, scalars, piece."""
+    owner: Any = None
+    buffer: Any = None
+    for group, g, value, numbers, (piece, rows) in blocks:
+        cell = group.cells[0]
+        part = value[piece]
+        if rows is None:
+            gradient = g[piece]
+        else:  # the dense gradient that rows stand for: it is never there as a whole
+            top, start, stop = rows
+            width = group.size // cell.shape[0]
+            if owner is not group:
+                owner, buffer = group, cell.xp.zeros(max(BLOCK, width, part.size), cell.compute)
+            gradient = buffer[: part.size]
+            table, ids = gradient.reshape(-1, width), g.indices[start:stop] - top
+            table[ids] = flat(g.values[start:stop]).reshape(-1, width)
+        p = part.astype(cell.compute, copy=False) if reads_value else None
+        delta = ruled(rule, p, gradient, [slot[piece] for slot in group.slots], numbers)
+        if delta is not None:
+            subtract(part, delta, part)
+        if rows is not None:
+            table[ids] = 0  # the buffer is all zeros again
 
 
 def ruled(rule, p, g, slots, numbers):
