@@ -174,7 +174,7 @@ class Group:
 
 
 def run_blocks(rule, reads_value, blocks) -> None:
-    """The rule on some blocks of large variables: each a group, gradient, flat memory of the variable, scalars, piece."""
+    """The rule on some blocks of large variables: each a group, gradient, flat memory of a variable, scalars, part."""
     owner: Any = None
     buffer: Any = None
     for group, g, value, numbers, (piece, rows) in blocks:
