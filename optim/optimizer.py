@@ -5,6 +5,8 @@ from collections.abc import Callable, Iterable, Mapping
 from types import NoneType
 from typing import Any
 
+import numpy as np
+
 import autograd_vs as av
 
 from . import advice
@@ -33,7 +35,7 @@ class Optimizer:
         at most. See `clip_by_norm`, `clip_by_value`, `clip_by_global_norm`.
     accumulate_steps : int, default 1
         Sum the gradients of so many calls of `apply_gradients`, then update once with their mean. Variables with None
-        in all of these calls are left alone. Rows are summed into a dense array.
+        in all of these calls are left alone. Where all were `IndexedSlices`, their mean is rows, too.
 
     Attributes
     ----------
@@ -97,6 +99,7 @@ class Optimizer:
         self.accumulated = 0  # calls since the last update
         self._slots = av.Slots(tuple(slot_names))
         self._sums = av.Slots(("gradient",), "ignore")
+        self._touched: dict[str, Any] = {}  # the rows of the sums that are not zero, by variable; None: any
         self._warned: set[tuple] = set()
         self.check_range("weight_decay", 0, float("inf"))
 
@@ -229,16 +232,31 @@ class Optimizer:
         last = self.accumulated + 1 >= self.accumulate_steps
         rate = self.current_rate() if last else 0.0  # a schedule may raise: nothing is added up then
         av.apply_update(_add_up, variables, gradients, self._sums, _no_scalars, rows=True, constraints=False)
+        for g, v in zip(gradients, variables, strict=True):
+            self._touch(_full_name(v), g)
         self.accumulated += 1
         if not last:
             return
-        share = 1.0 / self.accumulate_steps
         known = [v for v in map(self._sums.variable, self._sums) if v is not None and v.trainable]
         try:
-            self._apply(known, [self._sums.view(v, "gradient") * share for v in known], rate)
+            self._apply(known, [self._mean(v) for v in known], rate)
         finally:  # whatever happens, the next call starts a new sum
-            self._sums = av.Slots(("gradient",), "ignore")
+            self._sums, self._touched = av.Slots(("gradient",), "ignore"), {}
             self.accumulated = 0
+
+    def _touch(self, name: str, g) -> None:
+        """Note the rows to which `g` was added."""
+        before = self._touched.get(name, ())
+        if before is None or not isinstance(g, av.IndexedSlices):
+            self._touched[name] = None
+            return
+        ids = g.indices.array if isinstance(g.indices, av.Tensor) else g.indices
+        self._touched[name] = np.unique(np.concatenate([before, ids]) if len(before) else ids)
+
+    def _mean(self, v) -> Any:
+        """The mean of the gradients that were accumulated for a variable."""
+        total, rows, share = self._sums.view(v, "gradient"), self._touched[_full_name(v)], 1.0 / self.accumulate_steps
+        return total * share if rows is None else av.IndexedSlices(total.take(rows, 0) * share, rows, v.shape)
 
     def minimize(self, loss_fn: Callable[[], Any], variables: Any = None) -> Any:
         """Compute the loss under a tape, its gradients, and update: one training step.
@@ -404,7 +422,7 @@ class Optimizer:
         >>> sorted(optim.SGD(0.1).state_dict())  # doctest: +NORMALIZE_WHITESPACE
         ['sgd/accumulated', 'sgd/iterations', 'sgd/learning_rate', 'sgd/momentum', 'sgd/nesterov', 'sgd/weight_decay']
         """
-        return save(self, self._slots, self._sums)
+        return save(self, self._slots, self._sums, self._touched)
 
     def load_state_dict(self, state: Mapping[str, Any], strict: bool = True, hyperparameters: bool = True) -> Any:
         """Take over the state of a `state_dict`, matched by name only.
@@ -448,7 +466,7 @@ class Optimizer:
         if not isinstance(state, Mapping):
             raise TypeError(f"load_state_dict takes the mapping that state_dict() gives, got {type(state).__name__}")
         parts = load(self, state, strict, hyperparameters)
-        self._slots, self._sums = parts.slots, parts.sums
+        self._slots, self._sums, self._touched = parts.slots, parts.sums, parts.touched
         self.iterations, self.accumulated = parts.iterations, parts.accumulated
         for what, value in parts.hyperparameters.items():
             setattr(self, what, value)

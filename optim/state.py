@@ -13,6 +13,7 @@ import autograd_vs as av
 __all__ = ["Loaded", "SlotMapping", "load", "save"]
 
 SUM = "accumulated"  # the key of gradients that are summed up but not applied yet
+ROWS = "accumulated_rows"  # that of the rows which they name, if they name some
 
 
 class SlotMapping(Mapping):
@@ -47,12 +48,13 @@ class Loaded:
 
     def __init__(self, optimizer):
         self.slots, self.sums = av.Slots(optimizer.slot_names), av.Slots(("gradient",), "ignore")
+        self.touched: dict[str, Any] = {}
         self.iterations = self.accumulated = 0
         self.hyperparameters: dict[str, Any] = {}
         self.report = av.LoadReport()
 
 
-def save(optimizer, slots, sums) -> dict[str, Any]:
+def save(optimizer, slots, sums, touched) -> dict[str, Any]:
     """The `state_dict` of an optimizer."""
     name = optimizer.name
     state: dict[str, Any] = {f"{name}/iterations": optimizer.iterations, f"{name}/accumulated": optimizer.accumulated}
@@ -66,6 +68,8 @@ def save(optimizer, slots, sums) -> dict[str, Any]:
         state[f"{name}/step/{variable}"] = slots.step(variable)
     for variable in sums:
         state[f"{name}/{SUM}/{variable}"] = sums.get(variable, "gradient")
+        if touched[variable] is not None:
+            state[f"{name}/{ROWS}/{variable}"] = touched[variable]
     return state
 
 
@@ -119,6 +123,10 @@ def _sort(optimizer, state, loaded) -> dict[str, dict[str, Any]]:
             found.setdefault(variable, {})[what] = value
         elif variable and what == SUM:
             loaded.sums.put(variable, 0, {"gradient": _array(value)})
+            loaded.touched.setdefault(variable, None)
+            loaded.report.loaded.append(key)
+        elif variable and what == ROWS:
+            loaded.touched[variable] = _array(value)
             loaded.report.loaded.append(key)
         elif not variable and what in ("iterations", "accumulated"):
             setattr(loaded, what, int(value))

@@ -502,6 +502,36 @@ def test_accumulation_of_rows():
     np.testing.assert_allclose(before - v.numpy(), np.array([[0, 1.5, 0, 0.5]] * 2).T)
 
 
+@pytest.mark.parametrize("resumed", [False, True], ids=["", "resumed"])
+def test_accumulated_rows_stay_rows(resumed):
+    """Lazy Adam leaves alone what none of the accumulated gradients names, and moves the others by the mean."""
+    through, whole = variables([(6, 2), (6, 2)])
+    whole.assign(through)
+    optimizer, at_once = optim.Adam(0.1, lazy=True, accumulate_steps=3), optim.Adam(0.1, lazy=True)
+    for step in range(2):
+        parts = [rows(3 * step + i, 6, 2, 2) for i in range(3)]
+        for i, g in enumerate(parts):
+            if resumed and i == 2 and step:
+                state = optimizer.state_dict()
+                optimizer = optim.Adam(0.1, lazy=True, accumulate_steps=3)
+                optimizer.load_state_dict(state)
+            optimizer.apply_gradients([(g, through)])
+        at_once.apply_gradients([((parts[0] + parts[1] + parts[2]) * (1 / 3), whole)])
+    np.testing.assert_allclose(through.numpy(), whole.numpy(), rtol=1e-12)
+    np.testing.assert_allclose(
+        optimizer.get_slot(through, "m").numpy(), at_once.get_slot(whole, "m").numpy(), rtol=1e-12
+    )
+
+
+def test_rows_and_a_dense_gradient_accumulate_to_a_dense_one():
+    (v,) = variables([(4, 2)])
+    before = v.numpy()
+    optimizer = optim.SGD(1.0, accumulate_steps=2)
+    optimizer.apply_gradients([(av.IndexedSlices(np.ones((1, 2)), np.array([1]), (4, 2)), v)])
+    optimizer.apply_gradients([(np.full((4, 2), 3.0), v)])
+    np.testing.assert_allclose(before - v.numpy(), [[1.5, 1.5], [2.0, 2.0], [1.5, 1.5], [1.5, 1.5]])
+
+
 # ---------------------------------------------------------------- the rest
 def test_minimize_finds_the_variables():
     v, w = av.Variable(2.0), av.Variable(3.0)
