@@ -16,6 +16,12 @@ __all__ = [
 ]  # fmt: skip
 
 
+# The C library gives the memory of a freed array of more than 128 kB back to the system, and the next one comes with
+# pages that the system has to zero: a third of a training step of medium size. Freeing one of almost 32 MB (never
+# touched, so it costs nothing) teaches glibc to keep up to 64 MB, by its dynamic threshold: see mallopt(3).
+np.empty((1 << 25) - (1 << 16), np.uint8)
+
+
 def _numpy_view(view, old, new):
     if not view.size:
         return view.copy()  # nothing to look at, and an offset that may lie outside

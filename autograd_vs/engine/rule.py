@@ -38,7 +38,7 @@ class Rule:
 
 def parameters(function) -> tuple[str, ...]:
     """The names of a function's parameters (keyword-only ones too), without importing inspect."""
-    code = function.__code__
+    code = getattr(function, "__wrapped__", function).__code__
     return code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]
 
 

@@ -167,6 +167,8 @@ def dot(a, b):
     >>> av.dot(av.Tensor(np.array([1.0, 2.0])), np.array([3.0, 4.0])).item()
     11.0
     """
+    if a.ndim > 2 and b.ndim == 2 and a.shape[-1] == b.shape[0]:  # one large product: NumPy does not do this by itself
+        return a.reshape((-1, b.shape[0])).dot(b).reshape((*a.shape[:-1], b.shape[1]))
     return a.dot(b)
 
 

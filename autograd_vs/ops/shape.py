@@ -842,7 +842,13 @@ def array_split(ary, indices_or_sections, axis=0):
     >>> [t.shape for t in av.array_split(av.Tensor(np.arange(5.0)), 2)]
     [(3,), (2,)]
     """
-    return namespace(ary).array_split(ary, indices_or_sections, axis)
+    axis = axis_of(axis, ary.ndim)
+    before, parts, start = (slice(None),) * axis, [], 0
+    for shape in _sections(ary.shape, indices_or_sections, axis):
+        stop = start + shape[axis]
+        parts.append(ary[(*before, slice(start, stop))])
+        start = stop
+    return tuple(parts)
 
 
 @composed(np.split, samples=lambda: [Sample(arrays((4, 6)), 2), Sample(arrays((4, 6)), (1, 4), axis=1)])
