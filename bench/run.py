@@ -231,9 +231,11 @@ def drive(options):
         with tempfile.TemporaryDirectory() as folder, contextlib.ExitStack() as stack:
             run = Run(workload, options, Path(folder), stack)
             run.check()
+            failed += [f"{name} {variant}" for variant in run.failed]
+            if options.check:
+                continue
             run.time()
         run.show()
-        failed += [f"{name} {variant}" for variant in run.failed]
         if not options.no_write:
             threads = f"_threads{options.threads}" if options.threads else ""
             harness.write(name + threads, run.content(), options.results)
@@ -253,6 +255,7 @@ def main():
     harness.add_python_option(parser)
     parser.add_argument("--rounds", type=int, help="default 30; results need at least 20")
     parser.add_argument("--threads", type=int, default=0, help="threads of each framework; default 0: as it chooses")
+    parser.add_argument("--check", action="store_true", help="compare the losses, time nothing")
     parser.add_argument("--quick", action="store_true", help="a look: few short rounds, fewer frameworks, not written")
     parser.add_argument("--small", action="store_true", help="tiny problems, for tests of the benchmarks; not written")
     harness.add_writing_options(parser)

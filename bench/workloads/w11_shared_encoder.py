@@ -214,5 +214,6 @@ WORKLOADS = [
             "chainer": chainer,
         },
         checked_steps=10,
+        tolerance=5e-4,
     )
 ]

@@ -5,6 +5,7 @@ gates lie side by side in the order i, f, g, o.
 """
 
 from functools import partial
+from itertools import cycle
 
 import numpy as np
 import peers
@@ -26,7 +27,13 @@ def problem(small=False):
         "c": np.zeros(1, np.float32),
     }
     x = rng.normal(size=(times, batch, inputs)).astype(np.float32)
-    return arrays | {"x": x, "y": np.sin(x[-5:].sum(axis=(0, 2)))[:, None]}
+    y = np.sin(x[-5:].sum(axis=(0, 2)))[:, None]
+    # the second batch contradicts the first: numbers never become so small that they take longer
+    return arrays | {"x": x, "y": np.stack([y, -y])}
+
+
+def batches_of(arrays):
+    return [(arrays["x"], y) for y in arrays["y"]]
 
 
 def ours(arrays, by_name=False):
@@ -34,7 +41,7 @@ def ours(arrays, by_name=False):
     import autograd_vs as av
     import optim
 
-    x, y = [av.Tensor(x_t) for x_t in arrays["x"]], av.Tensor(arrays["y"])
+    x, targets = [av.Tensor(x_t) for x_t in arrays["x"]], cycle([av.Tensor(y) for y in arrays["y"]])
     start = np.zeros((x[0].shape[0], arrays["wh"].shape[0]), np.float32)
 
     def variables(scope, *names):
@@ -59,7 +66,7 @@ def ours(arrays, by_name=False):
 
     def step():
         with av.GradientTape() as tape:
-            loss = av.nn.mse(av.nn.linear(last(kernels), *dense), y)
+            loss = av.nn.mse(av.nn.linear(last(kernels), *dense), next(targets))
         optimizer.apply_gradients(zip(tape.gradient(loss, lstm + dense), lstm + dense, strict=True))
         return loss
 
@@ -71,7 +78,7 @@ def floor(arrays):
     values, p = packed(arrays, NAMES)
     gradient, g = packed(arrays, NAMES)
     adam = Adam([values])
-    x, y = arrays["x"], arrays["y"]
+    x, targets = arrays["x"], cycle(arrays["y"])
     (times, batch, inputs), units = x.shape, len(arrays["wh"])
     flat_x = x.reshape(times * batch, inputs)
     gates, d_gates = np.empty((2, times, batch, 4 * units), np.float32)
@@ -108,7 +115,7 @@ def floor(arrays):
             np.multiply(o, tanh_c[t + 1], out=h[t + 1])
         np.dot(h[times], p["w"], out=out)
         np.add(out, p["c"], out=out)
-        np.subtract(out, y, out=out)
+        np.subtract(out, next(targets), out=out)
         loss = np.vdot(out, out) / batch
 
         np.multiply(out, 2 / batch, out=out)
@@ -144,7 +151,7 @@ def floor(arrays):
 
 
 def train(step, loss, arrays, **options):
-    return step(loss, {name: arrays[name] for name in NAMES}, [(arrays["x"], arrays["y"])], **options)
+    return step(loss, {name: arrays[name] for name in NAMES}, batches_of(arrays), **options)
 
 
 def torch(arrays, fused=False):
@@ -165,7 +172,7 @@ def torch_native(arrays):
     """`nn.LSTM` has two biases; the second one stays zero."""
     import torch
 
-    x, y = torch.tensor(arrays["x"]), torch.tensor(arrays["y"])
+    x, targets = torch.tensor(arrays["x"]), cycle(torch.tensor(arrays["y"]))
     lstm, dense = torch.nn.LSTM(arrays["wx"].shape[0], arrays["wh"].shape[0]), torch.nn.Linear(len(arrays["w"]), 1)
     initial = {
         lstm.weight_ih_l0: "wx",
@@ -183,7 +190,7 @@ def torch_native(arrays):
 
     def step():
         optimizer.zero_grad(set_to_none=True)
-        value = torch.nn.functional.mse_loss(dense(lstm(x)[0][-1]), y)
+        value = torch.nn.functional.mse_loss(dense(lstm(x)[0][-1]), next(targets))
         value.backward()
         optimizer.step()
         return value
@@ -294,5 +301,6 @@ WORKLOADS = [
             "chainer": chainer,
         },
         checked_steps=10,
+        tolerance=5e-4,
     )
 ]

@@ -127,6 +127,7 @@ WORKLOADS = [
             "chainer": chainer,
         },
         checked_steps=1,
+        tolerance=1e-3,  # 10,000 roundings
         operations=2 * TIMES,
     )
 ]
