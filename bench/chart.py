@@ -5,6 +5,7 @@ python bench/chart.py
 
 import argparse
 import json
+import textwrap
 from pathlib import Path
 
 import harness
@@ -46,12 +47,12 @@ def panel(axes, content):
     axes.xaxis.set_minor_locator(NullLocator())
     axes.axvline(1, color="#333333", linewidth=0.8)
     axes.set_yticks(range(len(ratios)), ratios, fontsize=8)
-    axes.invert_yaxis()
+    axes.set_ylim(max(len(ratios), 8) - 0.4, -0.6)  # downwards; few bars are no thicker than many
     axes.tick_params(axis="x", labelsize=8)
     axes.spines[["top", "right"]].set_visible(False)
     others = [percent for percent in content["percent_used_by_others"] if percent is not None]
     used = f"; others used {np.median(others):.0f} %" if others else ""
-    title = f"{content['workload']}: {content['title']}"
+    title = textwrap.fill(f"{content['workload']}: {content['title']}", 60)
     axes.set_title(f"{title}\n{content['settings']['rounds']} rounds{used}", fontsize=9, loc="left")
 
 
@@ -66,7 +67,7 @@ def main():
         parser.error(f"no results in {options.results}; run bench/run.py first")
     contents = [json.loads(path.read_text()) for path in paths]
     rows = [contents[i : i + COLUMNS] for i in range(0, len(contents), COLUMNS)]
-    heights = [2.5 + max(len(content["ratios"]) for content in row) for row in rows]
+    heights = [3 + max(len(content["ratios"]) for content in row) for row in rows]
     figure, axes = plt.subplots(
         len(rows), COLUMNS, figsize=(7 * COLUMNS, 0.24 * sum(heights)), height_ratios=heights, squeeze=False,
         layout="constrained",
@@ -78,7 +79,7 @@ def main():
     machine = contents[0]["machine"]
     figure.suptitle(
         f"Time as a multiple of hand-written NumPy's (logarithmic; shorter is faster). {machine['processor']}, "
-        f"{machine['cores']} cores, {options.threads or 'default'} threads",
+        f"{machine['cores']} cores, threads: {options.threads or 'default'}",
         fontsize=11,
     )
     out = options.results / f"chart{threads}.png"

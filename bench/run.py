@@ -91,15 +91,16 @@ def work(framework, workload, path):
         return {"products": len(noted.products), "flops": flops, "bytes": noted.bytes}
 
     def run(variant, count):
-        """Seconds per step. One more comes before: the caches were used by others."""
+        """Seconds per step, by the clock and of all cores. A few more steps come before: others used the caches."""
         step = steps[variant]
-        step()
-        start = time.perf_counter()
+        for _ in range(1 + count // 10):
+            step()
+        clock, cores = time.perf_counter(), time.process_time()
         for _ in range(count):
             result = step()
         if framework == "jax":
             sys.modules["jax"].block_until_ready(result)
-        return (time.perf_counter() - start) / count
+        return (time.perf_counter() - clock) / count, (time.process_time() - cores) / count
 
     harness.serve({"hello": hello, "check": check, "spent": spent, "run": run})
 
@@ -169,16 +170,19 @@ class Run:
         workers = dict(self.workers)
         if self.spent["products"]:
             workers[PRODUCTS] = workers[self.workload.of("floor")[0]]
-        seconds = {name: worker.ask(do="run", variant=name, count=1) for name, worker in workers.items()}
+        seconds = {name: worker.ask(do="run", variant=name, count=1)[0] for name, worker in workers.items()}
         self.steps = {name: max(1, round(self.options.seconds / value)) for name, value in seconds.items()}
-        self.times, self.others = {name: [] for name in workers}, []
+        self.times, self.cores = ({name: [] for name in workers} for _ in range(2))
+        self.others = []  # percent of the machine, of each round
         self.machine = harness.machine()
         others = harness.Others({worker.pid for worker in workers.values()})
         for number, name in harness.in_turn(workers, self.options.rounds):
             if number > len(self.others):
                 self.others.append(others.percent())
             time.sleep(PAUSE)
-            self.times[name].append(workers[name].ask(do="run", variant=name, count=self.steps[name]))
+            clock, cores = workers[name].ask(do="run", variant=name, count=self.steps[name])
+            self.times[name].append(clock)
+            self.cores[name].append(cores / clock)
         self.others.append(others.percent())
 
     def ratios(self):
@@ -193,10 +197,11 @@ class Run:
         ratios, scale = self.ratios(), 1e6 / self.workload.operations
         unit = "us an op" if self.workload.operations > 1 else "us"
         width = max(map(len, self.times))
-        print(f"{'':{width}}  {'min':>9} {'median':>9}  {unit:8}  {'/ floor':>8}  / ours [95 percent] of the minima")
+        head = f"{'':{width}}  {'min':>9} {'median':>9}  {unit:8} {'cores':>5} {'/ floor':>8}"
+        print(f"{head}  / ours [95 percent] of the minima")
         for name, values in self.times.items():
             row = f"{name:{width}}  {min(values) * scale:9.2f} {float(np.median(values)) * scale:9.2f}  {'':8}"
-            row += f"  {ratios[name]['to_floor']['median']:8.2f}"
+            row += f" {float(np.median(self.cores[name])):5.1f} {ratios[name]['to_floor']['median']:8.2f}"
             if "to_ours" in ratios[name]:
                 r = ratios[name]["to_ours"]
                 row += f"  {r['median']:.3f} [{r['interval'][0]:.3f}, {r['interval'][1]:.3f}] {r['of_minima']:.3f}"
@@ -219,7 +224,8 @@ class Run:
         return {
             "workload": self.workload.name, "title": self.workload.title, "machine": self.machine, "settings": settings,
             "frameworks": self.frameworks, "percent_used_by_others": self.others, "floor": self.spent,
-            "operations": self.workload.operations, "seconds_per_step": self.times, "ratios": self.ratios(),
+            "operations": self.workload.operations, "seconds_per_step": self.times, "cores_used": self.cores,
+            "ratios": self.ratios(),
         }  # fmt: skip
 
 

@@ -232,7 +232,7 @@ def block(linear, layer_norm, attention, gelu):
 
 
 def torch(arrays, fused=False, flash=False):
-    """`flash` takes PyTorch's own attention."""
+    """`flash` takes PyTorch's own `scaled_dot_product_attention`."""
     import torch
     from torch.nn import functional as F
 
@@ -367,7 +367,7 @@ WORKLOADS = [
             "ours": ours,
             "torch": torch,
             "torch, fused Adam": partial(torch, fused=True),
-            "torch, fused Adam, scaled_dot_product_attention": partial(torch, fused=True, flash=True),
+            "torch, fused Adam, its attention": partial(torch, fused=True, flash=True),
             "jax": jax,
             "tensorflow, function": tensorflow,
             "tensorflow, eager": partial(tensorflow, eager=True),
