@@ -112,7 +112,8 @@ def difference(found, expected):
     """The largest difference of the arrays that both have, each relative to its largest value."""
     common = [key for key in expected if key in found]
     assert common, "nothing to compare"
-    return max(float(np.max(np.abs(found[key] - expected[key])) / np.max(np.abs(expected[key]))) for key in common)
+    # np.max keeps a NaN, Python's max may drop it
+    return float(np.max([np.max(np.abs(found[k] - expected[k])) / np.max(np.abs(expected[k])) for k in common]))
 
 
 class Run:
@@ -170,8 +171,11 @@ class Run:
         workers = dict(self.workers)
         if self.spent["products"]:
             workers[PRODUCTS] = workers[self.workload.of("floor")[0]]
-        seconds = {name: worker.ask(do="run", variant=name, count=1)[0] for name, worker in workers.items()}
-        self.steps = {name: max(1, round(self.options.seconds / value)) for name, value in seconds.items()}
+        self.steps = dict.fromkeys(workers, 1)
+        for part in (0.1, 1.0):  # one step tells how many are a tenth of a round, these how many are a whole one
+            for name, worker in workers.items():
+                seconds, _ = worker.ask(do="run", variant=name, count=self.steps[name])
+                self.steps[name] = max(1, round(part * self.options.seconds / seconds))
         self.times, self.cores = ({name: [] for name in workers} for _ in range(2))
         self.others = []  # percent of the machine, of each round
         self.machine = harness.machine()

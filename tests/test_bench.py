@@ -5,6 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 BENCH = Path(__file__).parent.parent / "bench"
@@ -51,6 +52,35 @@ def test_workloads_agree_and_are_drawn(tmp_path, workloads):
         assert len(content["percent_used_by_others"]) == 2
     run("chart.py", "--results", tmp_path)
     assert (tmp_path / "chart.png").stat().st_size > 10_000
+
+
+def test_who_computes_something_else_is_found(workloads):
+    from run import difference
+
+    right = {"losses": np.array([1.0, 0.5]), "0": np.array([1e-3])}
+    assert difference(dict(right), right) == 0
+    assert difference({"losses": right["losses"]}, right) == 0  # what one of them does not have
+    assert difference({"losses": np.array([1.0, 0.51])}, right) == pytest.approx(0.01)
+    assert difference({"0": np.array([2e-3])}, right) == pytest.approx(1)  # relative to the array, however small
+    assert not difference(right | {"0": np.array([np.nan])}, right) <= 1  # what `check` asks
+
+
+def test_what_a_step_of_a_floor_asks_of_the_machine(workloads):
+    from types import SimpleNamespace
+
+    from spent import spent
+
+    a, b, c = np.ones((3, 2)), np.ones((2, 4)), np.empty((3, 4))
+    module = SimpleNamespace(np=np)
+
+    def step():
+        module.np.dot(a, b, out=c)
+        module.np.add(c, 1, out=c)
+        module.np.add.reduce(c, axis=0, out=b[0])
+
+    noted = spent(step, [module])
+    assert module.np is np and len(noted.products) == 1
+    assert noted.bytes == 8 * ((6 + 8 + 12) + (12 + 12) + (12 + 4))
 
 
 def test_every_benchmark_has_a_smoke_run():
