@@ -84,11 +84,15 @@ class Adam:
             update(self.shares[0])
 
 
-def add_rows(table, rows, values):
+def get_rows(table, rows, out):
+    np.take(table, rows, axis=0, out=out, mode="clip")  # "raise" would take a buffer of its own
+
+
+def add_rows(table, rows, values, scratch):
     """`rows` are unique."""
-    found = np.take(table, rows, axis=0)
-    np.add(found, values, out=found)
-    set_rows(table, rows, found)
+    get_rows(table, rows, scratch)
+    np.add(scratch, values, out=scratch)
+    set_rows(table, rows, scratch)
 
 
 def set_rows(table, rows, values):

@@ -10,7 +10,7 @@ from itertools import cycle
 
 import numpy as np
 import peers
-from by_hand import BETA_1, BETA_2, Adam, adam_scalars, add_rows, packed, set_rows
+from by_hand import BETA_1, BETA_2, Adam, adam_scalars, add_rows, get_rows, packed, set_rows
 
 from .workload import Workload, glorot
 
@@ -66,6 +66,7 @@ class Model:
         self.gradient, self.g = packed(arrays, NAMES[1:])
         units = self.table.shape[1]
         self.rows = np.empty((self.bags, self.size, units), np.float32)  # as they were gathered
+        self.spare = np.empty((4, self.bags * self.size, units), np.float32)
         self.h, self.dh = np.empty((2, self.bags, units), np.float32)  # dh is the gradient of each row of a bag
         self.out = np.empty((self.bags, 1), np.float32)
         self.ones = np.ones(self.bags, np.float32)
@@ -74,7 +75,7 @@ class Model:
         ids, y = next(self.batches)
         self.ids = ids.reshape(-1)
         p, g, h, out = self.p, self.g, self.h, self.out
-        np.take(self.table, ids, axis=0, out=self.rows, mode="clip")
+        get_rows(self.table, ids, self.rows)
         np.add.reduce(self.rows, axis=1, out=h)
         np.multiply(h, 1 / self.size, out=h)
         np.dot(h, p["w"], out=out)
@@ -95,12 +96,13 @@ class Model:
         return np.flatnonzero(rest)
 
     def merged(self):
-        """The rows in use, each once, and their gradients."""
+        """The rows in use, each once; their gradients, and three arrays of the same shape."""
         unique, first, inverse = np.unique(self.ids, return_index=True, return_inverse=True)
-        gradient = np.take(self.dh, first // self.size, axis=0)
+        gradient, *spare = self.spare[:, : len(unique)]
+        get_rows(self.dh, first // self.size, gradient)
         rest = self.repeated(first)
         np.add.at(gradient, inverse[rest], np.take(self.dh, rest // self.size, axis=0))
-        return unique, gradient
+        return unique, gradient, *spare
 
 
 def floor_sgd(arrays):
@@ -130,11 +132,12 @@ def floor_adam(arrays, threads=1):
 
     def step():
         loss = model.loss()
-        rows, gradient = model.merged()
-        add_rows(m, rows, np.multiply(gradient, 1 / BETA_1))
-        np.multiply(gradient, gradient, out=gradient)
-        np.multiply(gradient, 1 / BETA_2, out=gradient)
-        add_rows(v, rows, gradient)
+        rows, gradient, change, scratch, _ = model.merged()
+        np.multiply(gradient, 1 / BETA_1, out=change)
+        add_rows(m, rows, change, scratch)
+        np.multiply(gradient, gradient, out=change)
+        np.multiply(change, 1 / BETA_2, out=change)
+        add_rows(v, rows, change, scratch)
         adam.step([None, model.gradient])
         return loss
 
@@ -150,11 +153,12 @@ def floor_lazy(arrays):
         loss = model.loss()
         adam.step([model.gradient])
         rate, epsilon = adam_scalars(adam.count)
-        rows, gradient = model.merged()
-        m_rows, v_rows = np.take(m, rows, axis=0), np.take(v, rows, axis=0)
+        rows, gradient, m_rows, v_rows, scratch = model.merged()
+        get_rows(m, rows, m_rows)
         np.multiply(m_rows, BETA_1, out=m_rows)
         np.add(m_rows, gradient, out=m_rows)
         set_rows(m, rows, m_rows)
+        get_rows(v, rows, v_rows)
         np.multiply(v_rows, BETA_2, out=v_rows)
         np.multiply(gradient, gradient, out=gradient)
         np.add(v_rows, gradient, out=v_rows)
@@ -163,7 +167,7 @@ def floor_lazy(arrays):
         np.add(v_rows, epsilon, out=v_rows)
         np.divide(m_rows, v_rows, out=m_rows)
         np.multiply(m_rows, -rate, out=m_rows)
-        add_rows(model.table, rows, m_rows)
+        add_rows(model.table, rows, m_rows, scratch)
         return loss
 
     return step
