@@ -6,22 +6,38 @@ import os
 import platform
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
 
 ROOT = Path(__file__).resolve().parent.parent
 RESULTS = ROOT / "bench" / "results"
-THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS")
+# what a worker imports before it says that it is there; the first is what its version means
+FRAMEWORKS = {
+    "ours": ("autograd_vs", "optim"),
+    "floor": ("numpy",),
+    "torch": ("torch",),
+    "jax": ("jax",),
+    "tensorflow": ("tensorflow",),
+    "autograd": ("autograd", "autograd.numpy"),
+    "mygrad": ("mygrad",),
+    "chainer": ("chainer",),
+}
+THREAD_VARIABLES = (
+    "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS",
+    "NPROC",  # XLA
+    "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS",
+)  # fmt: skip
 
 
 def environment(threads):
-    """The environment of a worker: this checkout first, as many BLAS threads as asked (0: as many as there are cores).
+    """The environment of a worker: this checkout first, as many threads as asked (0: as the libraries choose).
 
     Compiled modules are kept on disk, whatever the caller's environment says: that is how a package is imported.
     """
     paths = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH", "")]))
-    settings = os.environ | {"PYTHONPATH": paths, "PYTHONDONTWRITEBYTECODE": ""}
+    settings = os.environ | {"PYTHONPATH": paths, "PYTHONDONTWRITEBYTECODE": "", "TF_CPP_MIN_LOG_LEVEL": "3"}
     return settings | dict.fromkeys(THREAD_VARIABLES, str(threads)) if threads else settings
 
 
@@ -34,6 +50,7 @@ class Worker:
         self._process = subprocess.Popen(
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment(threads)
         )
+        self.pid = self._process.pid
 
     def ask(self, **request):
         try:
@@ -60,10 +77,15 @@ class Worker:
 
 
 def serve(handlers):
-    """The worker's side: answer until the driver hangs up. Requests look like ``{"do": name, ...arguments}``."""
+    """The worker's side: answer until the driver hangs up. Requests look like ``{"do": name, ...arguments}``.
+
+    Whatever a library prints goes to stderr: stdout is for answers.
+    """
+    answers = os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)
     for line in sys.stdin:
         request = json.loads(line)
-        print(json.dumps(handlers[request.pop("do")](**request)), flush=True)
+        print(json.dumps(handlers[request.pop("do")](**request)), file=answers, flush=True)
 
 
 def in_turn(names, rounds):
@@ -72,6 +94,33 @@ def in_turn(names, rounds):
     for number in range(rounds):
         for i in range(len(names)):
             yield number, names[(i + number) % len(names)]
+
+
+class Others:
+    """The share of the machine that other processes used since the last look, in percent; None without /proc."""
+
+    def __init__(self, own):
+        self._own = [os.getpid(), *own]
+        self._last = self._look()
+
+    def _look(self):
+        """(wall time, busy time of all cores, time of our own processes), in seconds."""
+        try:
+            tick = os.sysconf("SC_CLK_TCK")
+            user, nice, system, _, _, irq, soft, stolen = map(int, Path("/proc/stat").read_text().split()[1:9])
+            # the fields after the name, which may contain anything but ends with the last parenthesis
+            rows = [Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split() for pid in self._own]
+        except (OSError, ValueError):
+            return None
+        busy = user + nice + system + irq + soft + stolen
+        return time.perf_counter(), busy / tick, sum(int(row[11]) + int(row[12]) for row in rows) / tick
+
+    def percent(self):
+        last, self._last = self._last, self._look()
+        if last is None or self._last is None:
+            return None
+        wall, busy, own = np.subtract(self._last, last)
+        return round(max(0.0, float((busy - own) / (wall * os.cpu_count()) * 100)), 1)
 
 
 def ratio(ours, theirs, seed=0):
@@ -87,10 +136,17 @@ def ratio(ours, theirs, seed=0):
     }
 
 
+def processor():
+    with contextlib.suppress(OSError, StopIteration):
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+        return next(line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
+    return platform.processor() or platform.machine()
+
+
 def machine():
     return {
         "platform": platform.platform(),
-        "processor": platform.processor() or platform.machine(),
+        "processor": processor(),
         "cores": os.cpu_count(),
         "load": os.getloadavg() if hasattr(os, "getloadavg") else None,
         "python": platform.python_version(),
@@ -110,9 +166,22 @@ def print_ratio(text, result):
     print(f"{text}: {result['median']:.3f} [{low:.3f}, {high:.3f}], of the minima {result['of_minima']:.3f}")
 
 
-def write(name, content):
-    RESULTS.mkdir(parents=True, exist_ok=True)
-    path = RESULTS / f"{name}.json"
+def add_python_option(parser):
+    """--python torch=/path/to/python ...: a dictionary; who is not named runs in the Python of the driver."""
+    parser.add_argument(
+        "--python", nargs="+", default=[], type=lambda text: text.split("=", 1), metavar="FRAMEWORK=PATH",
+        help="interpreters of frameworks that are not installed in this one",
+    )  # fmt: skip
+
+
+def add_writing_options(parser):
+    parser.add_argument("--results", type=Path, default=RESULTS, metavar="FOLDER", help="default bench/results")
+    parser.add_argument("--no-write", action="store_true", help="leave that folder alone")
+
+
+def write(name, content, folder=RESULTS):
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / f"{name}.json"
     temporary = path.with_suffix(f".{os.getpid()}.tmp")
     temporary.write_text(json.dumps(content, indent=1) + "\n")
     os.replace(temporary, path)

@@ -41,7 +41,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=5, help="processes per size, default 5")
     parser.add_argument("--sizes", type=int, nargs="+", default=SIZES, help="numbers of ops")
-    parser.add_argument("--no-write", action="store_true", help="leave bench/results alone")
+    harness.add_writing_options(parser)
     options = parser.parse_args()
     results = {size: [] for size in options.sizes}
     for _ in range(options.rounds):
@@ -54,7 +54,8 @@ def main():
         forward, backward, peak = (sorted(column)[len(rows) // 2] for column in zip(*rows, strict=True))
         print(f"{size:>10}{forward * 1e6:>16.2f}{backward * 1e6:>16.2f}{peak:>16.0f}")
     if not options.no_write:
-        harness.write("long_tape", {"machine": harness.machine(), "seconds_and_bytes_per_op": results})
+        content = {"machine": harness.machine(), "seconds_and_bytes_per_op": results}
+        harness.write("long_tape", content, options.results)
 
 
 if __name__ == "__main__":

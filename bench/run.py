@@ -1,0 +1,286 @@
+"""Training steps of ours, of a NumPy floor written by hand, and of other libraries, side by side.
+
+    python bench/run.py
+    python bench/run.py --quick
+    python bench/run.py --only W1 W2 --frameworks ours floor torch --python torch=/path/to/python
+
+Each framework runs in a process of its own; they are asked in turn, round after round. Before anything is timed, all
+variants of a workload must agree on the losses of their first steps. What counts is the ratio within a round.
+"""
+
+import argparse
+import contextlib
+import importlib
+import importlib.metadata
+import inspect
+import sys
+import tempfile
+import time
+import traceback
+from pathlib import Path
+
+import harness
+import numpy as np
+from workloads import WORKLOADS
+
+PRODUCTS = "floor, its products alone"  # timed with the variants, but no variant
+PAUSE = 0.05  # seconds between two workers: BLAS threads wait busily for a while after their last product
+QUICK = {"rounds": 5, "frameworks": ["ours", "floor", "torch"], "seconds": 0.08}
+
+
+# ---------------------------------------------------------------- the worker's side
+
+
+def blas():
+    """The BLAS of NumPy, and how many threads the libraries of this process use, as far as they tell."""
+    with contextlib.suppress(ImportError):
+        from threadpoolctl import threadpool_info
+
+        return [{key: row.get(key) for key in ("internal_api", "version", "num_threads")} for row in threadpool_info()]
+    try:
+        found = np.show_config(mode="dicts")["Build Dependencies"]["blas"]
+    except (TypeError, KeyError):  # before NumPy 1.25
+        return None
+    return [{key: found.get(key) for key in ("name", "version")}]
+
+
+def work(framework, workload, path):
+    """Answer the driver's questions about the variants of one framework."""
+    with np.load(path) as file:
+        arrays = dict(file)
+    workload = WORKLOADS[workload]
+    steps = {}  # by variant
+
+    def hello():
+        try:
+            first, *_ = [importlib.import_module(name) for name in harness.FRAMEWORKS[framework]]
+        except ImportError as error:
+            return {"missing": str(error)}
+        version = getattr(first, "__version__", None) or importlib.metadata.version(framework)
+        answer = {"version": version, "python": sys.version.split()[0], "numpy": np.__version__, "blas": blas()}
+        if framework == "torch":
+            answer |= {"threads": first.get_num_threads(), "mkl": first.backends.mkl.is_available()}
+        return answer
+
+    def check(variant, out):
+        """Make the step, and keep the losses of the first ones, or the arrays of the last of them."""
+        from peers import as_numpy
+
+        try:
+            steps[variant] = workload.variants[variant](arrays)
+            results = [steps[variant]() for _ in range(workload.checked_steps)]
+            if isinstance(results[-1], (list, tuple)):
+                kept = {str(i): as_numpy(value) for i, value in enumerate(results[-1]) if value is not None}
+            else:
+                kept = {"losses": np.array([float(as_numpy(loss)) for loss in results])}
+        except Exception:
+            return {"error": traceback.format_exc()}
+        np.savez(out, **kept)
+        return {}
+
+    def spent():
+        """Of a step of the floor: how many products, their operations, the bytes of all operands."""
+        import by_hand
+        import spent
+
+        floor = workload.of("floor")[0]
+        module = inspect.getmodule(getattr(workload.variants[floor], "func", workload.variants[floor]))
+        noted = spent.spent(steps[floor], [module, by_hand])
+        steps[PRODUCTS] = spent.products_alone(noted)
+        flops = sum(2 * np.size(options["out"]) * a.shape[-1] for _, (a, _), options in noted.products)
+        return {"products": len(noted.products), "flops": flops, "bytes": noted.bytes}
+
+    def run(variant, count):
+        """Seconds per step, by the clock and of all cores. A few more steps come before: others used the caches."""
+        step = steps[variant]
+        for _ in range(1 + count // 10):
+            step()
+        clock, cores = time.perf_counter(), time.process_time()
+        for _ in range(count):
+            result = step()
+        if framework == "jax":
+            sys.modules["jax"].block_until_ready(result)
+        return (time.perf_counter() - clock) / count, (time.process_time() - cores) / count
+
+    harness.serve({"hello": hello, "check": check, "spent": spent, "run": run})
+
+
+# ---------------------------------------------------------------- the driver's side
+
+
+def difference(found, expected):
+    """The largest difference of the arrays that both have, each relative to its largest value."""
+    common = [key for key in expected if key in found]
+    assert common, "nothing to compare"
+    # np.max keeps a NaN, Python's max may drop it
+    return float(np.max([np.max(np.abs(found[k] - expected[k])) / np.max(np.abs(expected[k])) for k in common]))
+
+
+class Run:
+    """One workload: its workers, what they say of themselves, and the times of their variants."""
+
+    def __init__(self, workload, options, folder, stack):
+        self.workload, self.options, self.folder = workload, options, folder
+        self.problem = folder / "problem.npz"
+        np.savez(self.problem, **workload.problem(small=options.small))
+        self.frameworks, self.workers, self.failed = {}, {}, []
+        for framework in dict.fromkeys(["floor", *options.frameworks]):  # the floor is what all are compared with
+            if workload.of(framework):
+                self._start(framework, stack)
+
+    def _start(self, framework, stack):
+        python = self.options.python.get(framework, sys.executable)
+        arguments = ["--work", framework, self.workload.name, self.problem]
+        worker = stack.enter_context(harness.Worker(framework, python, __file__, arguments, self.options.threads))
+        answer = worker.ask(do="hello")
+        if "missing" in answer:
+            print(f"{framework} is left out: {answer['missing']} in {python}")
+            self.options.frameworks.remove(framework)
+            return
+        self.frameworks[framework] = answer
+        self.workers |= dict.fromkeys(self.workload.of(framework), worker)
+
+    def check(self):
+        """Who disagrees with the floor, or fails, is not timed."""
+        reference, worst = None, 0.0
+        for variant, worker in list(self.workers.items()):
+            out = self.folder / "result.npz"
+            problem = worker.ask(do="check", variant=variant, out=str(out)).get("error")
+            if not problem:
+                with np.load(out) as file:
+                    found = dict(file)
+                reference = reference or found
+                off = difference(found, reference)
+                worst = max(worst, off)
+                if not off <= self.workload.tolerance:
+                    problem = f"computes something else: off by {off:.1e}, allowed are {self.workload.tolerance:.0e}"
+            if problem:
+                print(f"{self.workload.name} {variant!r} FAILED, not timed: {problem}")
+                self.failed.append(variant)
+                del self.workers[variant]
+        if "losses" in reference:
+            losses = reference["losses"]
+            what = f"losses of the first {len(losses)} steps, {losses[0]:.6g} -> {losses[-1]:.6g},"
+        else:
+            what = f"results after {self.workload.checked_steps} steps"
+        print(f"{len(self.workers)} variants: {what} agree to {worst:.1e}")
+
+    def time(self):
+        """Rounds of all variants in turn."""
+        self.spent = self.workers[self.workload.of("floor")[0]].ask(do="spent")
+        workers = dict(self.workers)
+        if self.spent["products"]:
+            workers[PRODUCTS] = workers[self.workload.of("floor")[0]]
+        self.steps = dict.fromkeys(workers, 1)
+        for part in (0.1, 1.0):  # one step tells how many are a tenth of a round, these how many are a whole one
+            for name, worker in workers.items():
+                seconds, _ = worker.ask(do="run", variant=name, count=self.steps[name])
+                self.steps[name] = max(1, round(part * self.options.seconds / seconds))
+        self.times, self.cores = ({name: [] for name in workers} for _ in range(2))
+        self.others = []  # percent of the machine, of each round
+        self.machine = harness.machine()
+        others = harness.Others({worker.pid for worker in workers.values()})
+        for number, name in harness.in_turn(workers, self.options.rounds):
+            if number > len(self.others):
+                self.others.append(others.percent())
+            time.sleep(PAUSE)
+            clock, cores = workers[name].ask(do="run", variant=name, count=self.steps[name])
+            self.times[name].append(clock)
+            self.cores[name].append(cores / clock)
+        self.others.append(others.percent())
+
+    def ratios(self):
+        """Of each variant to our first and to the floor's first."""
+        bases = {name: self.workload.of(name)[0] for name in ("ours", "floor")}
+        return {
+            name: {f"to_{key}": harness.ratio(t, self.times[base]) for key, base in bases.items() if base in self.times}
+            for name, t in self.times.items()
+        }
+
+    def show(self):
+        ratios, scale = self.ratios(), 1e6 / self.workload.operations
+        unit = "us an op" if self.workload.operations > 1 else "us"
+        width = max(map(len, self.times))
+        head = f"{'':{width}}  {'min':>9} {'median':>9}  {unit:8} {'cores':>5} {'/ floor':>8}"
+        print(f"{head}  / ours [95 percent] of the minima")
+        for name, values in self.times.items():
+            row = f"{name:{width}}  {min(values) * scale:9.2f} {float(np.median(values)) * scale:9.2f}  {'':8}"
+            row += f" {float(np.median(self.cores[name])):5.1f} {ratios[name]['to_floor']['median']:8.2f}"
+            if "to_ours" in ratios[name]:
+                r = ratios[name]["to_ours"]
+                row += f"  {r['median']:.3f} [{r['interval'][0]:.3f}, {r['interval'][1]:.3f}] {r['of_minima']:.3f}"
+            print(row)
+        s = self.spent
+        text = f"the floor's calls read and write {s['bytes'] / 1e6:.3g} MB"
+        if s["products"]:
+            rate = s["flops"] / np.median(self.times[PRODUCTS]) / 1e9
+            text += f"; its {s['products']} products are {s['flops'] / 1e6:.3g} MFLOP, alone {rate:.3g} GFLOP/s"
+        print(text)
+        if None not in self.others:
+            print(f"others used {np.median(self.others):.0f} percent of the machine, at most {max(self.others):.0f}")
+
+    def content(self):
+        """What is stored."""
+        settings = {
+            "rounds": self.options.rounds, "threads": self.options.threads, "steps_per_round": self.steps,
+            "checked_steps": self.workload.checked_steps, "tolerance": self.workload.tolerance,
+        }  # fmt: skip
+        return {
+            "workload": self.workload.name, "title": self.workload.title, "machine": self.machine, "settings": settings,
+            "frameworks": self.frameworks, "percent_used_by_others": self.others, "floor": self.spent,
+            "operations": self.workload.operations, "seconds_per_step": self.times, "cores_used": self.cores,
+            "ratios": self.ratios(),
+        }  # fmt: skip
+
+
+def drive(options):
+    failed = []
+    for name in options.only:
+        workload = WORKLOADS[name]
+        print(f"\n{name}: {workload.title}" + " (a small one instead)" * options.small, flush=True)
+        with tempfile.TemporaryDirectory() as folder, contextlib.ExitStack() as stack:
+            run = Run(workload, options, Path(folder), stack)
+            run.check()
+            failed += [f"{name} {variant}" for variant in run.failed]
+            if options.check:
+                continue
+            run.time()
+        run.show()
+        if not options.no_write:
+            threads = f"_threads{options.threads}" if options.threads else ""
+            harness.write(name + threads, run.content(), options.results)
+    if options.quick:
+        print(
+            f"\nThese are no results: {options.rounds} short rounds. Results need at least 20, and nobody else around."
+        )
+    if failed:
+        sys.exit("failed: " + ", ".join(failed))
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    names = ", ".join(harness.FRAMEWORKS)
+    parser.add_argument("--only", nargs="+", choices=WORKLOADS, default=list(WORKLOADS), metavar="WORKLOAD")
+    parser.add_argument("--frameworks", nargs="+", choices=harness.FRAMEWORKS, metavar="FRAMEWORK", help=f"of {names}")
+    harness.add_python_option(parser)
+    parser.add_argument("--rounds", type=int, help="default 30; results need at least 20")
+    parser.add_argument("--threads", type=int, default=0, help="threads of each framework; default 0: as it chooses")
+    parser.add_argument("--check", action="store_true", help="compare the losses, time nothing")
+    parser.add_argument("--quick", action="store_true", help="a look: few short rounds, fewer frameworks, not written")
+    parser.add_argument("--small", action="store_true", help="tiny problems, for tests of the benchmarks; not written")
+    harness.add_writing_options(parser)
+    parser.add_argument("--work", nargs=3, help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.work:
+        return work(*options.work)
+    defaults = QUICK if options.quick else {"rounds": 30, "frameworks": list(harness.FRAMEWORKS), "seconds": 0.3}
+    options.seconds = 0.0 if options.small else defaults["seconds"]
+    options.rounds = options.rounds or defaults["rounds"]
+    options.frameworks = options.frameworks or list(defaults["frameworks"])
+    options.no_write |= (options.quick or options.small) and options.results == harness.RESULTS
+    options.python = dict(options.python)
+    return drive(options)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,49 @@
+"""What a workload is."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class Workload:
+    """One line of the table.
+
+    `problem(small)` gives the arrays that all variants start from; a variant makes a step of them. A step trains once
+    and returns what is compared: its loss, or a list of arrays (None: not compared). The name of a variant starts
+    with its framework; the first variant of "floor" is what the others are compared with.
+    """
+
+    name: str
+    title: str
+    problem: Callable[[bool], dict[str, np.ndarray]]
+    variants: dict[str, Callable[[dict[str, np.ndarray]], Callable[[], Any]]]
+    checked_steps: int = 20  # their losses are compared, or the arrays after the last of them
+    tolerance: float = 1e-4  # the largest difference, relative to the largest value
+    operations: int = 1  # a step's time is given per operation, if there are more
+
+    def of(self, framework):
+        """The variants of one framework."""
+        return [name for name in self.variants if framework_of(name) == framework]
+
+
+def framework_of(variant):
+    return variant.partition(",")[0]
+
+
+def glorot(rng, fan_in, fan_out):
+    """Glorot-uniform weights, stored (in, out)."""
+    limit = np.sqrt(6 / (fan_in + fan_out))
+    return rng.uniform(-limit, limit, size=(fan_in, fan_out)).astype(np.float32)
+
+
+def dense_layers(rng, sizes):
+    """w1, b1, w2, ...: Glorot-uniform weights and zero biases of a chain of dense layers."""
+    arrays = {}
+    for i, (fan_in, fan_out) in enumerate(pairwise(sizes), start=1):
+        arrays[f"w{i}"] = glorot(rng, fan_in, fan_out)
+        arrays[f"b{i}"] = np.zeros(fan_out, np.float32)
+    return arrays
