@@ -13,7 +13,7 @@ import numpy as np
 
 from ..base import backend
 from ..base.dtypes import as_dtype, is_differentiable
-from ..base.errors import ScopeWarning, close_names, user_line
+from ..base.errors import ScopeWarning, close_names
 from ..base.seeds import global_seed
 from ..engine.protocol import Operand
 from ..engine.record import active
@@ -79,7 +79,8 @@ class VariableStore:
     def _clear(self) -> None:
         self._variables: dict[str, Variable] = {}
         self._plain: weakref.WeakValueDictionary[str, Variable] = weakref.WeakValueDictionary()
-        self._readers: dict[str, dict[str, None]] = {}  # a dict for its order, and to have each once
+        # Full name -> the name scope, or the `_callers`, of each reader: a dict for its order, and to have each once.
+        self._readers: dict[str, dict[Any, None]] = {}
         self.templates: weakref.WeakKeyDictionary = weakref.WeakKeyDictionary()  # template -> reuse at its next call
         self.opened: dict[str, int] = {}  # how often each scope was opened at the root
         self._warned = False
@@ -189,7 +190,7 @@ class VariableStore:
         A name scope stands for itself if it is not just the scope of the variable; otherwise the functions that led to
         the call, outermost first, each with its line.
         """
-        return {name: list(self._readers.get(name, ())) for name in self._variables}
+        return {name: [*dict.fromkeys(map(_in_words, self._readers.get(name, ())))] for name in self._variables}
 
     # ---------------------------------------------------------------- looks
     def _rows(self):
@@ -327,7 +328,7 @@ class VariableStore:
     def note_reader(self, name: str) -> None:
         """Remember who asks for the variable `name`; see `readers`."""
         frame = active()
-        path = frame.mark.path[:-1] if frame is not None and frame.mark is not None else ""
+        path: Any = frame.mark.path[:-1] if frame is not None and frame.mark is not None else ""
         if path in ("", name.rpartition("/")[0]):
             path = _callers()
         readers = self._readers.get(name)
@@ -434,19 +435,29 @@ def _warn(message) -> None:
     warnings.warn(message, ScopeWarning, stacklevel=depth)
 
 
-def _callers() -> str:
-    """``"step:60 > encode:12"``: the last functions of the user's on the way here, at most four."""
-    frame = sys._getframe(1)
-    names: list[str] = []
-    while frame is not None and len(names) < 4:
+def _callers() -> tuple:
+    """The last functions of the user's on the way here, at most four: code, instruction in it, code, instruction, ..."""
+    frame = sys._getframe(2)
+    found: list = []
+    while frame is not None and len(found) < 8:
         code = frame.f_code
         if not code.co_filename.startswith(_PACKAGE):
-            name = code.co_name
-            names.append(f"{name}:{frame.f_lineno}")
-            if name == "<module>":
+            found += (code, frame.f_lasti)
+            if code.co_name == "<module>":
                 break
         frame = frame.f_back  # type: ignore[assignment]
-    return " > ".join(reversed(names)) or user_line()
+    return tuple(found)
+
+
+def _in_words(reader) -> str:
+    """A name scope as it is, `_callers` as ``"step:60 > encode:12"``."""
+    if isinstance(reader, str):
+        return reader
+    names = []
+    for code, instruction in zip(reader[::2], reader[1::2], strict=True):
+        line = next((n for start, stop, n in code.co_lines() if start <= instruction < stop), code.co_firstlineno)
+        names.append(f"{code.co_name}:{line}")
+    return " > ".join(reversed(names)) or "?"
 
 
 _HEAD = ("name", "shape", "dtype", "size", "trainable")
