@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from ..base.backend import as_array, is_writable, namespace
+from ..base.blocks import in_blocks
 from ..base.dtypes import scalar
 from ..base.errors import PrecisionWarning, user_frame
 from . import registry
@@ -38,7 +39,7 @@ class Call:
 
 def _unary(op):
     """The call of a ufunc of one argument."""
-    forward, name, rule = op.forward, op.name, None
+    forward, name, rule = in_blocks(op.forward) if op.costly else op.forward, op.name, None
     keeps = parameters(op.vjps["x"])[1:] if "x" in op.vjps else ()
     keeps_x, keeps_y = keeps == ("x",), keeps == ("y",)
 

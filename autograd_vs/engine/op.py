@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..base.blocks import in_blocks
 from . import registry
 from .call import form
 from .protocol import Operand, install, mark_break, reductions
@@ -56,7 +57,8 @@ class Op:
         self.forward = forward
         self.names = names  # of all parameters of the forward, arrays first
         self.arity = arity  # number of array arguments; None: the first argument is a sequence of them
-        self.vjps: dict[str, Callable] = vjps
+        self.costly: bool = options.get("costly", False)
+        self.vjps: dict[str, Callable] = {n: in_blocks(f) for n, f in vjps.items()} if self.costly else vjps
         self.defaults = defaults
         self.elementwise: bool = options.get("elementwise", False)
         self.view: bool = options.get("view", False)
@@ -108,6 +110,9 @@ def op(
         It is what this method of a ufunc does (``(np.add, "reduce")`` is `sum`).
     elementwise : bool
         Broadcasts; its Jacobian is diagonal, so that the vjp is the jvp too.
+    costly : bool
+        Takes long for each element, as a sine does: large arrays are taken in pieces, on several threads. For
+        elementwise ops of one array.
     linear : str
         "each": linear in each array argument by itself; "all": in all of them together. The forward gives the jvp.
     jvp : dict of str to function

@@ -270,31 +270,44 @@ sqrt = op(
     np.sqrt, "The square root. Its derivative at 0 is infinite, as in NumPy.",
     vjp={"x": lambda g, y: g * 0.5 / y}, samples=elementwise(low=0.2, complex_numbers=True),
 )  # fmt: skip
-cbrt = op(np.cbrt, "The cube root.", vjp={"x": lambda g, y: g / (3.0 * y * y)}, samples=elementwise(cut=(0.0,)))
+cbrt = op(
+    np.cbrt, "The cube root.", costly=True, vjp={"x": lambda g, y: g / (3.0 * y * y)}, samples=elementwise(cut=(0.0,))
+)
 
 # ---------------------------------------------------------------- exponentials and logarithms
 
-exp = op(np.exp, "The exponential function.", vjp={"x": lambda g, y: g * y}, samples=elementwise(complex_numbers=True))
+exp = op(
+    np.exp,
+    "The exponential function.",
+    costly=True,
+    vjp={"x": lambda g, y: g * y},
+    samples=elementwise(complex_numbers=True),
+)
 exp2 = op(
-    np.exp2, "2 to the power `x`.", vjp={"x": lambda g, y: g * (LN2 * y)}, samples=elementwise(complex_numbers=True)
+    np.exp2,
+    "2 to the power `x`.",
+    costly=True,
+    vjp={"x": lambda g, y: g * (LN2 * y)},
+    samples=elementwise(complex_numbers=True),
 )
 expm1 = op(
-    np.expm1, "``exp(x) - 1``, exact for small `x`.",
+    np.expm1, "``exp(x) - 1``, exact for small `x`.", costly=True,
     vjp={"x": lambda g, y: g * (y + 1.0)}, samples=elementwise(complex_numbers=True),
 )  # fmt: skip
 log = op(
-    np.log, "The natural logarithm.", vjp={"x": lambda g, x: g / x}, samples=elementwise(low=0.2, complex_numbers=True)
+    np.log, "The natural logarithm.", costly=True,
+    vjp={"x": lambda g, x: g / x}, samples=elementwise(low=0.2, complex_numbers=True),
 )  # fmt: skip
 log2 = op(
-    np.log2, "The logarithm to base 2.",
+    np.log2, "The logarithm to base 2.", costly=True,
     vjp={"x": lambda g, x: g / (LN2 * x)}, samples=elementwise(low=0.2, complex_numbers=True),
 )  # fmt: skip
 log10 = op(
-    np.log10, "The logarithm to base 10.",
+    np.log10, "The logarithm to base 10.", costly=True,
     vjp={"x": lambda g, x: g / (LN10 * x)}, samples=elementwise(low=0.2, complex_numbers=True),
 )  # fmt: skip
 log1p = op(
-    np.log1p, "``log(1 + x)``, exact for small `x`.",
+    np.log1p, "``log(1 + x)``, exact for small `x`.", costly=True,
     vjp={"x": lambda g, x: g / (x + 1.0)}, samples=elementwise(low=-0.8, complex_numbers=True),
 )  # fmt: skip
 
@@ -338,22 +351,30 @@ def ldexp(x, n):
 
 # ---------------------------------------------------------------- trigonometric and hyperbolic functions
 
-sin = op(np.sin, "The sine.", vjp={"x": lambda g, x: g * np.cos(x)}, samples=elementwise(complex_numbers=True))
-cos = op(np.cos, "The cosine.", vjp={"x": lambda g, x: -g * np.sin(x)}, samples=elementwise(complex_numbers=True))
+sin = op(
+    np.sin, "The sine.", costly=True, vjp={"x": lambda g, x: g * np.cos(x)}, samples=elementwise(complex_numbers=True)
+)
+cos = op(
+    np.cos,
+    "The cosine.",
+    costly=True,
+    vjp={"x": lambda g, x: -g * np.sin(x)},
+    samples=elementwise(complex_numbers=True),
+)
 tan = op(
-    np.tan, "The tangent.", vjp={"x": lambda g, y: g * (1.0 + y * y)},
+    np.tan, "The tangent.", costly=True, vjp={"x": lambda g, y: g * (1.0 + y * y)},
     samples=elementwise(-1.2, 1.2, complex_numbers=True)
 )  # fmt: skip
 arcsin = asin = op(
-    np.arcsin, "The inverse sine, in radians.",
+    np.arcsin, "The inverse sine, in radians.", costly=True,
     vjp={"x": lambda g, x: g / np.sqrt(1.0 - x * x)}, samples=elementwise(-0.8, 0.8, complex_numbers=True),
 )  # fmt: skip
 arccos = acos = op(
-    np.arccos, "The inverse cosine, in radians.",
+    np.arccos, "The inverse cosine, in radians.", costly=True,
     vjp={"x": lambda g, x: -g / np.sqrt(1.0 - x * x)}, samples=elementwise(-0.8, 0.8, complex_numbers=True),
 )  # fmt: skip
 arctan = atan = op(
-    np.arctan, "The inverse tangent, in radians.",
+    np.arctan, "The inverse tangent, in radians.", costly=True,
     vjp={"x": lambda g, x: g / (1.0 + x * x)}, samples=elementwise(complex_numbers=True),
 )  # fmt: skip
 
@@ -379,10 +400,18 @@ radians = op(np.radians, "Degrees to radians.", vjp={"x": lambda g: g * (pi / 18
 rad2deg = op(np.rad2deg, "Radians to degrees.", vjp={"x": lambda g: g * (180 / pi)}, samples=elementwise())
 degrees = op(np.degrees, "Radians to degrees.", vjp={"x": lambda g: g * (180 / pi)}, samples=elementwise())
 sinh = op(
-    np.sinh, "The hyperbolic sine.", vjp={"x": lambda g, x: g * np.cosh(x)}, samples=elementwise(complex_numbers=True)
+    np.sinh,
+    "The hyperbolic sine.",
+    costly=True,
+    vjp={"x": lambda g, x: g * np.cosh(x)},
+    samples=elementwise(complex_numbers=True),
 )
 cosh = op(
-    np.cosh, "The hyperbolic cosine.", vjp={"x": lambda g, x: g * np.sinh(x)}, samples=elementwise(complex_numbers=True)
+    np.cosh,
+    "The hyperbolic cosine.",
+    costly=True,
+    vjp={"x": lambda g, x: g * np.sinh(x)},
+    samples=elementwise(complex_numbers=True),
 )
 
 
@@ -393,20 +422,20 @@ def _tanh_x(g, y):
 
 
 tanh = op(
-    np.tanh, "The hyperbolic tangent.",
+    np.tanh, "The hyperbolic tangent.", costly=True,
     vjp={"x": _tanh_x}, methods="tanh", samples=elementwise(-1.5, 1.5, complex_numbers=True),
 )  # fmt: skip
 arcsinh = asinh = op(
-    np.arcsinh, "The inverse hyperbolic sine.",
+    np.arcsinh, "The inverse hyperbolic sine.", costly=True,
     vjp={"x": lambda g, x: g / np.sqrt(x * x + 1.0)}, samples=elementwise(complex_numbers=True),
 )  # fmt: skip
 arccosh = acosh = op(
-    np.arccosh, "The inverse hyperbolic cosine.",
+    np.arccosh, "The inverse hyperbolic cosine.", costly=True,
     vjp={"x": lambda g, x: g / (np.sqrt(x - 1.0) * np.sqrt(x + 1.0))},
     samples=elementwise(1.2, 3.0, complex_numbers=True),
 )  # fmt: skip
 arctanh = atanh = op(
-    np.arctanh, "The inverse hyperbolic tangent.",
+    np.arctanh, "The inverse hyperbolic tangent.", costly=True,
     vjp={"x": lambda g, x: g / (1.0 - x * x)}, samples=elementwise(-0.8, 0.8, complex_numbers=True),
 )  # fmt: skip
 

@@ -436,7 +436,7 @@ def _warn(message) -> None:
 
 
 def _callers() -> tuple:
-    """The last functions of the user's on the way here, at most four: code, instruction in it, code, instruction, ..."""
+    """The last functions of the user's on the way here, four at most: code, place in it, code, place in it, ..."""
     frame = sys._getframe(2)
     found: list = []
     while frame is not None and len(found) < 8:
