@@ -13,6 +13,7 @@ SHARED = {"by_hand.py", "harness.py", "peers.py", "spent.py"}
 COMMANDS = [
     ["import_time.py", "--rounds", "2", "--no-write"],
     ["long_tape.py", "--rounds", "1", "--sizes", "2000", "--no-write"],
+    ["op_costs.py", "--rounds", "1", "--no-write"],
 ]
 
 

@@ -42,12 +42,10 @@ def measure(start):
 
 gc.disable()
 tracemalloc.start()
-for _ in range(100):
-    step()
-measure(0)
-for _ in range(int(sys.argv[1]) - 100):
-    step()
-measure(3)
+for start, steps in (0, 100), (3, int(sys.argv[1]) - 100):  # one line: a store remembers each place that asks
+    for _ in range(steps):
+        step()
+    measure(start)
 print(json.dumps([b - a for a, b in zip(measured[:3], measured[3:])]))
 """
 

@@ -18,7 +18,7 @@ ndarray = np.ndarray
 def in_blocks(formula):
     """`formula`, which is elementwise, with large NumPy arrays taken in pieces.
 
-    The formula gives an array, or a tuple of arrays. Arguments that are no arrays, or 0-d, are the same for all pieces;
+    The formula, which stays known as ``.formula``, gives an array, or a tuple of arrays. Arguments that are no arrays, or 0-d, are the same for all pieces;
     where shapes differ, or memory is not contiguous, nothing is taken apart.
     """
 
@@ -28,7 +28,7 @@ def in_blocks(formula):
             return formula(first, *others)
         return _spread(formula, (first, *others), first.ndim)
 
-    call.__wrapped__ = formula
+    call.formula = formula  # type: ignore[attr-defined]
     return call
 
 
@@ -41,7 +41,7 @@ def in_rows(formula):
             return formula(first, *others)
         return _spread(formula, (first, *others), first.ndim - 1)
 
-    call.__wrapped__ = formula
+    call.formula = formula  # type: ignore[attr-defined]
     return call
 
 

@@ -18,7 +18,7 @@ from ..base.errors import PrecisionWarning, user_frame
 from . import registry
 from .cotangent import Bundle
 from .protocol import Operand, is_recorded, operand_types
-from .record import active, lease, new_position
+from .record import NOBODY, active, lease, new_position
 from .rule import Rule, parameters
 from .tensor import Tensor, new_tensor
 
@@ -201,7 +201,8 @@ def _two(op):
             a, b = args
             xa, xb, ka, kb = a.array, b.array, a.position, b.position
         except (ValueError, AttributeError):  # attributes, raw arrays
-            return many(*args, **options)
+            operands = wrapped(args) if len(args) == 2 else None
+            return many(*args, **options) if operands is None else call(*operands, **options)
         if options:
             return many(*args, **options)
         y = forward(xa, xb)
@@ -247,7 +248,8 @@ def _three(op):
             a, b, c = args
             xa, xb, xc, ka, kb, kc = a.array, b.array, c.array, a.position, b.position, c.position
         except (ValueError, AttributeError):  # attributes, raw arrays
-            return many(*args, **options)
+            operands = wrapped(args) if len(args) == 3 else None
+            return many(*args, **options) if operands is None else call(*operands, **options)
         if options:
             return many(*args, **options)
         y = forward(xa, xb, xc)
@@ -524,11 +526,33 @@ def weak(operands, arrays):
 
 
 def protect(rule, operands, arrays):
-    """Copies of the raw writable arrays among the operands that an entry keeps: batch buffers are used again."""
-    return [
-        a.copy() if i in rule.keeps_raw and not isinstance(x, Operand) and hasattr(a, "flags") and is_writable(a) else a
-        for i, (x, a) in enumerate(zip(operands, arrays, strict=True))
-    ]
+    """`arrays`, with copies of the raw writable ones among the operands that an entry keeps: buffers are used again."""
+    arrays = [*arrays]
+    for i, x in enumerate(operands):
+        if x.__class__ not in operand_types and i in rule.keeps_raw and not isinstance(x, Operand):
+            a = arrays[i]
+            if hasattr(a, "flags") and is_writable(a):
+                arrays[i] = a.copy()
+    return arrays
+
+
+def wrapped(args):
+    """The arguments with Tensors in the place of NumPy arrays, copied if they may be recorded and changed; None if
+    there is anything else among them.
+    """
+    frame = active()
+    found = []
+    for x in args:
+        if x.__class__ is ndarray:
+            t = new_tensor(Tensor)
+            t.array = x.copy() if frame is not None and frame.base < NOBODY and is_writable(x) else x
+            t.position, t.source, t.mark = 0, None, None
+            found.append(t)
+        elif x.__class__ in operand_types:
+            found.append(x)
+        else:
+            return None
+    return found
 
 
 _warned: set = set()

@@ -205,18 +205,34 @@ def _merged(values, indices):
     if not indices.size:
         return values.copy(), indices.copy()
     xp = namespace(indices)
-    order = indices.argsort(kind="stable")
-    ids = indices[order]
+    order, ids = _sorted(indices)
     first = xp.empty(ids.size, bool)
     first[0] = True
-    first[1:] = ids[1:] != ids[:-1]
+    xp.not_equal(ids[1:], ids[:-1], first[1:])
     (starts,) = first.nonzero()
-    counts = xp.diff(starts, append=ids.size)
+    if starts.size == ids.size:
+        return values.take(order, 0), ids
+    counts = xp.empty_like(starts)
+    xp.subtract(starts[1:], starts[:-1], counts[:-1])
+    counts[-1] = ids.size - starts[-1]
     most = int(counts.max())
     if most > 32:
         return np.add.reduceat(values[order], starts, axis=0), ids[starts]
-    sums = values[order[starts]]
+    sums = values.take(order[starts], 0)
     for k in range(1, most):  # the k-th duplicates of all indices at once
         (left,) = (counts > k).nonzero()
         sums[left] += values[order[starts[left] + k]]
     return sums, ids[starts]
+
+
+def _sorted(indices):
+    """Where the indices stand in ascending order (equal ones in their own), and these."""
+    bits = indices.size.bit_length()
+    if indices.dtype.itemsize == 8 and 0 <= int(indices.min()) and int(indices.max()) >> (62 - bits) == 0:
+        # Sorting numbers that carry their places takes 8 us, a stable argsort 36 (1,024 indices).
+        keys = indices << bits
+        keys |= namespace(indices).arange(indices.size, dtype=indices.dtype)
+        keys.sort()
+        return keys & ((1 << bits) - 1), keys >> bits
+    order = indices.argsort(kind="stable")
+    return order, indices[order]

@@ -38,7 +38,7 @@ class Rule:
 
 def parameters(function) -> tuple[str, ...]:
     """The names of a function's parameters (keyword-only ones too), without importing inspect."""
-    code = getattr(function, "__wrapped__", function).__code__
+    code = getattr(function, "formula", function).__code__  # `in_blocks` keeps it
     return code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]
 
 
