@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from ..base.backend import as_array, is_writable, namespace
+from ..base.backend import arrived, as_array, is_writable, namespace, placed
 from ..base.dtypes import scalar
 from ..base.errors import PrecisionWarning, user_frame
 from . import registry
@@ -103,7 +103,7 @@ def _binary(op):
             xb, kb, number_b, raw_b = operand(b)
             raw = raw or raw_b
             if number_b:
-                xb = as_array(b) if number else scalar(b, xa)
+                xb = placed(b) if number else scalar(b, xa)
                 number = cls is not complex
         if xa.__class__ in NUMBERS:
             number = xa.__class__ is not complex
@@ -211,7 +211,7 @@ def _two(op):
         else:
             xa, ka, number, raw = operand(a)
             if number:
-                xa = as_array(a)
+                xa = placed(a)
         if b.__class__ in operand_types:
             xb, kb = b.array, b.position
         elif b is ABSENT:
@@ -220,7 +220,7 @@ def _two(op):
             xb, kb, number, raw_b = operand(b)
             raw = raw or raw_b
             if number:
-                xb = as_array(b)
+                xb = placed(b)
         y = forward(xa, xb, *attributes, **options)
         t = new_tensor(Tensor)
         t.array = y if y.__class__ is ndarray else as_array(y)
@@ -445,7 +445,7 @@ def operand(x):
         return x.array, x.position, False, False
     if x.__class__ in NUMBERS:
         return x, 0, True, False
-    if x.__class__ is ndarray:
+    if x.__class__ in arrived:
         return x, 0, False, True
     if hasattr(x, "__tensor__"):
         t = x.__tensor__()
@@ -459,7 +459,7 @@ def unwrap(x, view):
         return x.array
     if isinstance(x, (list, tuple)) and any(isinstance(i, Operand) for i in x):
         return registry.ops["stack"].public(x).array if not any(map(is_recorded, x)) else _refuse_list(x)
-    a = as_array(x)
+    a = placed(x)
     return a.copy() if view and a is x and is_writable(a) else a
 
 
