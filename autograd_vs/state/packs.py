@@ -12,7 +12,7 @@ import numpy as np
 from ..base import backend
 from ..engine.cotangent import IndexedSlices
 
-__all__ = ["BLOCK", "Cell", "Group", "Plan", "flat"]
+__all__ = ["BLOCK", "Cell", "Group", "Plan", "flat", "host_dtype"]
 
 BLOCK = 1 << 16  # elements: packs hold at most so many, larger arrays run in pieces of this size (measured: 8k to 128k)
 
@@ -20,7 +20,10 @@ subtract = np.subtract
 
 
 class Plan:
-    """Where the gradients of one tuple of variables go."""
+    """Where the gradients of one tuple of variables go.
+
+    `dtypes` are for comparison by identity with those of NumPy arrays: None where a variable lies elsewhere.
+    """
 
     __slots__ = ("buffers", "dtypes", "groups", "shapes")
 
@@ -178,6 +181,11 @@ class Group:
                 array[()] = number
                 numbers[name] = (number, array)
         return {name: numbers[name][1] for name in scalars}
+
+
+def host_dtype(array):
+    """The dtype of a NumPy array, to be compared by identity; None for other arrays, which are looked at closer."""
+    return array.dtype if array.__class__ is np.ndarray else None
 
 
 def ruled(rule, p, g, slots, numbers):

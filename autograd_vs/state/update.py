@@ -23,11 +23,11 @@ import numpy as np
 
 from ..base import backend
 from ..base.dtypes import is_differentiable
-from ..engine.cotangent import IndexedSlices, bare
+from ..engine.cotangent import IndexedSlices
 from ..engine.protocol import Operand
 from ..engine.record import written
 from ..engine.tensor import Tensor
-from .packs import BLOCK, Cell, Group, Plan, flat
+from .packs import BLOCK, Cell, Group, Plan, flat, host_dtype
 from .variable import Variable
 
 __all__ = ["Slots", "apply_update"]
@@ -273,7 +273,7 @@ class Slots:
             twice = next(v.name for i, v in enumerate(variables) if v._name in {u._name for u in variables[:i]})
             raise ValueError(f"variable {twice!r} occurs twice in one update: add its gradients up first")
         self._check_waiting(names)
-        return Plan([], [v.array.shape for v in variables], [v.array.dtype for v in variables], ())
+        return Plan([], [v.array.shape for v in variables], [host_dtype(v.array) for v in variables], ())
 
     def _check_waiting(self, variables: dict[str, Variable]) -> None:
         wrong = [
@@ -327,7 +327,7 @@ class Slots:
             indices = [where[cell] for cell in group.cells]
             groups.append((group, indices, [flat(variables[i].array) for i in indices]))
         plan = Plan(
-            groups, [c.shape for c in cells], [v.array.dtype for v in variables], {id(v.array) for v in variables}
+            groups, [c.shape for c in cells], [host_dtype(v.array) for v in variables], {id(v.array) for v in variables}
         )
         if len(self._plans) >= _PLANS:
             self._plans.clear()
@@ -382,7 +382,7 @@ def _checked(g, v: Variable, rows: bool):
         )
     if isinstance(g, IndexedSlices):
         return _checked_rows(g, v, rows)
-    a = g.array if isinstance(g, Operand) else backend.as_array(g)
+    a = g.array if isinstance(g, Operand) else backend.placed(g)
     if a.shape != v.array.shape:
         raise ValueError(
             f"the gradient of variable {v.name!r} has shape {a.shape}, the variable {v.shape} "
@@ -394,7 +394,7 @@ def _checked(g, v: Variable, rows: bool):
 
 
 def _checked_rows(g: IndexedSlices, v: Variable, rows: bool):
-    values, ids = bare(g.values), bare(g.indices)
+    values, ids = (a.array if isinstance(a, Operand) else backend.placed(a) for a in (g.values, g.indices))
     if g.dense_shape != v.array.shape or values.shape != (*ids.shape, *v.array.shape[1:]):
         raise ValueError(
             f"the gradient of variable {v.name!r} has {values.shape} values for rows of {g.dense_shape}, the variable "
