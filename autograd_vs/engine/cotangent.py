@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from ..base.backend import as_array, namespace
+from ..base.backend import add_at, as_array, namespace
 from .protocol import Operand, refuse_if_recorded
 
 __all__ = ["Bundle", "IndexedSlices", "dense"]
@@ -76,7 +76,7 @@ class IndexedSlices:
             return IndexedSlices(sums, unique, self.dense_shape)
         unique, inverse = xp.unique(indices, return_inverse=True)
         sums = xp.zeros((unique.size, *values.shape[1:]), values.dtype)
-        xp.add.at(sums, inverse.reshape(-1), values)
+        add_at(sums, inverse.reshape(-1), values)
         return IndexedSlices(sums, unique, self.dense_shape)
 
     def astype(self, dtype) -> "IndexedSlices":

@@ -9,12 +9,12 @@ from typing import Any
 
 import numpy as np
 
-from ..base.backend import as_array, namespace
+from ..base.backend import as_array, namespace, placed
 from ..engine.declare import composed, primitive
 from ..engine.op import fit
 from ..engine.protocol import Operand
 from ..engine.samples import Sample, arrays, away, elementwise, integers
-from ..engine.tensor import Tensor, as_tensor
+from ..engine.tensor import Tensor, as_tensor, tensor_of
 from .elementwise import multiply
 from .index import take
 from .linalg import dot
@@ -666,7 +666,7 @@ def softmax_cross_entropy(logits, labels, axis=-1) -> Tensor:
     if not -len(shape) <= axis < len(shape):
         raise ValueError(f"softmax_cross_entropy: axis {axis} is out of range for logits of shape {shape}")
     i = axis % len(shape)
-    labels = labels if isinstance(labels, Operand) else as_array(labels)
+    labels = labels if isinstance(labels, Operand) else as_array(labels)  # checked where it lies, then placed
     if labels.shape == shape:
         if labels.dtype != logits.dtype:
             labels = labels.astype(logits.dtype)
@@ -679,7 +679,7 @@ def softmax_cross_entropy(logits, labels, axis=-1) -> Tensor:
         )
     ids = labels.array if isinstance(labels, Operand) else labels
     _check_ids(ids, shape[i], "softmax_cross_entropy: class")
-    return _cross_entropy(logits, ids, axis)
+    return _cross_entropy(logits, placed(ids), axis)
 
 
 def _check_ids(ids, n, what) -> None:
@@ -750,7 +750,7 @@ def mse(prediction, target) -> Tensor:
     if isinstance(target, (int, float)):
         target = namespace(prediction.array).full(prediction.shape, target, prediction.dtype)
     elif not isinstance(target, Operand):
-        target = as_array(target)
+        target = placed(target)
         if target.dtype.kind in "biu":
             target = target.astype(prediction.dtype)
     if prediction.shape != target.shape:
@@ -836,7 +836,7 @@ def dropout(x, rate, *, training, stream="") -> Tensor:
         return x
     kept = generator(stream).random(x.shape, dtype=np.float32) >= rate
     mask = kept * x.dtype.type(1.0 / (1.0 - rate) if rate < 1.0 else 0.0)
-    return multiply(x, Tensor(namespace(x.array).asarray(mask)))
+    return multiply(x, tensor_of(namespace(x.array).asarray(mask)))
 
 
 @composed(samples=lambda: [Sample(arrays((4, 3)), integers((2, 3), 0, 4)), Sample(arrays((4,)), integers((), 2, 3))])
