@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.host("benchmarks run in processes of their own, on NumPy")
+
 BENCH = Path(__file__).parent.parent / "bench"
 COMMANDS = [
     ["import_time.py", "--rounds", "2", "--no-write"],
