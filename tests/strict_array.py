@@ -533,7 +533,7 @@ LACKS = {name: set(parameters.split()) for names, parameters in _LACKS.items() f
 RENAMED = {"arrays", "m", "a", "shape", "arr", "x"}  # those only by keyword
 # Functions that look at values before they return.
 WAITING = set(
-    "nonzero flatnonzero argwhere unique unique_all unique_counts unique_inverse unique_values bincount delete extract "
+    "flatnonzero argwhere unique unique_all unique_counts unique_inverse unique_values bincount delete extract "
     "compress intersect1d setdiff1d setxor1d union1d in1d isin average histogram histogram2d histogramdd array2string "
     "array_repr array_str save savez savez_compressed savetxt trim_zeros select choose".split()
 )

@@ -8,7 +8,7 @@ from math import prod
 
 import numpy as np
 
-from ..base.backend import add_at, as_array, is_array, is_writable, namespace, placed
+from ..base.backend import add_at, as_array, beside, is_array, is_writable, namespace
 from ..engine.cotangent import IndexedSlices, bare
 from ..engine.declare import composed, primitive
 from ..engine.op import fit
@@ -106,16 +106,41 @@ def _at_index(self, index):
     if index.__class__ not in BASIC:
         index = _beside(_settled(index), self.array)
         if _is_rows(index) and self.ndim:
-            return _take(self, index[0], 0)
+            return _take(self, index[0], 0, "raise" if self.array.__class__ is np.ndarray else "wrap")
     return _getitem(self, index)
 
 
 def _beside(index, a):
-    """A settled index with its arrays in the library of the array `a`: lists and masks from the host go up once."""
-    xp = namespace(a)
-    if xp is np or index.__class__ is not tuple:
+    """A settled index with its arrays in the library of the array `a`: lists and masks from the host go up once.
+
+    CuPy wraps indices that are out of range round, so they are checked here: those from the host without any wait.
+    """
+    if namespace(a) is np or index.__class__ is not tuple:
         return index
-    return tuple([xp.asarray(p) if p.__class__ is np.ndarray else p for p in index])
+    taken = sum(_taken(p) for p in index)
+    axis = 0
+    for part in index:
+        if part is Ellipsis:
+            axis += a.ndim - taken
+            continue
+        if hasattr(part, "dtype") and part.dtype.kind in "iu" and axis < a.ndim:
+            _check_range(part, a.shape[axis], axis)
+        axis += _taken(part)
+    return tuple([beside(p, a) if is_array(p) else p for p in index])
+
+
+def _taken(part) -> int:
+    """How many axes a part of an index stands for."""
+    if part is None or part is Ellipsis:
+        return 0
+    return part.ndim if hasattr(part, "dtype") and part.dtype.kind == "b" else 1
+
+
+def _check_range(indices, n, axis) -> None:
+    """IndexError unless the integers are in ``[-n, n)``."""
+    a = indices.array if isinstance(indices, Operand) else indices
+    if a.size and bool(((a < -n) | (a >= n)).any()):
+        raise IndexError(f"an index is out of bounds for axis {axis} of size {n}")
 
 
 install("__getitem__", _at_index)
@@ -149,7 +174,7 @@ def scatter_add(g, index, shape):
 
 
 @primitive(
-    vjp={"values": lambda g, indices: _take.inner(g, indices, 0)}, arity=1, linear="each", name="scatter_rows",
+    vjp={"values": lambda g, indices: _take.inner(g, indices, 0, "wrap")}, arity=1, linear="each", name="scatter_rows",
     samples=lambda: [
         Sample(arrays((3, 2)), values([1, 1, 3]), (4, 2)),
         Sample(arrays((2, 2, 2)), values([0, 2]), (3, 2, 2)),
@@ -178,7 +203,7 @@ def scatter_rows(values, indices, shape):
 
 def _take_vjp(g, indices, a_shape, axis, mode):
     n = a_shape[axis]
-    indices = indices.astype(np.intp) if indices.dtype.kind == "u" else indices
+    indices = indices if indices.dtype == np.intp else indices.astype(np.intp)  # n may not fit into 8 bits
     if mode == "clip":
         indices = indices.clip(0, n - 1)
     elif mode == "wrap":
@@ -194,7 +219,7 @@ def _take_vjp(g, indices, a_shape, axis, mode):
     if isinstance(indices, Operand):
         indices = indices.array
     size = prod(indices.shape)
-    return IndexedSlices(g.reshape((size, *a_shape[1:])), indices.reshape(-1), a_shape)
+    return IndexedSlices(g.reshape((size, *a_shape[1:])), indices.reshape(-1), a_shape, True)
 
 
 def _take_samples():
@@ -221,9 +246,9 @@ def _take(a, indices, axis, mode="raise"):
         return a.take(indices, axis, None, mode)
     n = a.shape[axis]
     if mode == "raise":  # CuPy wraps round instead
-        if indices.size and not (-n <= int(indices.min()) and int(indices.max()) < n):
-            raise IndexError(f"take: an index is out of bounds for axis {axis} of size {n}")
-    return a.take(indices.astype(np.intp, copy=False) % n if mode != "clip" else indices.clip(0, n - 1), axis)
+        _check_range(indices, n, axis)
+    indices = indices.astype(np.intp, copy=False)
+    return a.take(indices % n if mode != "clip" else indices.clip(0, n - 1), axis)
 
 
 @composed(
@@ -273,11 +298,15 @@ def take(a, indices, axis=None, out=None, mode="raise") -> Tensor:
         indices = as_array(indices)
         if not indices.size:
             indices = indices.astype(np.intp)
-        (indices,) = _beside((indices,), a.array) if isinstance(a, Operand) else (placed(indices),)
     if indices.dtype.kind not in "iu":
         raise IndexError(f"take: indices must be integers, got dtype {indices.dtype}")
     if axis is None:
         a, axis = ravel(a), 0
+    if isinstance(a, Operand) and namespace(a.array) is not np:
+        if mode == "raise":
+            _check_range(indices, a.shape[axis], axis)
+            mode = "wrap"
+        indices = indices if isinstance(indices, Operand) else beside(indices, a.array)
     return _take(a, indices, axis, mode)
 
 
@@ -344,6 +373,8 @@ def take_along_axis(arr, indices, axis=-1) -> Tensor:
         arr, axis = ravel(arr), 0
     if arr.ndim != indices.ndim:
         raise ValueError(f"take_along_axis: indices have {indices.ndim} dimensions, the array has {arr.ndim}")
+    if namespace(arr.array) is not np:
+        _check_range(indices, arr.shape[axis], axis)
     return take_along(arr, indices, axis)
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from ..base.backend import as_array, namespace, placed
+from ..base.backend import as_array, beside, namespace, placed
 from ..engine.declare import composed, primitive
 from ..engine.op import fit
 from ..engine.protocol import Operand
@@ -302,7 +302,13 @@ def _ratio(coefficients, t):
 
 def _erfc_tail(a):
     """``erfc(a)`` for ``a > 0.46875``."""
-    y = namespace(a).empty(a.shape, a.dtype)
+    xp = namespace(a)
+    if xp is not np:  # a mask as an index would wait for the device
+        b = np.maximum(a, 4.0)
+        t = 1.0 / (b * b)
+        far = (1.0 / sqrt(pi) - t * _ratio(_LARGE, t)) / b
+        return _squared_away(xp.where(a > 4.0, far, _ratio(_MIDDLE, np.minimum(a, 4.0))), a)
+    y = xp.empty(a.shape, a.dtype)
     far = a > 4.0
     near = a <= 4.0
     b = a[near]
@@ -310,15 +316,27 @@ def _erfc_tail(a):
     b = a[far]
     t = 1.0 / (b * b)
     y[far] = (1.0 / sqrt(pi) - t * _ratio(_LARGE, t)) / b
-    coarse = np.trunc(a * 16.0) / 16.0  # exp(-a * a) without the rounding error of a * a
+    return _squared_away(y, a)
+
+
+def _squared_away(y, a):
+    """``y * exp(-a * a)`` without the rounding error of ``a * a``."""
+    coarse = np.trunc(a * 16.0) / 16.0
     return y * np.exp(-coarse * coarse) * np.exp((coarse - a) * (coarse + a))
 
 
 def _erf(x, complement):
     x = x.astype(np.float64) if x.dtype.itemsize != 8 or x.dtype.kind != "f" else x
     a = np.absolute(x)
-    y = namespace(x).empty(x.shape, x.dtype)
+    xp = namespace(x)
     small = a <= 0.46875
+    if xp is not np:
+        b = np.minimum(np.maximum(x, -0.46875), 0.46875)
+        part = b * _ratio(_SMALL, b * b)
+        tail = _erfc_tail(np.minimum(np.maximum(a, 0.46875), 40.0))
+        large = (1.0 - np.sign(x)) + np.sign(x) * tail if complement else np.sign(x) * (1.0 - tail)
+        return xp.where(small, 1.0 - part if complement else part, large)
+    y = xp.empty(x.shape, x.dtype)
     b = x[small]
     part = b * _ratio(_SMALL, b * b)
     y[small] = 1.0 - part if complement else part
@@ -876,7 +894,7 @@ def embedding_lookup(table, ids) -> Tensor:
     if ids.dtype.kind not in "iu":
         raise TypeError(f"embedding_lookup: ids must be integers, got dtype {ids.dtype}")
     _check_ids(ids, table.shape[0], "embedding_lookup: id")
-    return take(table, ids, axis=0)
+    return take(table, beside(ids, table.array), axis=0, mode="wrap")
 
 
 def _axes(axis, ndim) -> tuple[int, ...]:
