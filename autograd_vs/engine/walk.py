@@ -167,7 +167,7 @@ def _finished(x, g):
         if not hasattr(x, "settle"):  # only Variables have rows
             return _finished(x, g.to_dense())
         indices = g.indices if isinstance(g.indices, Operand) else tensor_of(g.indices)
-        return IndexedSlices(_finished(x, g.values), indices, g.dense_shape)
+        return IndexedSlices(_finished(x, g.values), indices, g.dense_shape, g.inside)
     dtype = x.array.dtype
     if g.dtype is not dtype:
         if g.dtype.kind == "c" and dtype.kind != "c":
