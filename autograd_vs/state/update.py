@@ -400,10 +400,13 @@ def _checked_rows(g: IndexedSlices, v: Variable, rows: bool):
             f"the gradient of variable {v.name!r} has {values.shape} values for rows of {g.dense_shape}, the variable "
             f"has shape {v.shape} (created at {v.created_at})"
         )
-    low, high = (int(ids.min()), int(ids.max())) if ids.size else (0, 0)
+    low, high = (int(ids.min()), int(ids.max())) if ids.size and not g.inside else (0, 0)
     if low < 0 or (ids.size and high >= v.array.shape[0]):
         raise IndexError(f"the gradient of variable {v.name!r} names rows {low} to {high}, it has {v.array.shape[0]}")
-    merged = IndexedSlices(_cast(values, v), ids, g.dense_shape).merged()
+    slices = IndexedSlices(_cast(values, v), ids, g.dense_shape)
+    if backend.namespace(values) is not np:
+        return slices.totalled() if rows else slices.to_dense()
+    merged = slices.merged()
     if rows or v.array.size >= BLOCK:
         return merged
     whole = backend.namespace(values).zeros(v.array.shape, v.array.dtype)
