@@ -8,7 +8,7 @@ CuPy's sources (main of 2026-08: `_core/core.pyx`, `_core/_kernel.pyx`, `_core/_
   and NumPy scalars are welcome. Operators and protocols stand back for foreign types, as CuPy's do.
 - Results are 0-d arrays where NumPy returns scalars.
 - Integer arrays as indices wrap round instead of raising. NumPy arrays and lists are allowed as indices, and cost an
-  upload. Where an index occurs twice in an assignment, another value wins than NumPy's last one.
+  upload. An assignment of two different values to one element raises: CuPy stores any one of them.
 - What CuPy lacks is not there: functions, parameters, ``ufunc.at`` and ``reduce`` of most ufuncs, writeable flags.
 - What makes the host wait for the device is counted, and so is what goes up to it: see `forbid_transfers`.
 
@@ -23,9 +23,21 @@ import numpy as np
 
 from autograd_vs.base.backend import register_backend, same_view
 
-__all__ = ["StrictArray", "Transfer", "count_transfers", "forbid_transfers", "on_device", "strict"]
+__all__ = [
+    "AmbiguousAssignment",
+    "StrictArray",
+    "Transfer",
+    "count_transfers",
+    "forbid_transfers",
+    "on_device",
+    "strict",
+]
 
 # ---------------------------------------------------------------- transfers
+
+
+class AmbiguousAssignment(AssertionError):
+    """An assignment whose result CuPy does not define."""
 
 
 class Transfer(Exception):
@@ -217,7 +229,7 @@ class StrictArray:
         elif not isinstance(value, SCALARS):
             raise ValueError(f"non-scalar {type(value).__module__}.{type(value).__name__} cannot be used for fill")
         if advanced and any(isinstance(p, np.ndarray) and p.dtype.kind != "b" for p in parts):
-            _assign_first(self._a, parts, value)
+            _assign(self._a, parts, value)
         else:
             self._a[parts] = value
 
@@ -462,14 +474,13 @@ def _settled(index, shape):
     return tuple(settled), True
 
 
-def _assign_first(a, parts, value):
-    """``a[parts] = value`` where the first of several values for one element wins: CuPy promises none."""
+def _assign(a, parts, value):
+    """``a[parts] = value``; where two different values go to one element CuPy stores any one, and this raises."""
     places = np.arange(a.size).reshape(a.shape)[parts]
     given = np.broadcast_to(np.asarray(value, a.dtype) if not isinstance(value, np.ndarray) else value, places.shape)
-    elements, first = np.unique(places.reshape(-1), return_index=True)
-    flat = np.ascontiguousarray(a).reshape(-1).copy()
-    flat[elements] = given.reshape(-1)[first]
-    a[...] = flat.reshape(a.shape)
+    a[parts] = value
+    if places.size and not np.array_equal(a.reshape(-1)[places], given.astype(a.dtype), equal_nan=a.dtype.kind in "fc"):
+        raise AmbiguousAssignment("several values for one element: which one stays is undefined in CuPy")
 
 
 # ---------------------------------------------------------------- the module
