@@ -1,4 +1,4 @@
-"""Seals: a test that leaves a tape, a scope, a store, a seed or a default dtype changed fails. And the array library.
+"""Seals: a test that leaves a tape, a scope, a store, a seed or a default changed fails. And the array library.
 
 ``pytest --library strict`` runs the tests on arrays that are as strict as CuPy's (`strict_array.py`): whatever a test
 hands over from the host goes there. ``@pytest.mark.host("reason")`` marks what has no meaning on another library.
@@ -37,6 +37,7 @@ def pytest_collection_modifyitems(config, items):
 
 @pytest.fixture(autouse=True)
 def seals():
+    library = set(backend.arrived)
     before = (record.active(), dtypes.default_dtype(), seeds.global_seed(), np.random.get_state()[1].tobytes())
     scope = context.scopes.top()
     yield
@@ -45,6 +46,7 @@ def seals():
     context.scopes.replace(scope)
     seeds.set_seed(before[2])
     dtypes.set_default_dtype(before[1])
+    assert backend.arrived == library, f"left host data going to {backend.arrived}"
     assert after[0] is before[0], f"left open: {after[0]!r}"
     assert left is scope, f"left open: {left!r}"
     assert after[1] == before[1], "left another default dtype behind"

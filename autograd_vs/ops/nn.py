@@ -894,7 +894,8 @@ def embedding_lookup(table, ids) -> Tensor:
     if ids.dtype.kind not in "iu":
         raise TypeError(f"embedding_lookup: ids must be integers, got dtype {ids.dtype}")
     _check_ids(ids, table.shape[0], "embedding_lookup: id")
-    return take(table, beside(ids, table.array), axis=0, mode="wrap")
+    mode = "raise" if namespace(table.array) is np else "wrap"  # they are in range; elsewhere "raise" would look again
+    return take(table, beside(ids, table.array), axis=0, mode=mode)
 
 
 def _axes(axis, ndim) -> tuple[int, ...]:
