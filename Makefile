@@ -17,7 +17,7 @@ ONE_THREAD := OPENBLAS_NUM_THREADS=1 OMP_NUM_THREADS=1 MKL_NUM_THREADS=1
 
 help:
 	@echo "make demo    train on real handwritten digits; the loss curve goes to out/loss.png"
-	@echo "make test    everything: tests, doctests, tutorials"
+	@echo "make test    everything: tests, doctests, tutorials; and the tests on a strict stand-in for CuPy"
 	@echo "make check   lint, format, types, fast tests"
 	@echo "make fix     let ruff repair and format"
 	@echo "make clean   remove .venv, caches, out/"
@@ -28,6 +28,7 @@ demo: $(VENV)/.installed-train
 
 test: $(VENV)/.installed-test
 	$(ONE_THREAD) $(PY) -m pytest -q -n $(JOBS) --doctest-modules tests autograd_vs optim $(PYTEST_ARGS)
+	$(ONE_THREAD) $(PY) -m pytest -q -n $(JOBS) --library strict tests $(PYTEST_ARGS)
 
 check: lint fast
 

@@ -73,8 +73,9 @@ def clip_by_global_norm(gradients, max_norm: float) -> tuple[list, Any]:
     clipped : list
         Of the kinds given; None stays None, rows stay rows (with each index once). Gradients flow through Tensors.
     norm : float
-        The norm before clipping; a Tensor where a tape records one of the gradients (then arrays that are scaled by
-        it become Tensors, too). Where it is Inf or NaN, all that comes back is NaN.
+        The norm before clipping. A Tensor where a tape records one of the gradients (then arrays that are scaled by it
+        become Tensors, too), and where arrays lie on a device, which is not waited for. Where it is Inf or NaN, all
+        that comes back is NaN.
 
     References
     ----------
@@ -89,7 +90,8 @@ def clip_by_global_norm(gradients, max_norm: float) -> tuple[list, Any]:
     _check(max_norm, "max_norm")
     merged = [_merged(g) for g in gradients]
     norm = _root(sum(_squares(g) for g in merged if g is not None))
-    return [g if g is None else _scaled(g, max_norm, norm) for g in merged], norm
+    clipped = [g if g is None else _scaled(g, max_norm, norm) for g in merged]
+    return clipped, av.Tensor(norm) if _is_array(norm) else norm
 
 
 def plain(gradients) -> list:
@@ -129,14 +131,15 @@ def _bare(g):
 
 
 def _squares(g):
-    """The sum of the squares of the absolute values: a float, or a Tensor of Tensors."""
+    """The sum of the squares of the absolute values: a float, a 0-d array on a device, or a Tensor of Tensors."""
     a = g.values if isinstance(g, av.IndexedSlices) else g
     if a.dtype.itemsize < 4:  # half precision: squares overflow at 256
         a = a.astype(np.float32)
     if isinstance(a, av.Tensor):
         return av.vdot(a, a).real if a.dtype.kind == "c" else av.vdot(a, a)
     flat = a.reshape(-1)
-    return float((flat.conj() @ flat).real if flat.dtype.kind == "c" else flat @ flat)
+    squares = (flat.conj() @ flat).real if flat.dtype.kind == "c" else flat @ flat
+    return float(squares) if isinstance(a, np.ndarray) else squares  # a device is not waited for
 
 
 def _root(squares):
@@ -146,10 +149,20 @@ def _root(squares):
             squares = float(squares)
         except TypeError:  # so a Tensor says that its gradient would be lost
             return av.sqrt(squares)
-    return sqrt(squares)
+    return np.sqrt(squares) if _is_array(squares) else sqrt(squares)
+
+
+def _is_array(x) -> bool:
+    """True for a 0-d array on a device."""
+    return hasattr(x, "dtype") and not isinstance(x, (av.Tensor, np.generic))
 
 
 def _scaled(g, max_norm: float, norm):
+    if _is_array(
+        norm
+    ):  # the same without asking how large it is; the difference is 0, or NaN where the norm is not finite
+        factor = ((norm - norm) + max_norm) / np.maximum(norm, max_norm)
+        return _changed(g, lambda a: _times(a, factor))
     size = norm.item() if isinstance(norm, av.Tensor) else norm
     if size <= max_norm:
         return g
@@ -158,9 +171,10 @@ def _scaled(g, max_norm: float, norm):
 
 
 def _times(a, factor):
-    if not isinstance(factor, av.Tensor):
+    if isinstance(factor, float):
         return a * factor
-    product = av.asarray(a) * factor  # the factor is of the widest gradient's dtype: each keeps its own
+    product = (av.asarray(a) if isinstance(factor, av.Tensor) else a) * factor
+    # The factor is of the widest gradient's dtype: each keeps its own.
     return product if product.dtype == a.dtype or a.dtype.kind not in "fc" else product.astype(a.dtype)
 
 
@@ -176,5 +190,5 @@ def _cut(a, limit: float):
 
 def _changed(g, change):
     if isinstance(g, av.IndexedSlices):
-        return av.IndexedSlices(change(g.values), g.indices, g.dense_shape)
+        return av.IndexedSlices(change(g.values), g.indices, g.dense_shape, g.inside)
     return g if g is None else change(g)

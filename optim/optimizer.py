@@ -99,7 +99,7 @@ class Optimizer:
         self.accumulated = 0  # calls since the last update
         self._slots = av.Slots(tuple(slot_names))
         self._sums = av.Slots(("gradient",), "ignore")
-        self._touched: dict[str, Any] = {}  # the rows of the sums that are not zero, by variable; None: any
+        self._touched: dict[str, Any] = {}  # the rows that were added to, by variable; None: a dense gradient was
         self._warned: set[tuple] = set()
         self.check_range("weight_decay", 0, float("inf"))
 
@@ -250,13 +250,23 @@ class Optimizer:
         if before is None or not isinstance(g, av.IndexedSlices):
             self._touched[name] = None
             return
-        ids = g.indices.array if isinstance(g.indices, av.Tensor) else g.indices
-        self._touched[name] = np.unique(np.concatenate([before, ids]) if len(before) else ids)
+        ids = av.positive(g.indices).array
+        self._touched[name] = np.concatenate([before, ids]) if len(before) else ids
 
     def _mean(self, v) -> Any:
         """The mean of the gradients that were accumulated for a variable."""
-        total, rows, share = self._sums.view(v, "gradient"), self._touched[_full_name(v)], 1.0 / self.accumulate_steps
-        return total * share if rows is None else av.IndexedSlices(total.take(rows, 0) * share, rows, v.shape)
+        total, ids, share = self._sums.view(v, "gradient"), self._touched[_full_name(v)], 1.0 / self.accumulate_steps
+        if ids is None:
+            return total * share
+        ids = np.sort(ids)
+        first = np.ones_like(ids, dtype=bool)
+        first[1:] = ids[1:] != ids[:-1]
+        if isinstance(ids, np.ndarray):
+            ids = ids[first]
+            return av.IndexedSlices(total.take(ids, 0) * share, ids, v.shape)
+        # On a device nobody waits for the number of different rows: the others count as zero.
+        once = first.reshape(-1, *[1] * (v.ndim - 1)).astype(total.dtype)
+        return av.IndexedSlices(total.take(ids, 0) * (once * share), ids, v.shape, inside=True)
 
     def minimize(self, loss_fn: Callable[[], Any], variables: Any = None) -> Any:
         """Compute the loss under a tape, its gradients, and update: one training step.

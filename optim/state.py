@@ -69,7 +69,7 @@ def save(optimizer, slots, sums, touched) -> dict[str, Any]:
     for variable in sums:
         state[f"{name}/{SUM}/{variable}"] = sums.get(variable, "gradient")
         if touched[variable] is not None:
-            state[f"{name}/{ROWS}/{variable}"] = touched[variable]
+            state[f"{name}/{ROWS}/{variable}"] = touched[variable].copy()
     return state
 
 

@@ -1,17 +1,43 @@
-"""Seals: a test that leaves a tape, a scope, a store, a seed or a default dtype changed fails."""
+"""Seals: a test that leaves a tape, a scope, a store, a seed or a default changed fails. And the array library.
+
+``pytest --library strict`` runs the tests on arrays that are as strict as CuPy's (`strict_array.py`): whatever a test
+hands over from the host goes there. ``@pytest.mark.host("reason")`` marks what has no meaning on another library.
+"""
 
 import numpy as np
 import pytest
+from strict_array import StrictArray
 
-from autograd_vs.base import dtypes, seeds
+from autograd_vs.base import backend, dtypes, seeds
 from autograd_vs.engine import record
 from autograd_vs.state import context
 
 collect_ignore_glob = ["golden/*"]  # scripts that need PyTorch; what they wrote lies beside them
 
+LIBRARIES = {"numpy": np.ndarray, "strict": StrictArray}
+
+
+def pytest_addoption(parser):
+    parser.addoption("--library", choices=list(LIBRARIES), default="numpy", help="where host data goes in the tests")
+
+
+def pytest_configure(config):
+    """Host data goes to the library of ``--library``, also what a test module makes while it is imported."""
+    backend.place_host_data(LIBRARIES[config.getoption("--library")])
+
+
+def pytest_collection_modifyitems(config, items):
+    if config.getoption("--library") == "numpy":
+        return
+    for item in items:
+        mark = item.get_closest_marker("host")
+        if mark is not None:
+            item.add_marker(pytest.mark.skip(reason=f"host: {mark.args[0]}"))
+
 
 @pytest.fixture(autouse=True)
 def seals():
+    library = set(backend.arrived)
     before = (record.active(), dtypes.default_dtype(), seeds.global_seed(), np.random.get_state()[1].tobytes())
     scope = context.scopes.top()
     yield
@@ -20,6 +46,7 @@ def seals():
     context.scopes.replace(scope)
     seeds.set_seed(before[2])
     dtypes.set_default_dtype(before[1])
+    assert backend.arrived == library, f"left host data going to {backend.arrived}"
     assert after[0] is before[0], f"left open: {after[0]!r}"
     assert left is scope, f"left open: {left!r}"
     assert after[1] == before[1], "left another default dtype behind"

@@ -8,6 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+pytestmark = pytest.mark.host("benchmarks run in processes of their own, on NumPy")
+
 BENCH = Path(__file__).parent.parent / "bench"
 SHARED = {"by_hand.py", "harness.py", "peers.py", "spent.py"}
 COMMANDS = [

@@ -30,6 +30,7 @@ def test_it_prints_what_is_shared_and_writes_the_plot(demo, tmp_path, capsys):
     assert (tmp_path / "out" / "loss.png").read_bytes().startswith(b"\x89PNG")
 
 
+@pytest.mark.host("five long trainings for their accuracy; the tests above run the same program")
 @pytest.mark.slow
 def test_five_seeds(demo):
     accuracy, pixel_error, mean_error = np.array([demo.main(seed=s, plot=None, quiet=True) for s in range(5)]).T

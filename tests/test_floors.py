@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.host("reads source files")
+
 ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "autograd_vs"
 FLOORS = ["base", "engine", ("ops", "state"), "upper", "optim"]  # a floor imports from itself and from those below

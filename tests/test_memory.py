@@ -6,6 +6,8 @@ import sys
 
 import pytest
 
+pytestmark = pytest.mark.host("measures the memory of processes of their own, on NumPy")
+
 STEPS = """
 import gc, json, os, resource, sys, tracemalloc
 import numpy as np

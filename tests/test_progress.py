@@ -77,6 +77,7 @@ def test_without_tqdm_it_iterates_and_hints_once(monkeypatch, caplog):
     ]
 
 
+@pytest.mark.host("runs in a process of its own")
 def test_importing_it_does_not_import_tqdm():
     code = "import sys, autograd_vs.progress; print('tqdm' in sys.modules)"
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

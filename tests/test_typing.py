@@ -16,6 +16,8 @@ import autograd_vs as av
 import optim
 from autograd_vs.engine import protocol
 
+pytestmark = pytest.mark.host("reads source files")
+
 SCRIPT = Path(__file__).parent / "typed_user_script.py"
 ROOT = SCRIPT.parent.parent
 

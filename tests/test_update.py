@@ -44,6 +44,7 @@ def test_values_come_when_asked_for():
     assert calls == [(10, 10, 0.5)]
 
 
+@pytest.mark.host("a device takes a large variable as a whole")
 def test_packs_hold_a_block_at_most(monkeypatch):
     monkeypatch.setattr(packs, "BLOCK", 8)
     monkeypatch.setattr("autograd_vs.state.update.BLOCK", 8)

@@ -98,7 +98,8 @@ def test_names():
 
 def test_repr():
     v = av.Variable([1.0, 2.0], name="v", trainable=False)
-    assert repr(v) == "Variable('v:0', [1., 2.], shape=(2,), dtype=float32, trainable=False)"
+    device = "" if v.device == "cpu" else f", device={v.device}"
+    assert repr(v) == f"Variable('v:0', [1., 2.], shape=(2,), dtype=float32{device}, trainable=False)"
     assert "\n" not in repr(av.Variable(0.5)) and f"{av.Variable(0.5):.2f}" == "0.50"
 
 

@@ -3,6 +3,10 @@
 Everything above asks here for the namespace of an array, its device, copies, and the memory it lies in. CuPy is never
 imported by us: an array of a type not seen before names its own library. `register_backend` takes any other library
 that speaks NumPy's language (the tests use a strict stand-in).
+
+Arrays stay where they are, and what is computed from them stays there, too: `as_array`. What a user hands over from the
+host (NumPy arrays, lists, numbers given to Tensor, Variable or an op) goes through `placed`: it stays NumPy's, unless
+`place_host_data` names another library.
 """
 
 import sys
@@ -11,8 +15,9 @@ from typing import Any
 import numpy as np
 
 __all__ = [
-    "as_array", "copy", "device", "has_numbers", "is_array", "is_writable", "memory_owner", "namespace",
-    "register_backend", "same_view", "to_numpy", "write",
+    "add_at", "arrived", "as_array", "beside", "copy", "device", "has_numbers", "is_array", "is_writable",
+    "memory_owner", "namespace", "on_host", "place_host_data", "placed", "register_backend", "same_view", "to_numpy",
+    "write",
 ]  # fmt: skip
 
 
@@ -104,6 +109,36 @@ def as_array(x, dtype=None):
     return array
 
 
+arrived: set[Any] = {np.ndarray}  # types of arrays that are where host data goes; the fast test of `placed`
+_upload: Any = None  # what brings a NumPy array there, if that is not NumPy
+
+
+def place_host_data(array_type: type = np.ndarray) -> type:
+    """Let host data go to the library of `array_type` from now on (NumPy at first); returns where it went before."""
+    global _upload
+    (before,) = arrived
+    arrived.clear()
+    arrived.add(array_type)
+    _upload = None if array_type is np.ndarray else _namespaces[array_type].asarray
+    return before
+
+
+def placed(x, dtype=None):
+    """`x`, which comes from a user, as an array: of its own library, or of the one that host data goes to.
+
+    Raises
+    ------
+    TypeError
+        As `as_array` does.
+    """
+    if x.__class__ in arrived and dtype is None:
+        return x
+    array = as_array(x, dtype)
+    if _upload is None or not isinstance(array, np.ndarray) or not has_numbers(array.dtype):
+        return array
+    return _upload(array)
+
+
 def has_numbers(dtype) -> bool:
     """False for the dtypes of objects, strings and records, which `as_array` lets pass in arrays that are there."""
     return dtype.kind in "biufcmM" or dtype.name.startswith(("bfloat", "float"))
@@ -119,13 +154,30 @@ def copy(a):
     return a.copy()
 
 
+def on_host(a) -> Any:
+    """`a` itself if it is on the host, else a copy there."""
+    return a if namespace(a) is np else to_numpy(a)
+
+
+def beside(a, other) -> Any:
+    """`a` in the library of the array `other`; itself where it is there already."""
+    xp = namespace(other)
+    return a if namespace(a) is xp else to_numpy(a) if xp is np else xp.asarray(a)
+
+
 def write(target, value) -> None:
     """Write `value` (broadcastable) into the memory of `target`, from the host or from the same device."""
-    if namespace(target) is np and namespace(value) is not np:
-        value = to_numpy(value)
-    elif namespace(target) is not namespace(value):
-        value = namespace(target).asarray(value)
-    target[...] = value
+    target[...] = beside(value, target)
+
+
+def add_at(target, index, values) -> None:
+    """``np.add.at``: an element that the index names twice receives both values."""
+    xp = namespace(target)
+    if xp is np or target.dtype.kind != "c":
+        xp.add.at(target, index, values)
+    else:  # CuPy adds no complex numbers there
+        xp.add.at(target.real, index, values.real)
+        xp.add.at(target.imag, index, values.imag)
 
 
 def device(a) -> str:

@@ -18,8 +18,8 @@ ndarray = np.ndarray
 def in_blocks(formula):
     """`formula`, which is elementwise, with large NumPy arrays taken in pieces.
 
-    The formula, which stays known as ``.formula``, gives an array, or a tuple of arrays. Arguments that are no arrays, or 0-d, are the same for all pieces;
-    where shapes differ, or memory is not contiguous, nothing is taken apart.
+    The formula, which stays known as ``.formula``, gives an array, or a tuple of arrays. Arguments that are no arrays,
+    or 0-d, are the same for all pieces; where shapes differ, or memory is not contiguous, nothing is taken apart.
     """
 
     @wraps(formula)

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from ..base.backend import as_array, is_writable, namespace
+from ..base.backend import arrived, as_array, is_writable, namespace, placed
 from ..base.blocks import in_blocks
 from ..base.dtypes import scalar
 from ..base.errors import PrecisionWarning, user_frame
@@ -473,7 +473,7 @@ def pair(a, b):
     xa, ka, number, raw = operand(a)
     xb, kb, number_b, raw_b = operand(b)
     if number_b:
-        xb = as_array(b) if number else scalar(b, xa)
+        xb = placed(b) if number else scalar(b, xa)
         number = b.__class__ is not complex
     if xa.__class__ in NUMBERS:
         number = xa.__class__ is not complex
@@ -487,7 +487,7 @@ def operand(x):
         return x.array, x.position, False, False
     if x.__class__ in NUMBERS:
         return x, 0, True, False
-    if x.__class__ is ndarray:
+    if x.__class__ in arrived:
         return x, 0, False, True
     if hasattr(x, "__tensor__"):
         t = x.__tensor__()
@@ -501,7 +501,7 @@ def unwrap(x, view):
         return x.array
     if isinstance(x, (list, tuple)) and any(isinstance(i, Operand) for i in x):
         return registry.ops["stack"].public(x).array if not any(map(is_recorded, x)) else _refuse_list(x)
-    a = as_array(x)
+    a = placed(x)
     return a.copy() if view and a is x and is_writable(a) else a
 
 
@@ -537,13 +537,14 @@ def protect(rule, operands, arrays):
 
 
 def wrapped(args):
-    """The arguments with Tensors in the place of NumPy arrays, copied if they may be recorded and changed; None if
-    there is anything else among them.
+    """The arguments with Tensors in the place of arrays, copied if they may be recorded and changed.
+
+    None if there is anything else among them.
     """
     frame = active()
     found = []
     for x in args:
-        if x.__class__ is ndarray:
+        if x.__class__ in arrived:
             t = new_tensor(Tensor)
             t.array = x.copy() if frame is not None and frame.base < NOBODY and is_writable(x) else x
             t.position, t.source, t.mark = 0, None, None

@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from ..base.backend import as_array, namespace
+from ..base.backend import add_at, as_array, namespace
 from .protocol import Operand, refuse_if_recorded
 
 __all__ = ["Bundle", "IndexedSlices", "dense"]
@@ -26,6 +26,8 @@ class IndexedSlices:
     values : array or Tensor, shape (n, ...)
     indices : integer array, shape (n,), each in ``[0, dense_shape[0])``
     dense_shape : tuple of int
+    inside : bool, default False
+        The indices are known to be in range, so nobody looks (which would make the host wait for a device).
 
     Examples
     --------
@@ -34,10 +36,10 @@ class IndexedSlices:
     [[0.0, 0.0], [3.0, 3.0], [0.0, 0.0]]
     """
 
-    __slots__ = ("dense_shape", "indices", "values")
+    __slots__ = ("dense_shape", "indices", "inside", "values")
 
-    def __init__(self, values: Any, indices: Any, dense_shape: Any) -> None:
-        self.values, self.indices, self.dense_shape = values, indices, tuple(dense_shape)
+    def __init__(self, values: Any, indices: Any, dense_shape: Any, inside: bool = False) -> None:
+        self.values, self.indices, self.dense_shape, self.inside = values, indices, tuple(dense_shape), inside
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -68,20 +70,35 @@ class IndexedSlices:
         return ops["scatter_rows"].inner(self.values, self.indices, self.dense_shape)
 
     def merged(self) -> "IndexedSlices":
-        """The same gradient with each index once, in ascending order, on bare arrays."""
+        """The same gradient with each index once, in ascending order, on bare arrays.
+
+        On a device, where their number is not known without waiting for it, an index that occurs several times stays:
+        the sum stands at the first one, and zeros at the others.
+        """
         values, indices = bare(self.values), bare(self.indices)
         xp = namespace(values)
         if xp is np:
             sums, unique = _merged(values, indices)
-            return IndexedSlices(sums, unique, self.dense_shape)
-        unique, inverse = xp.unique(indices, return_inverse=True)
-        sums = xp.zeros((unique.size, *values.shape[1:]), values.dtype)
-        xp.add.at(sums, inverse.reshape(-1), values)
-        return IndexedSlices(sums, unique, self.dense_shape)
+            return self._with(sums, unique)
+        totals, ids, first = _totals(values, indices)
+        sums = xp.where(first.reshape(-1, *[1] * (values.ndim - 1)), totals, xp.zeros((), values.dtype))
+        return self._with(sums, ids)
+
+    def totalled(self) -> "IndexedSlices":
+        """Bare rows that one may write: rows of the same index are equal, each the sum of all; else as `merged`."""
+        values, indices = bare(self.values), bare(self.indices)
+        if namespace(values) is np:
+            return self.merged()
+        totals, ids, _ = _totals(values, indices)
+        return self._with(totals, ids)
+
+    def _with(self, values, indices=None) -> "IndexedSlices":
+        """Other values for these rows, or for some of them."""
+        return IndexedSlices(values, self.indices if indices is None else indices, self.dense_shape, self.inside)
 
     def astype(self, dtype) -> "IndexedSlices":
         """The same rows in another dtype."""
-        return IndexedSlices(self.values.astype(dtype), self.indices, self.dense_shape)
+        return self._with(self.values.astype(dtype))
 
     def numpy(self) -> np.ndarray:
         """The dense gradient as a NumPy array."""
@@ -94,23 +111,23 @@ class IndexedSlices:
 
     def __mul__(self, scale):
         if np.ndim(scale) == 0:
-            return IndexedSlices(self.values * scale, self.indices, self.dense_shape)
+            return self._with(self.values * scale)
         return self.to_dense() * scale
 
     __rmul__ = __mul__
 
     def __truediv__(self, scale):
         if np.ndim(scale) == 0:
-            return IndexedSlices(self.values / scale, self.indices, self.dense_shape)
+            return self._with(self.values / scale)
         return self.to_dense() / scale
 
     def __neg__(self):
-        return IndexedSlices(-self.values, self.indices, self.dense_shape)
+        return self._with(-self.values)
 
     def __add__(self, other):
         if isinstance(other, IndexedSlices):
             join = _join(self.values, other.values), _join(self.indices, other.indices)
-            return IndexedSlices(*join, self.dense_shape)
+            return IndexedSlices(*join, self.dense_shape, self.inside and other.inside)
         return self.to_dense() + other
 
     def __radd__(self, other):
@@ -195,6 +212,19 @@ def _join(a, b):
     from .registry import ops
 
     return ops["concatenate"].inner((a, b), 0)
+
+
+def _totals(values, indices):
+    """The sum of the rows of equal index for each row, the index of each, and which are the first; nobody waits."""
+    xp = namespace(values)
+    order = indices.argsort()
+    ids = indices[order]
+    first = xp.ones(ids.shape, bool)
+    first[1:] = ids[1:] != ids[:-1]
+    group = xp.cumsum(first) - 1
+    sums = xp.zeros(values.shape, values.dtype)
+    add_at(sums, group, values[order])
+    return sums[group], ids, first
 
 
 def _merged(values, indices):

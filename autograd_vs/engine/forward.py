@@ -18,7 +18,7 @@ from .protocol import Operand, describe
 from .record import Frame, Mark, Record, active, frames
 from .rule import parameters
 from .tape import GradientTape
-from .tensor import Tensor
+from .tensor import Tensor, tensor_of
 from .walk import check_unconnected, lifted, zeros
 
 __all__ = ["ForwardAccumulator"]
@@ -223,7 +223,7 @@ def _transposed(op, rule, entry, n, t, y):
     """
     _, out, inputs, saved, _ = entry
     outputs = y if isinstance(y, tuple) else (y,)
-    dummies = [Tensor(zeros(o).array) for o in outputs]
+    dummies = [tensor_of(zeros(o).array) for o in outputs]
     args = lifted(rule, saved, inputs, out)[n]
     with GradientTape(persistent=True, watch_accessed_variables=False) as tape:
         tape.watch(dummies)

@@ -23,12 +23,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..base.backend import placed
 from ..base.blocks import in_blocks
 from . import registry
-from .call import form
+from .call import form, unwrap
 from .protocol import Operand, install, mark_break, reductions
 from .rule import Rule, fit, make_rule, parameters
-from .tensor import Tensor
+from .tensor import Tensor, tensor_of
 
 if TYPE_CHECKING:
     from typing import ParamSpec, Protocol, TypeVar
@@ -180,12 +181,14 @@ def constant(function, operators: str = "", methods: str = "") -> Callable[..., 
                 return x.array
             if isinstance(x, (list, tuple)):
                 return type(x)(map(bare, x))
-            return x
+            return placed(x) if isinstance(x, np.ndarray) else x
 
+        if isinstance(function, np.ufunc):
+            args = tuple([unwrap(x, False) if isinstance(x, (list, tuple)) else x for x in args])
         y = function(*map(bare, args), **{key: bare(value) for key, value in options.items()})
         for x in watched:
             mark_break(x, f"{call.__name__} passes no gradient")
-        return tuple([Tensor(part) for part in y]) if isinstance(y, tuple) else Tensor(y)
+        return tuple([tensor_of(part) for part in y]) if isinstance(y, tuple) else tensor_of(y)
 
     call.__name__ = call.__qualname__ = function.__name__
     call.__module__ = "autograd_vs"

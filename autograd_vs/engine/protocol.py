@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..base.backend import device, to_numpy
+from ..base.backend import device, on_host, to_numpy
 from ..base.dtypes import is_differentiable
 from ..base.errors import user_line
 from ..base.nest import map_nest
@@ -88,7 +88,7 @@ class Operand:
     def item(self, *args: Any) -> Any:
         """The value as a Python number (of a 0-d or one-element array, or at the given index)."""
         mark_break(self, "converted to a Python number by .item()")
-        return self.array.item(*args)
+        return on_host(self.array).item(*args)  # CuPy's own takes no index
 
     def tolist(self) -> Any:
         """The values as nested Python lists."""
@@ -119,7 +119,7 @@ class Operand:
         return int(self.array)
 
     def __index__(self) -> int:
-        return self.array.__index__()
+        return on_host(self.array).__index__()  # CuPy's arrays have none
 
     def __bool__(self) -> bool:
         if self.array.size != 1:
@@ -142,7 +142,7 @@ class Operand:
         return (self[i] for i in range(len(self.array)))
 
     def __contains__(self, value: Any) -> bool:
-        return value in self.array
+        return bool((self.array == value).any())  # CuPy's arrays would compare one by one
 
     def __delitem__(self, index):
         raise TypeError(f"{describe(self)} has a fixed size: elements are not deleted; take those you want, t[mask]")
@@ -166,14 +166,14 @@ class Operand:
         if other is None or isinstance(other, str):
             return NotImplemented
         if getattr(type(other), "__array_ufunc__", True) is None:
-            return self.array == other
+            return on_host(self.array) == other
         return registry.constants[np.equal](self, other)
 
     def __ne__(self, other: Any) -> "Tensor":  # type: ignore[override]
         if other is None or isinstance(other, str):
             return NotImplemented
         if getattr(type(other), "__array_ufunc__", True) is None:
-            return self.array != other
+            return on_host(self.array) != other
         return registry.constants[np.not_equal](self, other)
 
     def __format__(self, spec: str) -> str:
@@ -294,7 +294,8 @@ class Operand:
         if known is not None:
             return known(*args, **kwargs)
         if function in registry.queries:
-            return function(*map_nest(_bare, args), **map_nest(_bare, kwargs))
+            bare = _bare if function in registry.metadata else _on_host
+            return function(*map_nest(bare, args), **map_nest(bare, kwargs))
         raise registry.refusal(function)
 
 
@@ -398,6 +399,10 @@ def op_name(name: str, mark, position: int) -> str:
 
 def _bare(x):
     return x.array if isinstance(x, Operand) else x
+
+
+def _on_host(x):
+    return on_host(x.array) if isinstance(x, Operand) else on_host(x) if hasattr(x, "dtype") else x
 
 
 def _ufunc_with_options(ufunc, method, inputs, kwargs):

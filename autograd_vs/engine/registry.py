@@ -9,7 +9,10 @@ find them there by themselves. `numpy_only` are composed functions under NumPy's
 from collections.abc import Callable
 from typing import Any
 
-__all__ = ["composed", "constants", "for_numpy", "functions", "numpy_name", "numpy_only", "ops", "queries", "refusal"]
+__all__ = [
+    "composed", "constants", "for_numpy", "functions", "metadata", "numpy_name", "numpy_only", "ops", "queries",
+    "refusal",
+]  # fmt: skip
 
 ops: dict[str, Any] = {}
 composed: dict[str, Any] = {}
@@ -17,6 +20,7 @@ numpy_only: dict[str, Any] = {}
 functions: dict[Callable, Callable] = {}
 constants: dict[Callable, Callable] = {}
 queries: set[Callable] = set()
+metadata: set[Callable] = set()  # the queries of shapes and dtypes; the others look at values, on the host
 
 
 def for_numpy(function, *, samples: Any = None):

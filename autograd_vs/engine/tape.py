@@ -37,7 +37,7 @@ from .record import (
     new_position,
     watchable,
 )
-from .tensor import Tensor, as_tensor
+from .tensor import Tensor, as_tensor, tensor_of
 from .walk import (
     accumulate,
     bone,
@@ -393,14 +393,14 @@ class GradientTape:
         results = [self._stack(column, y, x, batch, unconnected) for column, x in zip(columns, leaves, strict=True)]
         return results[0] if sources is leaves[0] else pack(sources, results)
 
-    def _stack(self, column, y, x, batch, unconnected):
+    def _stack(self, column, y, x, batch, unconnected) -> Tensor | None:
         from .registry import ops
 
         if any(g is None for g in column):
             return None
         inner = x.shape[1:] if batch else x.shape
         if not column:  # a target without elements
-            return None if unconnected == "none" else Tensor(namespace(x.array).zeros((*y.shape, *inner), x.dtype))
+            return None if unconnected == "none" else tensor_of(namespace(x.array).zeros((*y.shape, *inner), x.dtype))
         rows = ops["stack"].public(column, len(batch))
         return rows.reshape((*y.shape, *inner))
 

@@ -4,10 +4,10 @@ from typing import Any
 
 import numpy as np
 
-from ..base.backend import as_array, copy, has_numbers, is_array, to_numpy
+from ..base.backend import as_array, copy, has_numbers, placed, to_numpy
 from .protocol import Operand, mark_break, op_name
 
-__all__ = ["OpInfo", "Tensor", "as_tensor", "asarray", "new_tensor"]
+__all__ = ["OpInfo", "Tensor", "as_tensor", "asarray", "new_tensor", "tensor_of"]
 
 
 class OpInfo:
@@ -56,7 +56,7 @@ class Tensor(Operand):
         if isinstance(a, Operand):
             mark_break(a, "wrapped once more by Tensor()")
             a = a.numpy() if hasattr(a, "assign") else a.array
-        self.array = as_array(a)
+        self.array = placed(a)
         if not has_numbers(self.array.dtype):
             raise TypeError(f"a Tensor has numbers, got an array of dtype {self.array.dtype}")
         self.position = 0
@@ -90,6 +90,13 @@ class Tensor(Operand):
 
 
 new_tensor = Tensor.__new__
+
+
+def tensor_of(result) -> Tensor:
+    """A Tensor of an array (or NumPy scalar) that was computed: it stays in its library, wherever host data goes."""
+    t = new_tensor(Tensor)
+    t.array, t.position, t.source, t.mark = as_array(result), 0, None, None
+    return t
 
 
 def as_tensor(x) -> Operand:
@@ -127,5 +134,5 @@ def asarray(x: Any, dtype: Any = None) -> Tensor:
         if dtype is None or x.dtype == dtype:
             return x if isinstance(x, Tensor) else x + 0
         return x.astype(dtype)
-    array = as_array(x, dtype)
-    return Tensor(copy(array) if is_array(x) and array is x else array)
+    array = placed(x, dtype)
+    return Tensor(copy(array) if array is x else array)

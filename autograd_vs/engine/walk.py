@@ -12,7 +12,7 @@ from .cotangent import IndexedSlices, dense
 from .protocol import Operand
 from .record import lease, lent
 from .rule import EVERY
-from .tensor import Tensor, new_tensor
+from .tensor import Tensor, new_tensor, tensor_of
 
 __all__ = [
     "accumulate",
@@ -144,7 +144,7 @@ def lifted(rule, saved, inputs, out):
 
 
 def _at(array, position) -> Tensor:
-    t = Tensor(array)
+    t = tensor_of(array)
     t.position = position
     return t
 
@@ -186,8 +186,8 @@ def _finished(x, g):
     if g.__class__ is IndexedSlices:
         if not hasattr(x, "settle"):  # only Variables have rows
             return _finished(x, g.to_dense())
-        indices = g.indices if isinstance(g.indices, Operand) else Tensor(g.indices)
-        return IndexedSlices(_finished(x, g.values), indices, g.dense_shape)
+        indices = g.indices if isinstance(g.indices, Operand) else tensor_of(g.indices)
+        return IndexedSlices(_finished(x, g.values), indices, g.dense_shape, g.inside)
     dtype = x.array.dtype
     if g.dtype is not dtype:
         if g.dtype.kind == "c" and dtype.kind != "c":
@@ -197,7 +197,7 @@ def _finished(x, g):
         g = g.conj()
     if isinstance(g, Operand):
         return g
-    g = Tensor(g)
+    g = tensor_of(g)
     lease(g)
     return g
 
@@ -206,7 +206,7 @@ def to_dense(g):
     """A gradient as a Tensor: `IndexedSlices` spread out, arrays wrapped; None stays None."""
     if g.__class__ is IndexedSlices:
         g = g.to_dense()
-    return g if g is None or isinstance(g, Operand) else Tensor(g)
+    return g if g is None or isinstance(g, Operand) else tensor_of(g)
 
 
 def ones_like(a):
@@ -225,4 +225,4 @@ _seeds: dict = {}
 
 def zeros(x) -> Tensor:
     """Zeros of the shape and dtype of `x`, in its library."""
-    return Tensor(namespace(x.array).zeros(x.shape, x.dtype))
+    return tensor_of(namespace(x.array).zeros(x.shape, x.dtype))

@@ -8,14 +8,14 @@ from typing import Any
 
 import numpy as np
 
-from ..base.backend import namespace
+from ..base.backend import namespace, on_host
 from ..base.nest import map_nest
 from ..engine import registry
 from ..engine.declare import composed, reduces
 from ..engine.op import constant, op
 from ..engine.protocol import Operand, mark_break, refuse_if_recorded
 from ..engine.samples import Sample, arrays, integers, pairs, values, zeros
-from ..engine.tensor import Tensor, as_tensor
+from ..engine.tensor import Tensor, as_tensor, tensor_of
 from .index import scatter_rows
 from .shape import astype, broadcast_to
 
@@ -198,7 +198,7 @@ def bincount(x, weights=None, minlength=0) -> Tensor:
     [1.0, 0.0, 5.0]
     """
     if not isinstance(weights, Operand):
-        return _bincount(x, weights, minlength)
+        return _bincount(as_tensor(x), weights if weights is None else as_tensor(weights), minlength)
     ids = as_tensor(x).array
     if not ids.size:
         ids = ids.astype(np.intp)
@@ -268,11 +268,14 @@ def full_like(a, fill_value, dtype=None, order="K", subok=True, shape=None, **op
 
 # ---------------------------------------------------------------- questions
 
+registry.metadata.update([
+    np.shape, np.ndim, np.size, np.iscomplexobj, np.isrealobj, np.result_type, np.can_cast, np.common_type,
+    np.may_share_memory, np.shares_memory,
+])  # fmt: skip
 registry.queries.update([
-    np.shape, np.ndim, np.size, np.allclose, np.array_equal, np.array_equiv, np.array2string, np.array_repr,
+    *registry.metadata, np.allclose, np.array_equal, np.array_equiv, np.array2string, np.array_repr,
     np.array_str,
-    np.iscomplexobj, np.isrealobj, np.result_type, np.can_cast, np.min_scalar_type, np.common_type, np.may_share_memory,
-    np.shares_memory, np.save, np.savez, np.savez_compressed, np.savetxt, np.einsum_path, np.histogram,
+    np.min_scalar_type, np.save, np.savez, np.savez_compressed, np.savetxt, np.einsum_path, np.histogram,
     np.histogram_bin_edges,
 ])  # fmt: skip
 
@@ -288,7 +291,7 @@ def _histogram(a, bins=10, range=None, density=None, weights=None):
 
 
 def _array(x):
-    return x.array if isinstance(x, Operand) else x
+    return on_host(x.array if isinstance(x, Operand) else x)
 
 
 registry.queries.remove(np.histogram)
@@ -324,4 +327,4 @@ def _stopped(x):
     mark_break(x, "stop_gradient")
     if hasattr(x, "assign"):  # the value of a variable as it is now
         return Tensor(x)
-    return Tensor(x.array)
+    return tensor_of(x.array)

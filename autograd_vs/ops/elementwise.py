@@ -9,7 +9,7 @@ from math import pi
 
 import numpy as np
 
-from ..base.backend import as_array, namespace
+from ..base.backend import as_array, beside, is_array, namespace, placed
 from ..engine import registry
 from ..engine.declare import composed, primitive
 from ..engine.op import op
@@ -346,7 +346,7 @@ def ldexp(x, n):
     >>> av.ldexp(av.Tensor(3.0), 2).item()
     12.0
     """
-    return namespace(x).ldexp(x, n)
+    return namespace(x).ldexp(x, beside(n, x) if is_array(n) else n)
 
 
 # ---------------------------------------------------------------- trigonometric and hyperbolic functions
@@ -568,7 +568,7 @@ def where(condition, x=None, y=None) -> Tensor:
 
         return nonzero(condition)  # type: ignore[return-value]  # NumPy's second function of that name
     if condition.dtype.kind != "b" if hasattr(condition, "dtype") else condition.__class__ is not bool:
-        condition = condition != 0 if isinstance(condition, Operand) else as_array(condition).astype(bool)
+        condition = condition != 0 if isinstance(condition, Operand) else placed(condition).astype(bool)
     return _select(condition, x, y)
 
 

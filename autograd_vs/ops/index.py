@@ -8,7 +8,7 @@ from math import prod
 
 import numpy as np
 
-from ..base.backend import as_array, is_array, is_writable, namespace
+from ..base.backend import add_at, as_array, beside, is_array, is_writable, namespace
 from ..engine.cotangent import IndexedSlices, bare
 from ..engine.declare import composed, primitive
 from ..engine.op import fit
@@ -54,14 +54,11 @@ def _part(part):
     return array.copy() if given and active() is not None and is_writable(array) else array
 
 
-def _bare(index, xp=np):
-    """An index for bare arrays of the library `xp`."""
+def _bare(index):
+    """An index for bare arrays."""
     if index.__class__ is not tuple:
         return index
-    parts = [p.array if p.__class__ is Tensor else p for p in index]
-    if xp is not np:  # lists and masks from the host
-        parts = [xp.asarray(p) if p.__class__ is np.ndarray else p for p in parts]
-    return tuple(parts)
+    return tuple([p.array if p.__class__ is Tensor else p for p in index])
 
 
 def _is_plain(index) -> bool:
@@ -101,22 +98,49 @@ def _getitem_samples():
 )  # fmt: skip
 def _getitem(x, index):
     """``x[index]``."""
-    return x[_bare(index, namespace(x))]
+    return x[_bare(index)]
 
 
 def _at_index(self, index):
     """``t[index]`` with every form of index that NumPy has; Tensors may be indices."""
     if index.__class__ not in BASIC:
-        index = _settled(index)
+        index = _beside(_settled(index), self.array)
         if _is_rows(index) and self.ndim:
-            return _take(self, _beside(index[0], self.array), 0)
+            return _take(self, index[0], 0, "raise" if self.array.__class__ is np.ndarray else "wrap")
     return _getitem(self, index)
 
 
-def _beside(indices, a):
-    """Indices in the library of the array `a`."""
-    xp = namespace(a)
-    return indices if xp is np or isinstance(indices, Operand) else xp.asarray(indices)
+def _beside(index, a):
+    """A settled index with its arrays in the library of the array `a`: lists and masks from the host go up once.
+
+    CuPy wraps indices that are out of range round, so they are checked here: those from the host without any wait.
+    """
+    if namespace(a) is np or index.__class__ is not tuple:
+        return index
+    taken = sum(_taken(p) for p in index)
+    axis = 0
+    for part in index:
+        if part is Ellipsis:
+            axis += a.ndim - taken
+            continue
+        if hasattr(part, "dtype") and part.dtype.kind in "iu" and axis < a.ndim:
+            _check_range(part, a.shape[axis], axis)
+        axis += _taken(part)
+    return tuple([beside(p, a) if is_array(p) else p for p in index])
+
+
+def _taken(part) -> int:
+    """How many axes a part of an index stands for."""
+    if part is None or part is Ellipsis:
+        return 0
+    return part.ndim if hasattr(part, "dtype") and part.dtype.kind == "b" else 1
+
+
+def _check_range(indices, n, axis) -> None:
+    """IndexError unless the integers are in ``[-n, n)``."""
+    a = indices.array if isinstance(indices, Operand) else indices
+    if a.size and bool(((a < -n) | (a >= n)).any()):
+        raise IndexError(f"an index is out of bounds for axis {axis} of size {n}")
 
 
 install("__getitem__", _at_index)
@@ -140,9 +164,9 @@ def scatter_add(g, index, shape):
     xp = namespace(g)
     y = xp.zeros(shape, g.dtype)
     if _is_plain(index):
-        y[_bare(index, xp)] = g
+        y[_bare(index)] = g
     else:
-        xp.add.at(y, _bare(index, xp), g)
+        add_at(y, _bare(index), g)
     return y
 
 
@@ -150,7 +174,7 @@ def scatter_add(g, index, shape):
 
 
 @primitive(
-    vjp={"values": lambda g, indices: _take.inner(g, indices, 0)}, arity=1, linear="each", name="scatter_rows",
+    vjp={"values": lambda g, indices: _take.inner(g, indices, 0, "wrap")}, arity=1, linear="each", name="scatter_rows",
     samples=lambda: [
         Sample(arrays((3, 2)), values([1, 1, 3]), (4, 2)),
         Sample(arrays((2, 2, 2)), values([0, 2]), (3, 2, 2)),
@@ -164,7 +188,7 @@ def scatter_rows(values, indices, shape):
     xp = namespace(values)
     y = xp.zeros(shape, values.dtype)
     if values.ndim < 2 or indices.size < 2 or xp is not np:
-        xp.add.at(y, indices, values)
+        add_at(y, indices, values)
         return y
     # Sorted by row, then summed run by run: several times faster than add.at for rows of numbers.
     order = indices.argsort(kind="stable")
@@ -179,7 +203,7 @@ def scatter_rows(values, indices, shape):
 
 def _take_vjp(g, indices, a_shape, axis, mode):
     n = a_shape[axis]
-    indices = indices.astype(np.intp) if indices.dtype.kind == "u" else indices
+    indices = indices if indices.dtype == np.intp else indices.astype(np.intp)  # n may not fit into 8 bits
     if mode == "clip":
         indices = indices.clip(0, n - 1)
     elif mode == "wrap":
@@ -195,7 +219,7 @@ def _take_vjp(g, indices, a_shape, axis, mode):
     if isinstance(indices, Operand):
         indices = indices.array
     size = prod(indices.shape)
-    return IndexedSlices(g.reshape((size, *a_shape[1:])), indices.reshape(-1), a_shape)
+    return IndexedSlices(g.reshape((size, *a_shape[1:])), indices.reshape(-1), a_shape, True)
 
 
 def _take_samples():
@@ -222,8 +246,8 @@ def _take(a, indices, axis, mode="raise"):
         return a.take(indices, axis, None, mode)
     n = a.shape[axis]
     if mode == "raise":  # CuPy wraps round instead
-        if indices.size and not (-n <= int(indices.min()) and int(indices.max()) < n):
-            raise IndexError(f"take: an index is out of bounds for axis {axis} of size {n}")
+        _check_range(indices, n, axis)
+    indices = indices.astype(np.intp, copy=False)
     return a.take(indices % n if mode != "clip" else indices.clip(0, n - 1), axis)
 
 
@@ -278,7 +302,12 @@ def take(a, indices, axis=None, out=None, mode="raise") -> Tensor:
         raise IndexError(f"take: indices must be integers, got dtype {indices.dtype}")
     if axis is None:
         a, axis = ravel(a), 0
-    return _take(a, _beside(indices, a.array) if isinstance(a, Operand) else indices, axis, mode)
+    if isinstance(a, Operand) and namespace(a.array) is not np:
+        if mode == "raise":
+            _check_range(indices, a.shape[axis], axis)
+            mode = "wrap"
+        indices = indices if isinstance(indices, Operand) else beside(indices, a.array)
+    return _take(a, indices, axis, mode)
 
 
 def _along(indices, axis, shape):
@@ -344,6 +373,8 @@ def take_along_axis(arr, indices, axis=-1) -> Tensor:
         arr, axis = ravel(arr), 0
     if arr.ndim != indices.ndim:
         raise ValueError(f"take_along_axis: indices have {indices.ndim} dimensions, the array has {arr.ndim}")
+    if namespace(arr.array) is not np:
+        _check_range(indices, arr.shape[axis], axis)
     return take_along(arr, indices, axis)
 
 
@@ -357,23 +388,36 @@ def _updated(a, value, index, how):
     xp = namespace(a)
     y = xp.empty(a.shape, a.dtype if fits else np.result_type(a.dtype, value.dtype))
     y[...] = a
-    how(y, _bare(index, xp), value)
+    how(y, _bare(index), value)
     return y
 
 
 def _assign(y, index, value):
-    y[index] = value
+    xp = namespace(y)
+    if xp is np or _is_plain(index):
+        y[index] = value
+        return
+    last, places = _last(y.shape, index, xp)  # CuPy would store any one of several values for an element
+    if places.size:
+        value = xp.broadcast_to(value, places.shape).reshape(-1)
+        y[...] = xp.where(last < 0, y, value[last].astype(y.dtype, copy=False))
+
+
+def _last(shape, index, xp):
+    """The number of the last value that goes to each element (-1 where none does), and the numbers of all values."""
+    last = xp.full(shape, -1)
+    places = xp.arange(prod(last[index].shape)).reshape(last[index].shape)
+    xp.maximum.at(last, index, places)
+    return last, places
 
 
 def _winners(shape, index, xp):
     """Which values are kept where an index occurs several times and one is set: the last; None if that cannot be."""
     if _is_plain(index):
         return None
-    index = _bare(index, xp)
-    order = xp.zeros(shape, int)
-    places = xp.arange(prod(order[index].shape)).reshape(order[index].shape)
-    xp.maximum.at(order, index, places)
-    return order[index] == places
+    index = _bare(index)
+    last, places = _last(shape, index, xp)
+    return last[index] == places
 
 
 def _set_value_vjp(g, value_shape, value_dtype, index, x_shape):
@@ -424,10 +468,6 @@ def _spread_out(t, index, shape):
     return _index_set.inner(zeros, t, index)
 
 
-def _add_at(y, index, value):
-    namespace(y).add.at(y, index, value)
-
-
 @primitive(
     vjp={
         "x": lambda g, x_dtype: cast(g, x_dtype),
@@ -441,7 +481,7 @@ def _add_at(y, index, value):
 )  # fmt: skip
 def _index_add(x, value, index):
     """`x` with `value` added at the index, once for each time that it occurs."""
-    return _updated(x, value, index, _add_at)
+    return _updated(x, value, index, add_at)
 
 
 def _multiply_at(y, index, value):
@@ -497,13 +537,16 @@ def _index_min(x, value, index):
 
 def _rounds(shape, index, xp):
     """For each value at an index: the flat place that it goes to, and how many values before it go there."""
-    flat = xp.arange(prod(shape)).reshape(shape)[_bare(index, xp)]
+    flat = xp.arange(prod(shape)).reshape(shape)[_bare(index)]
     order = flat.reshape(-1).argsort(kind="stable")
     rows = flat.reshape(-1)[order]
     run = xp.arange(rows.size)
     first = xp.concatenate((xp.ones(1, bool), rows[1:] != rows[:-1])) if rows.size else xp.ones(0, bool)
-    number = xp.empty(rows.size, np.intp)
-    number[order] = run - xp.maximum.accumulate(xp.where(first, run, 0))
+    group = xp.cumsum(first) - 1  # the k-th different element
+    start = xp.zeros(rows.size, run.dtype)
+    xp.maximum.at(start, group, run * first)
+    number = xp.empty(rows.size, run.dtype)
+    number[order] = run - start[group]
     return flat, number.reshape(flat.shape)
 
 
@@ -511,6 +554,7 @@ def _multiplied(x, value, index):
     """`index_multiply` where an element may occur several times: one round for each time."""
     if _is_plain(index):
         return _index_multiply(x, value, index)
+    value = as_tensor(value)
     flat, number = _rounds(x.shape, index, namespace(x.array))
     if not number.size or not number.any():
         return _index_multiply(x, value, index)
@@ -526,9 +570,10 @@ def _public(op, name):
     """The form of an update that `t.at[...]` calls: it takes any index and any value."""
 
     def update(x, value, index):
-        x, index = as_tensor(x), _settled(index)
+        x = as_tensor(x)
+        index = _beside(_settled(index), x.array)
         if value.__class__ in (float, int, bool, complex):
-            value = as_array(value, np.result_type(x.dtype, value))
+            value = namespace(x.array).asarray(value, np.result_type(x.dtype, value))
         return op(x, value, index)
 
     update.__name__ = update.__qualname__ = name

@@ -9,13 +9,13 @@ from typing import Any
 
 import numpy as np
 
-from ..base.backend import as_array, namespace
+from ..base.backend import as_array, beside, namespace, placed
 from ..base.blocks import in_blocks, in_rows
 from ..engine.declare import composed, primitive
 from ..engine.op import fit
 from ..engine.protocol import Operand, operand_types
 from ..engine.samples import Sample, arrays, away, elementwise, integers
-from ..engine.tensor import Tensor, as_tensor
+from ..engine.tensor import Tensor, as_tensor, tensor_of
 from .elementwise import multiply
 from .index import take
 from .linalg import dot
@@ -322,7 +322,13 @@ def _ratio(coefficients, t):
 
 def _erfc_tail(a):
     """``erfc(a)`` for ``a > 0.46875``."""
-    y = namespace(a).empty(a.shape, a.dtype)
+    xp = namespace(a)
+    if xp is not np:  # a mask as an index would wait for the device
+        b = np.maximum(a, 4.0)
+        t = 1.0 / (b * b)
+        far = (1.0 / sqrt(pi) - t * _ratio(_LARGE, t)) / b
+        return _squared_away(xp.where(a > 4.0, far, _ratio(_MIDDLE, np.minimum(a, 4.0))), a)
+    y = xp.empty(a.shape, a.dtype)
     far = a > 4.0
     near = a <= 4.0
     b = a[near]
@@ -330,15 +336,27 @@ def _erfc_tail(a):
     b = a[far]
     t = 1.0 / (b * b)
     y[far] = (1.0 / sqrt(pi) - t * _ratio(_LARGE, t)) / b
-    coarse = np.trunc(a * 16.0) / 16.0  # exp(-a * a) without the rounding error of a * a
+    return _squared_away(y, a)
+
+
+def _squared_away(y, a):
+    """``y * exp(-a * a)`` without the rounding error of ``a * a``."""
+    coarse = np.trunc(a * 16.0) / 16.0
     return y * np.exp(-coarse * coarse) * np.exp((coarse - a) * (coarse + a))
 
 
 def _erf(x, complement):
     x = x.astype(np.float64) if x.dtype.itemsize != 8 or x.dtype.kind != "f" else x
     a = np.absolute(x)
-    y = namespace(x).empty(x.shape, x.dtype)
+    xp = namespace(x)
     small = a <= 0.46875
+    if xp is not np:
+        b = np.minimum(np.maximum(x, -0.46875), 0.46875)
+        part = b * _ratio(_SMALL, b * b)
+        tail = _erfc_tail(np.minimum(np.maximum(a, 0.46875), 40.0))
+        large = (1.0 - np.sign(x)) + np.sign(x) * tail if complement else np.sign(x) * (1.0 - tail)
+        return xp.where(small, 1.0 - part if complement else part, large)
+    y = xp.empty(x.shape, x.dtype)
     b = x[small]
     part = b * _ratio(_SMALL, b * b)
     y[small] = 1.0 - part if complement else part
@@ -725,7 +743,7 @@ def softmax_cross_entropy(logits, labels, axis=-1) -> Tensor:
     if not -len(shape) <= axis < len(shape):
         raise ValueError(f"softmax_cross_entropy: axis {axis} is out of range for logits of shape {shape}")
     i = axis % len(shape)
-    labels = labels if isinstance(labels, Operand) else as_array(labels)
+    labels = labels if isinstance(labels, Operand) else as_array(labels)  # checked where it lies, then placed
     if labels.shape == shape:
         if labels.dtype != logits.dtype:
             labels = labels.astype(logits.dtype)
@@ -738,7 +756,7 @@ def softmax_cross_entropy(logits, labels, axis=-1) -> Tensor:
         )
     ids = labels.array if isinstance(labels, Operand) else labels
     _check_ids(ids, shape[i], "softmax_cross_entropy: class")
-    return _cross_entropy(logits, ids, axis)
+    return _cross_entropy(logits, placed(ids), axis)
 
 
 def _check_ids(ids, n, what) -> None:
@@ -813,7 +831,7 @@ def mse(prediction, target) -> Tensor:
         if isinstance(target, (int, float)):
             target = namespace(prediction.array).full(prediction.shape, target, prediction.dtype)
         elif not isinstance(target, Operand):
-            target = as_array(target)
+            target = placed(target)
             if target.dtype.kind in "biu":
                 target = target.astype(prediction.dtype)
     if prediction.shape != target.shape:
@@ -899,7 +917,7 @@ def dropout(x, rate, *, training, stream="") -> Tensor:
         return x
     kept = generator(stream).random(x.shape, dtype=np.float32) >= rate
     mask = kept * x.dtype.type(1.0 / (1.0 - rate) if rate < 1.0 else 0.0)
-    return multiply(x, Tensor(namespace(x.array).asarray(mask)))
+    return multiply(x, tensor_of(namespace(x.array).asarray(mask)))
 
 
 @composed(samples=lambda: [Sample(arrays((4, 3)), integers((2, 3), 0, 4)), Sample(arrays((4,)), integers((), 2, 3))])
@@ -939,7 +957,8 @@ def embedding_lookup(table, ids) -> Tensor:
     if ids.dtype.kind not in "iu":
         raise TypeError(f"embedding_lookup: ids must be integers, got dtype {ids.dtype}")
     _check_ids(ids, table.shape[0], "embedding_lookup: id")
-    return take(table, ids, axis=0)
+    mode = "raise" if namespace(table.array) is np else "wrap"  # they are in range; elsewhere "raise" would look again
+    return take(table, beside(ids, table.array), axis=0, mode=mode)
 
 
 def _axes(axis, ndim) -> tuple[int, ...]:

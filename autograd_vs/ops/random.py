@@ -16,7 +16,7 @@ from ..base import seeds
 from ..base.backend import as_array
 from ..base.dtypes import as_dtype
 from ..engine.protocol import Operand
-from ..engine.tensor import Tensor, as_tensor
+from ..engine.tensor import Tensor
 
 __all__ = [
     "bernoulli", "categorical", "generator", "get_state", "integers", "normal", "permutation", "set_seed", "set_state",
@@ -375,7 +375,7 @@ def permutation(x: Any, stream: str = "") -> Tensor:
     source = generator(stream)
     if isinstance(x, (int, np.integer)):
         return Tensor(source.permutation(int(x)))
-    array = x.numpy() if isinstance(x, Operand) else as_tensor(x).array
+    array = x.numpy() if isinstance(x, Operand) else as_array(x)
     return Tensor(array[source.permutation(len(array))])
 
 

@@ -14,7 +14,7 @@ from ..engine.declare import composed, primitive
 from ..engine.op import fit
 from ..engine.protocol import Operand, install, mark_break
 from ..engine.samples import Sample, arrays, zeros
-from ..engine.tensor import Tensor, as_tensor
+from ..engine.tensor import Tensor, as_tensor, tensor_of
 
 __all__ = [
     "array_split", "astype", "atleast_1d", "atleast_2d", "atleast_3d", "broadcast_arrays", "broadcast_to",
@@ -1390,7 +1390,7 @@ def astype(x, dtype, /, *, copy=True) -> Tensor:
         return _astype(x, dtype)
     x = as_tensor(x)
     mark_break(x, f"a cast to {dtype} passes no gradient")
-    return Tensor(x.array.astype(dtype))
+    return tensor_of(x.array.astype(dtype))
 
 
 registry.ops["astype"].public = astype

@@ -147,7 +147,7 @@ class Group:
         return [*zip(pieces, zip(tops, bounds, bounds[1:], strict=False), strict=True)]
 
     def run_rows(self, rule, g, value, numbers, reads_value) -> None:
-        """The rule on the rows in `g`, each of which is there once."""
+        """The rule on the rows in `g`: each is there once, or several times with equal values (`totalled`)."""
         ids, (cell,) = g.indices, self.cells
         width = self.size // cell.shape[0]
         rows = value.reshape(-1, width)

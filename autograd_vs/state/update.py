@@ -24,7 +24,7 @@ import numpy as np
 
 from ..base import backend
 from ..base.dtypes import is_differentiable
-from ..engine.cotangent import IndexedSlices, bare
+from ..engine.cotangent import IndexedSlices
 from ..engine.protocol import Operand
 from ..engine.record import watchable, written
 from .packs import BLOCK, Cell, Group, Plan, flat
@@ -381,7 +381,7 @@ def _checked(g, v: Variable, rows: bool):
         )
     if isinstance(g, IndexedSlices):
         return _checked_rows(g, v, rows)
-    a = g.array if isinstance(g, Operand) else backend.as_array(g)
+    a = g.array if isinstance(g, Operand) else backend.placed(g)
     if a.shape != v.array.shape:
         raise ValueError(
             f"the gradient of variable {v.name!r} has shape {a.shape}, the variable {v.shape} "
@@ -393,16 +393,19 @@ def _checked(g, v: Variable, rows: bool):
 
 
 def _checked_rows(g: IndexedSlices, v: Variable, rows: bool):
-    values, ids = bare(g.values), bare(g.indices)
+    values, ids = (a.array if isinstance(a, Operand) else backend.placed(a) for a in (g.values, g.indices))
     if g.dense_shape != v.array.shape or values.shape != (*ids.shape, *v.array.shape[1:]):
         raise ValueError(
             f"the gradient of variable {v.name!r} has {values.shape} values for rows of {g.dense_shape}, the variable "
             f"has shape {v.shape} (created at {v.created_at})"
         )
-    low, high = (int(ids.min()), int(ids.max())) if ids.size else (0, 0)
+    low, high = (int(ids.min()), int(ids.max())) if ids.size and not g.inside else (0, 0)
     if low < 0 or (ids.size and high >= v.array.shape[0]):
         raise IndexError(f"the gradient of variable {v.name!r} names rows {low} to {high}, it has {v.array.shape[0]}")
-    merged = IndexedSlices(_cast(values, v), ids, g.dense_shape).merged()
+    slices = IndexedSlices(_cast(values, v), ids, g.dense_shape)
+    if backend.namespace(values) is not np:
+        return slices.totalled() if rows else slices.to_dense()
+    merged = slices.merged()
     if rows or v.array.size >= BLOCK:
         return merged
     whole = backend.namespace(values).zeros(v.array.shape, v.array.dtype)

@@ -88,9 +88,9 @@ class Variable(Operand):
         if isinstance(value, Operand):
             value = value.array
         if dtype is None and not backend.is_array(value) and not isinstance(value, np.generic):
-            kind = backend.as_array(value).dtype.kind
+            kind = backend.as_array(value).dtype.kind  # looked at on the host
             dtype = default_dtype() if kind in "biuf" else None
-        array = backend.as_array(value, None if dtype is None else as_dtype(dtype))
+        array = backend.placed(value, None if dtype is None else as_dtype(dtype))
         if not backend.has_numbers(array.dtype):
             raise TypeError(f"a Variable has numbers, its initial value is of dtype {array.dtype}")
         if array is value or array.base is not None or not array.flags.c_contiguous:
@@ -205,6 +205,7 @@ class Variable(Operand):
             new = delta.array
         if self.array.dtype.kind == "b":
             raise TypeError(f"{what}: variable {self.name!r} is bool")
+        new = backend.beside(new, self.array)
         (np.add if sign > 0 else np.subtract)(self.array, new, out=self.array, casting="same_kind")
         return self
 

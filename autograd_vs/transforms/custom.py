@@ -9,7 +9,7 @@ from collections.abc import Callable
 from functools import wraps
 from typing import Any
 
-from ..base.backend import as_array, is_array, namespace
+from ..base.backend import is_array, namespace, placed
 from ..base.dtypes import is_differentiable
 from ..base.nest import flatten, map_nest, pack
 from ..engine.call import announce
@@ -376,7 +376,7 @@ def _pair(pair, name):
 
 def _array(leaf, name):
     try:
-        return leaf.array if isinstance(leaf, Operand) else as_array(leaf)
+        return leaf.array if isinstance(leaf, Operand) else placed(leaf)
     except TypeError:
         raise TypeError(f"{name} must return Tensors, it returned a {type(leaf).__name__}") from None
 
@@ -461,7 +461,7 @@ def _checked(c, x, argument, name):
         return None
     if c.__class__ is not IndexedSlices:
         try:
-            c = c if isinstance(c, Operand) else Tensor(as_array(c))
+            c = c if isinstance(c, Operand) else Tensor(c)
         except TypeError:
             raise TypeError(
                 f"the gradient function of {name} must return an array of shape {x.shape} for {argument!r}, or None: "

@@ -14,7 +14,7 @@ from ..engine.forward import ForwardAccumulator
 from ..engine.op import op
 from ..engine.protocol import Operand
 from ..engine.tape import GradientTape
-from ..engine.tensor import Tensor, as_tensor
+from ..engine.tensor import Tensor, as_tensor, tensor_of
 
 __all__ = ["grad", "hessian", "hvp", "jacobian", "jvp", "value_and_grad", "vjp"]
 
@@ -467,7 +467,7 @@ def _count(tensors) -> int:
 def _zeros(like, shape) -> Tensor:
     from ..base.backend import namespace
 
-    return Tensor(namespace(like.array).zeros(shape, like.dtype))
+    return tensor_of(namespace(like.array).zeros(shape, like.dtype))
 
 
 def _zeros_like(x) -> Tensor:
