@@ -137,7 +137,8 @@ class Group:
         """The pieces in which a large variable is updated; with rows as gradient, also which rows fall into each."""
         size = BLOCK if self.cells[0].xp is np else self.size  # a device takes it whole
         if g.__class__ is not IndexedSlices:
-            return [(slice(start, start + size), None) for start in range(0, self.size, size)]
+            step = -(-self.size // -(-self.size // size))  # pieces of equal size
+            return [(slice(start, start + step), None) for start in range(0, self.size, step)]
         (cell,) = self.cells
         width = self.size // cell.shape[0]
         height = max(1, size // width)
