@@ -13,8 +13,8 @@ from ..base.stack import Stack
 from ..engine.record import Frame, Mark, active, frames
 
 __all__ = [
-    "ScopeDefaults", "ScopeFrame", "changed", "check_name", "close_scope", "current", "frame_of", "join", "open_names",
-    "opened_once_more", "replaced", "same_names", "scopes",
+    "ScopeAgain", "ScopeDefaults", "ScopeFrame", "changed", "check_name", "close_scope", "counts_at_store", "current",
+    "frame_of", "join", "open_names", "opened_once_more", "replaced", "same_names", "scopes",
 ]  # fmt: skip
 
 scopes = Stack("variable scope or store")
@@ -104,6 +104,42 @@ def close_scope(opener, quiet: bool) -> None:
             frames.pop(frame.names, quiet)
     finally:
         scopes.pop(opener if frame is None else frame, quiet)
+
+
+class ScopeAgain:
+    """For a function that runs a second time, later: a ``with`` in which scope and store are those of its making.
+
+    Default names count on from where they were, and all variables are there, so they are found and not made.
+    """
+
+    __slots__ = ("_frame", "_opened")
+
+    def __init__(self):
+        self._frame = frame = current()
+        self._opened = opened_in(frame)
+
+    def __enter__(self):
+        old = self._frame
+        defaults = changed(old.defaults, reuse=True)
+        scope = type(old.scope)(old.scope.name, old.scope.original_name_scope, defaults)
+        frame = ScopeFrame(scopes.top(), self, scope, defaults, old.store, self._opened, same_names(), old.loose)
+        scopes.push(frame)
+
+    def __exit__(self, kind, value, trace):
+        close_scope(self, quiet=kind is not None)
+
+
+def counts_at_store(frame: ScopeFrame) -> bool:
+    """Say whether scopes opened in `frame` count in its store: the root is never entered anew."""
+    return frame.scope.name == "" and frame.opener.__class__ is not ScopeAgain
+
+
+def opened_in(frame: ScopeFrame) -> dict:
+    """How often each scope was opened in `frame` up to now."""
+    if not counts_at_store(frame):
+        return frame.opened
+    with frame.store.lock:
+        return dict(frame.store.opened)
 
 
 def _tidy() -> None:

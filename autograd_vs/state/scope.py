@@ -311,7 +311,7 @@ class variable_scope:
 
     def _count(self, parent, name) -> str:
         """Count this opening in the parent; returns the name, which a default name gets only now."""
-        if parent.scope.name == "":  # the root is never entered anew: its counts are the store's
+        if context.counts_at_store(parent):
             with parent.store.lock:
                 return context.opened_once_more(parent.store.opened, name, self._default_name)
         opened = dict(parent.opened)
