@@ -404,7 +404,7 @@ def _checked_rows(g: IndexedSlices, v: Variable, rows: bool):
     if low < 0 or (ids.size and high >= v.array.shape[0]):
         raise IndexError(f"the gradient of variable {v.name!r} names rows {low} to {high}, it has {v.array.shape[0]}")
     merged = IndexedSlices(_cast(values, v), ids, g.dense_shape).merged()
-    if rows or v.array.size >= BLOCK:
+    if (rows or v.array.size >= BLOCK) and v.array.size:
         return merged
     whole = backend.namespace(values).zeros(v.array.shape, v.array.dtype)
     whole[merged.indices] = merged.values
