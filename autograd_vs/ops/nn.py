@@ -17,7 +17,7 @@ from ..engine.samples import Sample, arrays, away, elementwise, integers
 from ..engine.tensor import Tensor, as_tensor
 from .elementwise import multiply
 from .index import take
-from .linalg import dot
+from .linalg import as_rows, dot
 from .random import generator
 from .shape import valued
 
@@ -38,7 +38,7 @@ def _linear_x(g, kernel):
 def _linear_kernel(g, x):
     if g.ndim == 2:
         return x.T.dot(g) if g.__class__ is ndarray else dot.inner(x.T, g)
-    return dot.inner(x.reshape((-1, x.shape[-1])).T, g.reshape((-1, g.shape[-1])))
+    return dot.inner(as_rows(x).T, as_rows(g))
 
 
 def _linear_bias(g, bias_shape, bias_dtype):
@@ -51,6 +51,8 @@ def _linear_samples():
         Sample(*arrays(*shapes)),
         Sample(*arrays((2, 3, 4), (4, 2), (2,))),
         Sample(*arrays((0, 4), (4, 2), (2,))),
+        Sample(*arrays((2, 3, 0), (0, 2), (2,))),
+        Sample(*arrays((2, 3, 4), (4, 0), (0,))),
         Sample(arrays((6, 8))[::2, ::-2], arrays((2, 4)).T, arrays((4,))[::2]),
         Sample(*arrays(*shapes, dtype=complex)),
         Sample(*[a.astype(np.float32) for a in arrays(*shapes)], smooth=False),
