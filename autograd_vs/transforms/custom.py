@@ -101,8 +101,12 @@ def custom_gradient(f: Callable) -> Callable:
         past = Past()
 
         def pull(gs, arrays):
-            with Back(past, undo=False):
-                return _call_grad_fn(grad_fn, gs, bound, variables, name)
+            back = Back(past, undo=False)
+            try:
+                with back:
+                    return _call_grad_fn(grad_fn, gs, bound, variables, name)
+            finally:  # an interrupt may come as `with` is left
+                back.leave()
 
         return _announce(name, y, [x for x in originals if isinstance(x, Operand)] + variables, pull, ())
 
@@ -169,9 +173,13 @@ def recompute_grad(f: Callable) -> Callable:
                 again[i] = x
             new_args, new_kwargs = pack(structure, again)
             sources = [x for x in (*inputs, *variables) if is_differentiable(x.dtype)]
-            with Back(past, undo=True), _Drawing(random_state), scope, GradientTape() as tape:
-                tape.watch(sources)
-                outputs = flatten(f(*new_args, **new_kwargs))
+            back = Back(past, undo=True)
+            try:
+                with back, _Drawing(random_state), scope, GradientTape() as tape:
+                    tape.watch(sources)
+                    outputs = flatten(f(*new_args, **new_kwargs))
+            finally:  # an interrupt may come as `with` is left
+                back.leave()
             pairs = [(o, g) for o, g in zip(outputs, gs, strict=True) if _is_target(o)]
             if not pairs:
                 return [None] * (len(inputs) + len(variables))
