@@ -14,7 +14,7 @@ from ..engine.record import Frame, Mark, active, frames
 
 __all__ = [
     "ScopeAgain", "ScopeDefaults", "ScopeFrame", "changed", "check_name", "close_scope", "counts_at_store", "current",
-    "frame_of", "join", "open_names", "opened_once_more", "replaced", "same_names", "scopes",
+    "frame_of", "join", "open_names", "opened_once_more", "opened_whole", "replaced", "same_names", "scopes",
 ]  # fmt: skip
 
 scopes = Stack("variable scope or store")
@@ -95,15 +95,38 @@ def close_scope(opener, quiet: bool) -> None:
     RuntimeError
         If it is not the innermost one: see `Stack.pop`. With `quiet` never.
     """
-    frame = scopes.top()
-    while frame is not None and frame.opener is not opener:
-        frame = frame.below
+    frame = None
     try:
+        frame = _opened_by(opener)
         if frame is not None:
             frame.scope.left_with(frame.defaults)
             frames.pop(frame.names, quiet)
-    finally:
         scopes.pop(opener if frame is None else frame, quiet)
+    except BaseException:  # disorder, or an interrupt before the end; what is closed already stays as it is
+        frame = frame or _opened_by(opener)
+        if frame is not None:
+            frames.pop(frame.names, quiet=True)
+            scopes.pop(frame, quiet=True)
+        raise
+
+
+def _opened_by(opener) -> ScopeFrame | None:
+    """What `opener` opened last."""
+    frame = scopes.top()
+    while frame is not None and frame.opener is not opener:
+        frame = frame.below
+    return frame
+
+
+def opened_whole(opening):
+    """What `opening()` returns; where an error or an interrupt stops it halfway, what it had opened is closed again."""
+    names, scope = active(), scopes.top()
+    try:
+        return opening()
+    except BaseException:
+        frames.replace(names)
+        scopes.replace(scope)
+        raise
 
 
 class ScopeAgain:
@@ -119,6 +142,9 @@ class ScopeAgain:
         self._opened = opened_in(frame)
 
     def __enter__(self):
+        return opened_whole(self._open)
+
+    def _open(self):
         old = self._frame
         defaults = changed(old.defaults, reuse=True)
         scope = type(old.scope)(old.scope.name, old.scope.original_name_scope, defaults)

@@ -200,12 +200,15 @@ class name_scope:
         self._open: list = []
 
     def __enter__(self) -> str:
+        return context.opened_whole(self._enter)
+
+    def _enter(self) -> str:
         frame = context.open_names(self.name)
         self._open.append(frame)
         return frame.mark.prefix
 
     def __exit__(self, kind: Any, value: Any, trace: Any) -> None:
-        frames.pop(self._open.pop(), quiet=kind is not None)
+        frames.leave(self._open.pop(), quiet=kind is not None)
 
 
 class variable_scope:
@@ -295,6 +298,9 @@ class variable_scope:
         self._given = ScopeDefaults(reuse, initializer, regularizer, constraint, dtype, trainable, custom_getter)
 
     def __enter__(self) -> VariableScope:
+        return context.opened_whole(self._open)
+
+    def _open(self) -> VariableScope:
         parent = current()
         target = self._name_or_scope
         if isinstance(target, VariableScope):
