@@ -349,13 +349,19 @@ class Slots:
                 if cell.size < BLOCK:
                     open_packs[key] = pack
             pack.append(cell)
+        groups: dict[str, Group] = {}
         for (_, _, step), cells in packs:
             group = Group(cells, step, len(self.names))
             for cell in cells:
-                self._cells[cell.name], self._groups[cell.name] = cell, group
-                _, arrays = self._waiting.pop(cell.name, (0, {}))
+                groups[cell.name] = group
+                _, arrays = self._waiting.get(cell.name, (0, {}))
                 for slot, array in arrays.items():
                     backend.write(group.view(cell, self.names.index(slot)), array)
+        # At once: what an interrupt cuts short has made none of these groups.
+        self._groups.update(groups)
+        self._cells.update({cell.name: cell for _, cells in packs for cell in cells})
+        for name in groups:
+            self._waiting.pop(name, None)
 
 
 def _constrain(variables) -> None:
