@@ -244,12 +244,20 @@ class Apart:
 
     __slots__ = ("frame",)
 
+    def __init__(self):
+        self.frame = None
+
     def __enter__(self):
         self.frame = Frame.over(active(), record=None, tapes=(), listeners=())
         frames.push(self.frame)
 
     def __exit__(self, kind, value, trace):
         frames.leave(self.frame, quiet=kind is not None)
+
+    def leave(self) -> None:
+        """Be out of it for certain, after an interrupt at the end of the `with`."""
+        if self.frame is not None:
+            frames.pop(self.frame, quiet=True)
 
 
 live_records: list[Record] = []  # those that a tape may still walk

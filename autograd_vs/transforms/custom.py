@@ -243,8 +243,13 @@ class Pullback:
             if recorded:
                 results = self._gradients(g, arrays)
             else:
-                with Apart():
-                    results = self._gradients(g, arrays)
+                apart = Apart()
+                try:
+                    with apart:
+                        results = self._gradients(g, arrays)
+                except BaseException:
+                    apart.leave()
+                    raise
             self.g, self.results = g, dict(enumerate(results))
         c = self.results.pop(i)
         for j in [j for j in self.results if j <= i]:
