@@ -130,13 +130,13 @@ class History:
         rows = self._pending[:count]
         if not rows:
             return
+        numbers = [{name: as_float(name, value) for name, value in row.items()} for _, _, row in rows]
+        del self._pending[: len(rows)]  # from here on an interrupt may cost rows, but doubles none
         lines = []
-        for step, epoch, row in rows:
-            numbers = {name: as_float(name, value) for name, value in row.items()}
-            self._add(step, epoch, numbers)
+        for (step, epoch, _), row in zip(rows, numbers, strict=True):
+            self._add(step, epoch, row)
             if self._path is not None:
-                lines.append(_line(step, epoch, numbers))
-        del self._pending[: len(rows)]
+                lines.append(_line(step, epoch, row))
         if lines:
             self._write("".join(lines))
 
@@ -145,9 +145,7 @@ class History:
             series = self._series.get(name)
             if series is None:
                 series = self._series[name] = _Series()
-            series.steps.append(step)
-            series.epochs.append(math.nan if epoch is None else epoch)
-            series.values.append(value)
+            series.append(step, math.nan if epoch is None else epoch, value)
 
     def flush(self) -> None:
         """Fetch what waits on a device and write it to the file, as reading any series does."""
@@ -503,6 +501,17 @@ class _Series:
         self.steps = array.array("q")
         self.epochs = array.array("d")
         self.values = array.array("d")
+
+    def append(self, step: int, epoch: float, value: float) -> None:
+        """Add one row, whole or not at all: after an interrupt no column is longer than the others."""
+        length = len(self.values)
+        try:
+            self.steps.append(step)
+            self.epochs.append(epoch)
+            self.values.append(value)
+        except BaseException:
+            del self.steps[length:], self.epochs[length:], self.values[length:]
+            raise
 
 
 def as_float(name: str, value: Any) -> float:

@@ -562,6 +562,43 @@ def test_recompute_draws_the_same_dropout_mask(seed):
     assert results[0] == results[1] == results[2]
 
 
+@pytest.mark.parametrize("where", ["root", "scope", "default name"])
+def test_recompute_finds_the_variables_of_the_first_run(where):
+    """The walk runs outside of the scope in which the function was called, or in another store."""
+
+    def layer(x):
+        with av.variable_scope(None, "blk"):
+            w = av.get_variable("w", (), np.float64, av.initializers.ones())
+        return np.sum(np.tanh(x * w * av.get_variable("v", (), np.float64, av.initializers.ones())))
+
+    found = []
+    for f in (layer, av.recompute_grad(layer), av.recompute_grad(av.recompute_grad(layer))):
+        x = av.Tensor(X)
+        with av.VariableStore() as store:
+            with av.variable_scope(None, "blk"):
+                pass  # the next one is "blk_1"
+            with av.GradientTape() as outer:
+                outer.watch(x)
+                if where == "root":
+                    y = f(x)
+                else:
+                    scope = ("net",) if where == "scope" else (None, "net")
+                    with av.GradientTape() as tape, av.variable_scope(*scope), av.variable_scope(None, "blk"):
+                        y = f(x)
+                        with av.variable_scope(None, "blk"):
+                            pass
+                    y = np.sum(tape.gradient(y, store.variables())[0] ** 2)
+        with av.VariableStore() as other:
+            g = outer.gradient(y, [x, *store.variables()])
+        assert len(other) == 0
+        found.append(([v.name for v in store.variables()], [d.tolist() for d in g]))
+        assert len(found[-1][0]) == 2
+    for names, values in found[1:]:
+        assert names == found[0][0]
+        for value, want in zip(values, found[0][1], strict=True):
+            np.testing.assert_allclose(value, want, rtol=1e-12)
+
+
 def test_recompute_can_be_nested():
     f = av.recompute_grad(lambda x: av.recompute_grad(block)(av.recompute_grad(block)(x)) * x)
     plain = lambda x: block(block(x)) * x  # noqa: E731

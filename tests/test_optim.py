@@ -360,6 +360,17 @@ def test_empty_rows():
     assert same_bits([before], [v.numpy()])
 
 
+@pytest.mark.parametrize("shape", [(0, 3), (6, 0), (0,), (0, 0)])
+@pytest.mark.parametrize("lazy", [False, True])
+def test_rows_of_a_variable_without_elements(shape, lazy):
+    (v,) = variables([shape])
+    ids = np.zeros(2 if shape[0] else 0, int)
+    rows = av.IndexedSlices(np.ones((ids.size, *shape[1:])), ids, shape)
+    for optimizer in (optim.Adam(lazy=lazy), optim.SGD(momentum=0.9, lazy=lazy), optim.Adam(clipnorm=1.0, lazy=lazy)):
+        optimizer.apply_gradients([(rows, v)])
+        assert optimizer.iterations == 1 and v.shape == shape
+
+
 # ---------------------------------------------------------------- clipping
 def norm(gs):
     return np.sqrt(sum((g**2).sum() for g in gs))

@@ -93,13 +93,19 @@ def as_array(x, dtype=None):
     Raises
     ------
     TypeError
-        If `x` cannot be an array of numbers (None, a string, ragged lists, objects).
+        If `x` cannot be an array of numbers (None, a string, ragged lists, objects), or is an array with rules of its
+        own, which would be lost: a masked one, or a `np.matrix`.
     """
     cls = x.__class__
     if cls in _SCALARS and dtype is None:  # what a reduction over all axes gives
         return np.asarray(x)
     if cls is np.ndarray or cls in _namespaces or (not isinstance(x, np.ndarray) and _find_cupy(cls)):
         return x if dtype is None or x.dtype == dtype else x.astype(dtype)
+    if isinstance(x, np.ndarray) and (hasattr(x, "filled") or isinstance(x, np.matrix)):
+        raise TypeError(
+            f"a {type(x).__name__} has rules of its own, which do not hold for Tensors: pass np.asarray(m), or "
+            "m.filled(value) where a mask counts (av.where(mask, value, t) does the same for Tensors)"
+        )
     try:
         array = np.asarray(x, dtype=dtype)
     except ValueError as error:

@@ -25,6 +25,14 @@ class Stack:
         """Put `frame` in the place of the top (same ``below``)."""
         self._top.set(frame)
 
+    def leave(self, frame, quiet: bool = False) -> None:
+        """`pop`, at whose end `frame` is closed even where an interrupt comes before it."""
+        try:
+            self.pop(frame, quiet)
+        except BaseException:  # disorder, in which case there is nothing left to do, or an interrupt
+            self.pop(frame, quiet=True)
+            raise
+
     def pop(self, frame, quiet: bool = False) -> None:
         """Close `frame`.
 

@@ -488,6 +488,8 @@ def operand(x):
     if x.__class__ in NUMBERS:
         return x, 0, True, False
     if x.__class__ in arrived:
+        if x.dtype.kind in "OSU":
+            _refuse_objects(x)
         return x, 0, False, True
     if hasattr(x, "__tensor__"):
         t = x.__tensor__()
@@ -502,7 +504,17 @@ def unwrap(x, view):
     if isinstance(x, (list, tuple)) and any(isinstance(i, Operand) for i in x):
         return registry.ops["stack"].public(x).array if not any(map(is_recorded, x)) else _refuse_list(x)
     a = placed(x)
+    if a.dtype.kind in "OSU":
+        _refuse_objects(a)
     return a.copy() if view and a is x and is_writable(a) else a
+
+
+def _refuse_objects(a):
+    what = "Python objects" if a.dtype.kind == "O" else "text"
+    raise TypeError(
+        f"cannot compute with an array of {what} (dtype {a.dtype}): make it one of numbers, or, where Tensors are in "
+        "it, a Tensor: av.stack(list(a))"
+    )
 
 
 def _refuse_list(x):
@@ -544,7 +556,7 @@ def wrapped(args):
     frame = active()
     found = []
     for x in args:
-        if x.__class__ in arrived:
+        if x.__class__ in arrived and x.dtype.kind not in "OSU":
             t = new_tensor(Tensor)
             t.array = x.copy() if frame is not None and frame.base < NOBODY and is_writable(x) else x
             t.position, t.source, t.mark = 0, None, None

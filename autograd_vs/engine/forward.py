@@ -80,7 +80,7 @@ class ForwardAccumulator:
             raise RuntimeError("this accumulator is open already")
         below = active()
         self._record = (below.record if below is not None else None) or Record()
-        self._record.claim()
+        self._record.claim(self)
         for x, t in zip(self._primals, self._directions, strict=True):
             self._record.attract(x)
             self._tangents[x.position] = t
@@ -88,20 +88,34 @@ class ForwardAccumulator:
         self._frame = Frame.over(
             below, record=self._record, listeners=(*(below.listeners if below else ()), self), mark=mark
         )
-        frames.push(self._frame)
-        return self
+        try:
+            frames.push(self._frame)
+            return self
+        except BaseException:  # an interrupt: nobody will call __exit__
+            frames.replace(below)
+            self._frame = None
+            raise
 
     def __exit__(self, kind: Any, value: Any, trace: Any) -> None:
-        frame, self._frame = self._frame, None
+        frame = self._frame
         try:
+            self._frame = None
             frames.pop(frame, quiet=kind is not None)
+        except BaseException:  # an interrupt before the end; what is closed already stays as it is
+            self._frame = None
+            frames.pop(frame, quiet=True)
+            raise
         finally:
             below = active()
             record = self._record
             if record is not None:
                 if below is None or below.record is not record:
                     record.settle()
-                record.release()
+                record.release(self)
+
+    def __del__(self):
+        if getattr(self, "_record", None) is not None:
+            self._record.release(self)  # type: ignore[union-attr]
 
     def jvp(self, primals: Any, unconnected_gradients: str = "none") -> Any:
         """The tangents of what was computed inside: the Jacobian times the direction.

@@ -42,18 +42,30 @@ class Back:
 
     def __init__(self, past: Past, undo: bool):
         self.past, self.undo = past, undo
+        self.below: Back | None = None
         self.away: dict[int, tuple] = {}  # own position -> (variable, its array outside)
         self.pasts: WeakValueDictionary = WeakValueDictionary()  # made inside
 
     def __enter__(self):
         self.below = _open.top()
-        for p, (variable, array) in list(self.past.values.items()):
-            self.away[p] = variable, variable.array
-            variable.array = array
-        _open.push(self)
+        try:
+            for p, (variable, array) in list(self.past.values.items()):
+                self.away[p] = variable, variable.array
+                variable.array = array
+            _open.push(self)
+        except BaseException:  # an interrupt: nobody will call __exit__
+            self.leave()
+            raise
 
     def __exit__(self, kind, value, trace):
-        _open.pop(self, quiet=kind is not None)
+        try:
+            _open.pop(self, quiet=kind is not None)
+        finally:
+            self.leave()
+
+    def leave(self) -> None:
+        """Be in the present for certain. Where an interrupt cut this short, the next call brings it to its end."""
+        _open.pop(self, quiet=True)
         for p in list(self.away):
             self.bring(p)
         outside = _present if self.below is None else self.below.pasts
@@ -62,10 +74,11 @@ class Back:
 
     def bring(self, position) -> None:
         """The Variable at `position` takes its value outside."""
-        variable, array = self.away.pop(position)
+        variable, array = self.away[position]
         for past in _alive(self.pasts):
             past.note(variable, variable.array)
         variable.array = array
+        del self.away[position]
 
 
 def about_to_write(variables) -> list[Past] | None:

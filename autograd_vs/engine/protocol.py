@@ -5,6 +5,7 @@ find them through the registry. What would drop a gradient silently (``np.array(
 records `t`) raises here.
 """
 
+import sys
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -97,6 +98,8 @@ class Operand:
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
         refuse_if_recorded(self, "converting it to a NumPy array")
+        if copy is False:
+            raise ValueError(f"{describe(self)} gives NumPy copies only: leave copy=False out, or read t.array")
         array = to_numpy(self.array)  # always a copy: what came out cannot change this value
         return array if dtype is None else array.astype(dtype, copy=False)
 
@@ -116,6 +119,7 @@ class Operand:
         return complex(self.array)
 
     def __int__(self) -> int:
+        mark_break(self, "converted to an integer by int()")
         return int(self.array)
 
     def __index__(self) -> int:
@@ -130,6 +134,7 @@ class Operand:
         return bool(self.array)
 
     def __round__(self, digits: int | None = None) -> Any:
+        mark_break(self, "rounded to a Python number by round()")
         return round(self.array.item(), digits)
 
     # ---------------------------------------------------------------- containers
@@ -368,12 +373,30 @@ def mark_break(x: Operand, what: str) -> None:
 
 def refuse_if_recorded(x: Operand, what: str) -> None:
     """TypeError where `what` would drop the gradient of `x` silently."""
-    if is_recorded(x):
+    if is_recorded(x) and not _only_shown(x):
         raise TypeError(
             f"{what} would drop the gradient of {describe(x)}, which a tape is recording. Use this library's or "
             "NumPy's functions on the Tensor itself (av.stack([t, u]) for np.array([t, u]), av.exp(t) for math.exp(t));"
             " if no gradient is wanted, say so with t.numpy(), t.item() or av.stop_gradient(t)."
         )
+
+
+_VIEWERS = ("_pytest", "logging", "matplotlib", "numpy.testing")  # they compare, print and draw, and compute no more
+
+
+def _only_shown(x: Operand) -> bool:
+    """Say whether the one who converts `x` is among the `_VIEWERS`; if so, `explain` will know of it."""
+    frame = sys._getframe(3)  # the caller of `__array__` or `__float__`
+    while frame is not None:
+        module = frame.f_globals.get("__name__", "")
+        viewer = next((v for v in _VIEWERS if module == v or module.startswith(v + ".")), None)
+        if viewer is not None:
+            mark_break(x, f"shown to {viewer}")
+            return True
+        if not module.startswith("numpy."):
+            return False
+        frame = frame.f_back  # type: ignore[assignment]
+    return False
 
 
 def describe(x: Operand) -> str:

@@ -70,7 +70,7 @@ class Record:
     It is the `Mark` of its own outermost scope.
     """
 
-    __slots__ = ("__weakref__", "_notes", "base", "entries", "moved", "unsettled", "walkers")
+    __slots__ = ("__weakref__", "_notes", "base", "entries", "moved", "owners", "unsettled", "walkers")
 
     prefix = path = ""
     record = property(lambda self: self)
@@ -78,7 +78,8 @@ class Record:
     def __init__(self):
         self.base = new_position()
         self.entries: list[tuple] = []
-        self.walkers = 0  # tapes that may still walk the entries
+        self.owners: set[int] = set()  # ids of the tapes that may still walk the entries
+        self.walkers = 0  # how many these are
         self.moved: dict[int, tuple] | None = None  # id(tensor) -> (weak reference, positions it had before)
         self.unsettled: list | None = None  # variables that settle when the outermost tape closes
         self._notes: dict | None = None
@@ -125,18 +126,23 @@ class Record:
             self.unsettled = []
         self.unsettled.append(variable)
 
-    def claim(self) -> None:
-        """One tape more may walk the entries."""
-        if self.walkers == 0:
-            live_records.append(self)
-        self.walkers += 1
+    # An interrupt may come between any two lines, so both can be said twice: the last word counts.
 
-    def release(self) -> None:
-        """One tape will not walk any more; after the last one the arrays are let go."""
-        self.walkers -= 1
-        if self.walkers == 0:
+    def claim(self, tape) -> None:
+        """`tape` may walk the entries."""
+        self.owners.add(id(tape))
+        self.walkers = len(self.owners)
+        if self not in live_records:
+            live_records.append(self)
+
+    def release(self, tape) -> None:
+        """`tape` will not walk any more; after the last one the arrays are let go."""
+        self.owners.discard(id(tape))
+        if not self.owners:
             self.entries.clear()
-            live_records.remove(self)
+            if self in live_records:
+                live_records.remove(self)
+        self.walkers = len(self.owners)
 
     def settle(self) -> None:
         """Nothing listens any more: variables switched or watched in between take their own state back."""
@@ -225,8 +231,8 @@ class Readings:
         return self
 
     def __exit__(self, kind, value, trace):
-        frame, self.frame = self.frame, None  # it knows this listener: a cycle would keep its tapes alive
-        frames.pop(frame, quiet=kind is not None)
+        frames.leave(self.frame, quiet=kind is not None)
+        self.frame = None  # it knows this listener: a cycle would keep its tapes alive
 
     def follows(self, position) -> bool:
         """Only Variables."""
@@ -244,12 +250,20 @@ class Apart:
 
     __slots__ = ("frame",)
 
+    def __init__(self):
+        self.frame = None
+
     def __enter__(self):
         self.frame = Frame.over(active(), record=None, tapes=(), listeners=())
         frames.push(self.frame)
 
     def __exit__(self, kind, value, trace):
-        frames.pop(self.frame, quiet=kind is not None)
+        frames.leave(self.frame, quiet=kind is not None)
+
+    def leave(self) -> None:
+        """Be out of it for certain, after an interrupt at the end of the `with`."""
+        if self.frame is not None:
+            frames.pop(self.frame, quiet=True)
 
 
 live_records: list[Record] = []  # those that a tape may still walk

@@ -106,7 +106,7 @@ class GradientTape:
         record = self._record
         if record is None:
             record = self._record = Record() if below is None or below.record is None else below.record
-            record.claim()
+            record.claim(self)
         elif below is not None and below.record is not record and (below.tapes or below.listeners):
             raise RuntimeError(
                 "this tape has recorded before, outside of the tape (or accumulator) that is open now, which would not "
@@ -123,16 +123,26 @@ class GradientTape:
             frame = Frame(below, record, tapes, below.listeners, Mark.on(record, below.mark))
         if self._checker is not None:
             frame = Frame(below, record, frame.tapes, (*frame.listeners, self._checker), frame.mark)
-        self._frame = frame
-        frames.push(frame)
-        self._windows.append([len(record.entries), None, new_position(), None])
-        return self
+        try:
+            self._frame = frame
+            frames.push(frame)
+            self._windows.append([len(record.entries), None, new_position(), None])
+            return self
+        except BaseException:  # an interrupt: nobody will call __exit__
+            frames.replace(below)
+            self._frame = None
+            raise
 
     def __exit__(self, kind: Any, value: Any, trace: Any) -> None:
-        self._close()
-        frame, self._frame = self._frame, None
+        frame = self._frame
         try:
+            self._close()
+            self._frame = None
             frames.pop(frame, quiet=kind is not None)
+        except BaseException:  # an interrupt before the end; what is closed already stays as it is
+            self._frame = None
+            frames.pop(frame, quiet=True)
+            raise
         finally:
             record = self._record
             if record.unsettled is not None:  # type: ignore[union-attr]
@@ -150,9 +160,9 @@ class GradientTape:
                 window[1], window[3] = len(self._record.entries), new_position()  # type: ignore[union-attr]
 
     def __del__(self):
-        if self._record is not None and self._used_at is None:
-            self._used_at = ("", 0)
-            self._record.release()
+        record = getattr(self, "_record", None)  # an interrupted __init__ has none
+        if record is not None and record.walkers:
+            record.release(self)
 
     def watch(self, tensor: Any) -> None:
         """Record what is computed from `tensor`: a Tensor, a Variable, or a nest of them.
@@ -218,7 +228,7 @@ class GradientTape:
         self.watched.clear()
         self._skeleton = None
         if self._used_at is not None and self._record is not None:
-            self._record.claim()
+            self._record.claim(self)
             self._used_at = None
         if recording:
             self._open_window()
@@ -563,7 +573,7 @@ class GradientTape:
             while frame is not None and frame is not self._frame.below:
                 frame.drop(self)
                 frame = frame.below
-        self._record.release()
+        self._record.release(self)
 
     # ---------------------------------------------------------------- in words
     def explain(self, target: Any, source: Any) -> str:
@@ -601,12 +611,19 @@ class _Pause:
     def __enter__(self):
         below = active()
         self.frame = Frame.over(below, tapes=tuple(t for t in below.tapes if t is not self.tape))
-        frames.push(self.frame)
         self.tape._close()
+        try:
+            frames.push(self.frame)
+        except BaseException:  # an interrupt: nobody will call __exit__
+            frames.leave(self.frame, quiet=True)
+            self.tape._open_window()
+            raise
 
     def __exit__(self, kind, value, trace):
-        frames.pop(self.frame, quiet=kind is not None)
-        self.tape._open_window()
+        try:
+            frames.leave(self.frame, quiet=kind is not None)
+        finally:
+            self.tape._open_window()
 
 
 class _NumericsChecker:

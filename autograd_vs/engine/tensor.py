@@ -58,7 +58,8 @@ class Tensor(Operand):
             a = a.numpy() if hasattr(a, "assign") else a.array
         self.array = placed(a)
         if not has_numbers(self.array.dtype):
-            raise TypeError(f"a Tensor has numbers, got an array of dtype {self.array.dtype}")
+            hint = " (where Tensors are in it: av.stack(list(a)))" if self.array.dtype.kind == "O" else ""
+            raise TypeError(f"a Tensor has numbers, got an array of dtype {self.array.dtype}{hint}")
         self.position = 0
         self.source = self.mark = None
 
@@ -83,9 +84,11 @@ class Tensor(Operand):
         return self
 
     def __deepcopy__(self, memo):
+        mark_break(self, "copied by copy.deepcopy()")
         return Tensor(copy(self.array))
 
     def __reduce__(self):
+        mark_break(self, "pickled")
         return Tensor, (to_numpy(self.array),)
 
 

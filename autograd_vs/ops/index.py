@@ -214,7 +214,7 @@ def _take_vjp(g, indices, a_shape, axis, mode):
         lead = axis_of(axis, len(a_shape))
         g = g.transpose((*range(lead, lead + indices.ndim), *range(lead), *range(lead + indices.ndim, g.ndim)))
         rows = (n, *a_shape[:lead], *a_shape[lead + 1 :])
-        dense = scatter_rows.inner(g.reshape((-1, *rows[1:])), indices.reshape(-1), rows)
+        dense = scatter_rows.inner(g.reshape((prod(indices.shape), *rows[1:])), indices.reshape(-1), rows)
         return dense.transpose((*range(1, lead + 1), 0, *range(lead + 1, len(a_shape))))
     if isinstance(indices, Operand):
         indices = indices.array
@@ -257,6 +257,7 @@ def _take(a, indices, axis, mode="raise"):
     samples=lambda: [
         Sample(arrays((2, 3)), values([5, 0])),
         Sample(arrays((2, 3)), 1, 1),
+        Sample(arrays((0, 3)), values([2, 0]), 1),
         Sample(arrays((2, 3)), values([5, -9]), 0, mode="wrap"),
     ],
 )

@@ -25,6 +25,11 @@ ndarray = np.ndarray
 # ---------------------------------------------------------------- matmul
 
 
+def as_rows(a):
+    """`a` with its leading dimensions as one (a reshape to -1 cannot count rows without elements)."""
+    return a.reshape((_size(a.shape[:-1]), a.shape[-1]))
+
+
 def _matmul_a(g, b, a_shape, a_dtype):
     if g.ndim == 2 and b.ndim == 2:
         c = g.dot(b.T)
@@ -35,7 +40,7 @@ def _matmul_a(g, b, a_shape, a_dtype):
     elif len(a_shape) == 1:
         c = matmul.inner(b, g[..., None])[..., 0]
     elif b.ndim == 2:
-        c = g.reshape((-1, b.shape[1])).dot(b.T).reshape(a_shape)
+        c = as_rows(g).dot(b.T).reshape(a_shape)
     else:
         c = matmul.inner(g, b.swapaxes(-1, -2))
     return c if c.dtype is a_dtype and c.shape == a_shape else fit(c, a_shape, a_dtype)
@@ -49,9 +54,9 @@ def _matmul_b(g, a, b_shape, b_dtype):
     elif a.ndim == 1:
         c = g * a if len(b_shape) == 1 else a[:, None] * g[..., None, :]
     elif len(b_shape) == 1:
-        c = dot.inner(a.reshape((-1, b_shape[0])).T, g.reshape((-1,)))
+        c = dot.inner(as_rows(a).T, g.reshape((-1,)))
     elif len(b_shape) == 2:
-        c = dot.inner(a.reshape((-1, b_shape[0])).T, g.reshape((-1, b_shape[1])))
+        c = dot.inner(as_rows(a).T, as_rows(g))
     else:
         c = matmul.inner(a.swapaxes(-1, -2), g)
     return c if c.dtype is b_dtype and c.shape == b_shape else fit(c, b_shape, b_dtype)
@@ -77,7 +82,8 @@ def _products(*shapes):
         ((2, 3), (3, 4)), ((3,), (3,)), ((2, 3), (3,)), ((3,), (3, 2)), ((2, 2, 3), (3, 2)), ((2, 2, 3), (3,)),
         ((3,), (2, 3, 2)), ((2, 2, 3), (2, 3, 2)), ((2, 3), (2, 3, 2)), ((2, 1, 2, 3), (3, 3, 2)),
         ((1, 2, 3), (2, 3, 2)),
-        ((0, 3), (3, 2)), ((2, 0), (0, 3)),
+        ((0, 3), (3, 2)), ((2, 0), (0, 3)), ((2, 0), (0,)), ((0, 3), (3,)), ((0,), (0, 2)), ((2, 3, 0), (0, 2)),
+        ((2, 3, 0), (0,)), ((2, 0, 3), (3, 2)), ((2, 2, 3), (3, 0)), ((2, 3, 0), (2, 0, 2)),
     ),
 )  # fmt: skip
 def matmul(a, b):
@@ -106,7 +112,7 @@ def matmul(a, b):
         if a.ndim == 2:
             return a.dot(b)
         if a.ndim > 2 and a.shape[-1] == b.shape[0]:  # one large product instead of many small ones
-            return a.reshape((-1, b.shape[0])).dot(b).reshape((*a.shape[:-1], b.shape[1]))
+            return as_rows(a).dot(b).reshape((*a.shape[:-1], b.shape[1]))
     return namespace(a).matmul(a, b)
 
 
@@ -168,7 +174,7 @@ def dot(a, b):
     11.0
     """
     if a.ndim > 2 and b.ndim == 2 and a.shape[-1] == b.shape[0]:  # one large product: NumPy does not do this by itself
-        return a.reshape((-1, b.shape[0])).dot(b).reshape((*a.shape[:-1], b.shape[1]))
+        return as_rows(a).dot(b).reshape((*a.shape[:-1], b.shape[1]))
     return a.dot(b)
 
 

@@ -18,7 +18,7 @@ from ..engine.samples import Sample, arrays, away, elementwise, integers
 from ..engine.tensor import Tensor, as_tensor, tensor_of
 from .elementwise import multiply
 from .index import take
-from .linalg import dot
+from .linalg import as_rows, dot
 from .random import generator
 from .shape import valued
 
@@ -35,13 +35,13 @@ ndarray = np.ndarray
 def _linear_x(g, kernel):
     if g.ndim == 2:
         return g.dot(kernel.T)
-    return g.reshape((-1, kernel.shape[1])).dot(kernel.T).reshape((*g.shape[:-1], kernel.shape[0]))
+    return as_rows(g).dot(kernel.T).reshape((*g.shape[:-1], kernel.shape[0]))
 
 
 def _linear_kernel(g, x):
     if g.__class__ is ndarray and g.ndim == 2:
         return x.T.dot(g)
-    return dot.inner(x.reshape((-1, x.shape[-1])).T, g.reshape((-1, g.shape[-1])))
+    return dot.inner(as_rows(x).T, as_rows(g))
 
 
 def _linear_bias(g, bias_shape, bias_dtype):
@@ -54,6 +54,8 @@ def _linear_samples():
         Sample(*arrays(*shapes)),
         Sample(*arrays((2, 3, 4), (4, 2), (2,))),
         Sample(*arrays((0, 4), (4, 2), (2,))),
+        Sample(*arrays((2, 3, 0), (0, 2), (2,))),
+        Sample(*arrays((2, 3, 4), (4, 0), (0,))),
         Sample(arrays((6, 8))[::2, ::-2], arrays((2, 4)).T, arrays((4,))[::2]),
         Sample(*arrays(*shapes, dtype=complex)),
         Sample(*[a.astype(np.float32) for a in arrays(*shapes)], smooth=False),
@@ -85,7 +87,7 @@ def linear(x, kernel, bias):
     [[4.5, 6.0]]
     """
     if x.ndim > 2:  # one large product: NumPy's own way takes 30 times longer
-        y = x.reshape((-1, kernel.shape[0])).dot(kernel).reshape((*x.shape[:-1], kernel.shape[1]))
+        y = as_rows(x).dot(kernel).reshape((*x.shape[:-1], kernel.shape[1]))
     else:
         y = x.dot(kernel)
     if y.dtype is not bias.dtype:

@@ -13,8 +13,8 @@ from ..base.stack import Stack
 from ..engine.record import Frame, Mark, active, frames
 
 __all__ = [
-    "ScopeDefaults", "ScopeFrame", "changed", "check_name", "close_scope", "current", "frame_of", "join", "open_names",
-    "opened_once_more", "replaced", "same_names", "scopes",
+    "ScopeAgain", "ScopeDefaults", "ScopeFrame", "changed", "check_name", "close_scope", "counts_at_store", "current",
+    "frame_of", "join", "open_names", "opened_once_more", "opened_whole", "replaced", "same_names", "scopes",
 ]  # fmt: skip
 
 scopes = Stack("variable scope or store")
@@ -95,15 +95,77 @@ def close_scope(opener, quiet: bool) -> None:
     RuntimeError
         If it is not the innermost one: see `Stack.pop`. With `quiet` never.
     """
-    frame = scopes.top()
-    while frame is not None and frame.opener is not opener:
-        frame = frame.below
+    frame = None
     try:
+        frame = _opened_by(opener)
         if frame is not None:
             frame.scope.left_with(frame.defaults)
             frames.pop(frame.names, quiet)
-    finally:
         scopes.pop(opener if frame is None else frame, quiet)
+    except BaseException:  # disorder, or an interrupt before the end; what is closed already stays as it is
+        frame = frame or _opened_by(opener)
+        if frame is not None:
+            frames.pop(frame.names, quiet=True)
+            scopes.pop(frame, quiet=True)
+        raise
+
+
+def _opened_by(opener) -> ScopeFrame | None:
+    """What `opener` opened last."""
+    frame = scopes.top()
+    while frame is not None and frame.opener is not opener:
+        frame = frame.below
+    return frame
+
+
+def opened_whole(opening):
+    """What `opening()` returns; where an error or an interrupt stops it halfway, what it had opened is closed again."""
+    names, scope = active(), scopes.top()
+    try:
+        return opening()
+    except BaseException:
+        frames.replace(names)
+        scopes.replace(scope)
+        raise
+
+
+class ScopeAgain:
+    """For a function that runs a second time, later: a ``with`` in which scope and store are those of its making.
+
+    Default names count on from where they were, and all variables are there, so they are found and not made.
+    """
+
+    __slots__ = ("_frame", "_opened")
+
+    def __init__(self):
+        self._frame = frame = current()
+        self._opened = opened_in(frame)
+
+    def __enter__(self):
+        return opened_whole(self._open)
+
+    def _open(self):
+        old = self._frame
+        defaults = changed(old.defaults, reuse=True)
+        scope = type(old.scope)(old.scope.name, old.scope.original_name_scope, defaults)
+        frame = ScopeFrame(scopes.top(), self, scope, defaults, old.store, self._opened, same_names(), old.loose)
+        scopes.push(frame)
+
+    def __exit__(self, kind, value, trace):
+        close_scope(self, quiet=kind is not None)
+
+
+def counts_at_store(frame: ScopeFrame) -> bool:
+    """Say whether scopes opened in `frame` count in its store: the root is never entered anew."""
+    return frame.scope.name == "" and frame.opener.__class__ is not ScopeAgain
+
+
+def opened_in(frame: ScopeFrame) -> dict:
+    """How often each scope was opened in `frame` up to now."""
+    if not counts_at_store(frame):
+        return frame.opened
+    with frame.store.lock:
+        return dict(frame.store.opened)
 
 
 def _tidy() -> None:

@@ -200,12 +200,15 @@ class name_scope:
         self._open: list = []
 
     def __enter__(self) -> str:
+        return context.opened_whole(self._enter)
+
+    def _enter(self) -> str:
         frame = context.open_names(self.name)
         self._open.append(frame)
         return frame.mark.prefix
 
     def __exit__(self, kind: Any, value: Any, trace: Any) -> None:
-        frames.pop(self._open.pop(), quiet=kind is not None)
+        frames.leave(self._open.pop(), quiet=kind is not None)
 
 
 class variable_scope:
@@ -295,6 +298,9 @@ class variable_scope:
         self._given = ScopeDefaults(reuse, initializer, regularizer, constraint, dtype, trainable, custom_getter)
 
     def __enter__(self) -> VariableScope:
+        return context.opened_whole(self._open)
+
+    def _open(self) -> VariableScope:
         parent = current()
         target = self._name_or_scope
         if isinstance(target, VariableScope):
@@ -311,7 +317,7 @@ class variable_scope:
 
     def _count(self, parent, name) -> str:
         """Count this opening in the parent; returns the name, which a default name gets only now."""
-        if parent.scope.name == "":  # the root is never entered anew: its counts are the store's
+        if context.counts_at_store(parent):
             with parent.store.lock:
                 return context.opened_once_more(parent.store.opened, name, self._default_name)
         opened = dict(parent.opened)

@@ -218,6 +218,9 @@ class VariableStore:
 
     # ---------------------------------------------------------------- with
     def __enter__(self) -> "VariableStore":
+        return context.opened_whole(self._open)
+
+    def _open(self) -> "VariableStore":
         from .scope import VariableScope
 
         scope, defaults = VariableScope("", ""), context.ScopeDefaults()

@@ -348,13 +348,19 @@ class Slots:
                 if cell.size < BLOCK:
                     open_packs[key] = pack
             pack.append(cell)
+        groups: dict[str, Group] = {}
         for (_, _, step), cells in packs:
             group = Group(cells, step, len(self.names))
             for cell in cells:
-                self._cells[cell.name], self._groups[cell.name] = cell, group
-                _, arrays = self._waiting.pop(cell.name, (0, {}))
+                groups[cell.name] = group
+                _, arrays = self._waiting.get(cell.name, (0, {}))
                 for slot, array in arrays.items():
                     backend.write(group.view(cell, self.names.index(slot)), array)
+        # At once: what an interrupt cuts short has made none of these groups.
+        self._groups.update(groups)
+        self._cells.update({cell.name: cell for _, cells in packs for cell in cells})
+        for name in groups:
+            self._waiting.pop(name, None)
 
 
 def _constrain(variables) -> None:
@@ -404,9 +410,9 @@ def _checked_rows(g: IndexedSlices, v: Variable, rows: bool):
         raise IndexError(f"the gradient of variable {v.name!r} names rows {low} to {high}, it has {v.array.shape[0]}")
     slices = IndexedSlices(_cast(values, v), ids, g.dense_shape)
     if backend.namespace(values) is not np:
-        return slices.totalled() if rows else slices.to_dense()
+        return slices.totalled() if rows and v.array.size else slices.to_dense()
     merged = slices.merged()
-    if rows or v.array.size >= BLOCK:
+    if (rows or v.array.size >= BLOCK) and v.array.size:
         return merged
     whole = backend.namespace(values).zeros(v.array.shape, v.array.dtype)
     whole[merged.indices] = merged.values

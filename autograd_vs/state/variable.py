@@ -95,8 +95,8 @@ class Variable(Operand):
             raise TypeError(f"a Variable has numbers, its initial value is of dtype {array.dtype}")
         if array is value or array.base is not None or not array.flags.c_contiguous:
             array = array.copy(order="C")  # updates and views of old values count on this order
-        self.array = array
         self.own_position = variable_position()
+        self.array = array
         self._trainable = is_differentiable(self.array.dtype) if trainable is None else bool(trainable)
         self.assigned = False  # `written` makes it True
         self.constraint = constraint

@@ -22,6 +22,7 @@ from ..engine.rule import EVERY, Rule, parameters
 from ..engine.tape import GradientTape
 from ..engine.tensor import Tensor, as_tensor
 from ..ops.random import get_state, set_state
+from ..state.context import ScopeAgain
 from .grad import alias
 
 __all__ = ["custom_gradient", "recompute_grad"]
@@ -100,8 +101,12 @@ def custom_gradient(f: Callable) -> Callable:
         past = Past()
 
         def pull(gs, arrays):
-            with Back(past, undo=False):
-                return _call_grad_fn(grad_fn, gs, bound, variables, name)
+            back = Back(past, undo=False)
+            try:
+                with back:
+                    return _call_grad_fn(grad_fn, gs, bound, variables, name)
+            finally:  # an interrupt may come as `with` is left
+                back.leave()
 
         return _announce(name, y, [x for x in originals if isinstance(x, Operand)] + variables, pull, ())
 
@@ -124,9 +129,10 @@ def recompute_grad(f: Callable) -> Callable:
 
     Notes
     -----
-    The second run sees what the first one saw: all Variables as they were when it began, and the same random numbers of
-    `autograd_vs.random` (dropout masks). What it assigns is forgotten when it ends, so a moving average moves once. It
-    must not run an optimizer. Can be nested, and differentiated to any order.
+    The second run sees what the first one saw: all Variables as they were when it began, its variable scope and store
+    (so `get_variable` finds what the first run made), and the same random numbers of `autograd_vs.random` (dropout
+    masks). What it assigns is forgotten when it ends, so a moving average moves once. It must not run an optimizer. Can
+    be nested, and differentiated to any order.
 
     Examples
     --------
@@ -145,7 +151,7 @@ def recompute_grad(f: Callable) -> Callable:
             return map_nest(lambda leaf: announce(_plain(name), _array(leaf, name), (), (), ()), f(*args, **kwargs))
         nest = (args, kwargs)
         leaves = [x if isinstance(x, Operand) or not is_array(x) else as_tensor(x) for x in flatten(nest)]
-        random_state, past = get_state(), Past()
+        random_state, past, scope = get_state(), Past(), ScopeAgain()
         with Readings(alone=True) as readings:
             y = f(*args, **kwargs)
         places = [i for i, x in enumerate(leaves) if isinstance(x, Tensor)]
@@ -167,9 +173,13 @@ def recompute_grad(f: Callable) -> Callable:
                 again[i] = x
             new_args, new_kwargs = pack(structure, again)
             sources = [x for x in (*inputs, *variables) if is_differentiable(x.dtype)]
-            with Back(past, undo=True), _Drawing(random_state), GradientTape() as tape:
-                tape.watch(sources)
-                outputs = flatten(f(*new_args, **new_kwargs))
+            back = Back(past, undo=True)
+            try:
+                with back, _Drawing(random_state), scope, GradientTape() as tape:
+                    tape.watch(sources)
+                    outputs = flatten(f(*new_args, **new_kwargs))
+            finally:  # an interrupt may come as `with` is left
+                back.leave()
             pairs = [(o, g) for o, g in zip(outputs, gs, strict=True) if _is_target(o)]
             if not pairs:
                 return [None] * (len(inputs) + len(variables))
@@ -233,8 +243,13 @@ class Pullback:
             if recorded:
                 results = self._gradients(g, arrays)
             else:
-                with Apart():
-                    results = self._gradients(g, arrays)
+                apart = Apart()
+                try:
+                    with apart:
+                        results = self._gradients(g, arrays)
+                except BaseException:
+                    apart.leave()
+                    raise
             self.g, self.results = g, dict(enumerate(results))
         c = self.results.pop(i)
         for j in [j for j in self.results if j <= i]:
