@@ -442,6 +442,8 @@ def test_ways_through_c_are_refused_while_recorded(name, listener):
 @doors(ROUND, ROUND_IN_C)
 def test_outside_of_a_tape_they_give_what_numpy_gives(name, make):
     call = ROUND[name] if name in ROUND else ROUND_IN_C[name][0]
+    if "dlpack" in name and make(A).device != "cpu":
+        pytest.skip("NumPy takes no arrays of a device by DLPack")
     got, want = call(make(A)), call(A.copy())
     if isinstance(want, np.ma.MaskedArray):
         assert isinstance(got, np.ma.MaskedArray)
