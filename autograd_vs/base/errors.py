@@ -6,12 +6,10 @@ users who turn warnings into errors can pick.
 
 import os
 import sys
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    pass
-
-__all__ = ["PartialGradientWarning", "PrecisionWarning", "ScopeWarning", "close_names", "user_frame", "user_line"]
+__all__ = [
+    "PartialGradientWarning", "PrecisionWarning", "ScopeWarning", "close_names", "line_of", "user_frame", "user_line",
+]  # fmt: skip
 
 _PACKAGE = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
 
@@ -40,6 +38,12 @@ def user_line() -> str:
     """``"file:line"`` of the innermost caller outside of this package."""
     frame = user_frame()
     return f"{frame.f_code.co_filename}:{frame.f_lineno}"
+
+
+def line_of(code, instruction: int) -> int:
+    """The line of an instruction (a frame's `f_lasti`): who may never need the line keeps these two, which are free."""
+    lines = (line for start, stop, line in code.co_lines() if start <= instruction < stop)
+    return next(lines, None) or code.co_firstlineno
 
 
 def close_names(name: str, names, most: int = 3) -> str:

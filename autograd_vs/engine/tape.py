@@ -23,6 +23,7 @@ import numpy as np
 
 from ..base.backend import is_array, namespace
 from ..base.dtypes import is_differentiable
+from ..base.errors import line_of
 from ..base.nest import flatten, pack
 from .cotangent import bare
 from .protocol import Operand, describe, is_recorded, operand_types
@@ -93,7 +94,7 @@ class GradientTape:
         self._record: Record | None = None
         self._windows: list[list] = []  # [first entry, end or None, first position, end or None]
         self._frame: Frame | None = None
-        self._used_at: tuple | None = None  # where a tape that is not persistent was used up
+        self._used_at: tuple | None = None  # where a tape that is not persistent was used up: code, instruction
         self._skeleton: list | None = None
 
     # ---------------------------------------------------------------- recording
@@ -557,7 +558,8 @@ class GradientTape:
         return seeds
 
     def _raise_used(self, what) -> None:
-        file, line = self._used_at  # type: ignore[misc]
+        code, instruction = self._used_at  # type: ignore[misc]
+        file, line = code.co_filename, line_of(code, instruction)
         raise RuntimeError(
             f"{what}: this tape is used up. It is not persistent, and its entries were let go at {file}:{line}. Either "
             "run the forward pass again under a new tape (in a notebook: the cell with `with av.GradientTape()`), or "
@@ -565,7 +567,7 @@ class GradientTape:
         )
 
     def _use_up(self, caller) -> None:
-        self._used_at = (caller.f_code.co_filename, caller.f_lineno)
+        self._used_at = (caller.f_code, caller.f_lasti)
         if self._record is None:
             return
         if self._frame is not None:  # inside its own `with`: stop hearing, as TensorFlow does

@@ -13,7 +13,7 @@ import numpy as np
 
 from ..base import backend
 from ..base.dtypes import as_dtype, is_differentiable
-from ..base.errors import ScopeWarning, close_names
+from ..base.errors import ScopeWarning, close_names, line_of
 from ..base.seeds import global_seed
 from ..engine.protocol import Operand
 from ..engine.record import active
@@ -456,10 +456,8 @@ def _in_words(reader) -> str:
     """A name scope as it is, `_callers` as ``"step:60 > encode:12"``."""
     if isinstance(reader, str):
         return reader
-    names = []
-    for code, instruction in zip(reader[::2], reader[1::2], strict=True):
-        line = next((n for start, stop, n in code.co_lines() if start <= instruction < stop), code.co_firstlineno)
-        names.append(f"{code.co_name}:{line}")
+    places = zip(reader[::2], reader[1::2], strict=True)
+    names = [f"{code.co_name}:{line_of(code, instruction)}" for code, instruction in places]
     return " > ".join(reversed(names)) or "?"
 
 
