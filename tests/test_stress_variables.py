@@ -1,5 +1,7 @@
 """Variables under random interleavings: assignments, views that somebody holds, tapes that walk later, optimizers.
 
+`AUTOGRAD_VS_EXAMPLES=500 pytest tests/test_stress_variables.py` looks longer, elsewhere, and for the shortest failure.
+
 The model beside it is slow and plain: it copies every value it meets. A gradient must be that at the values which the
 forward pass read, and what was read before an assignment must not change with it.
 """
@@ -8,7 +10,7 @@ import gc
 import os
 
 import numpy as np
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
@@ -296,5 +298,6 @@ VariablesAndTapes.TestCase.settings = settings(
     database=None,
     deadline=None,
     suppress_health_check=list(HealthCheck),
+    phases=[Phase.generate, Phase.shrink] if MORE else [Phase.generate],  # a shorter program takes minutes to find
 )
 TestVariablesAndTapes = VariablesAndTapes.TestCase
