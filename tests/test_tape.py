@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 import autograd_vs as av
-from autograd_vs.engine import record
+from autograd_vs.engine import record, walk
 
 
 def watched(value):
@@ -937,3 +937,39 @@ def test_a_named_tuple_in_a_list_of_sources():
     (pair,) = tape.gradient(y, [Pair(w, b)])
     assert isinstance(pair, Pair)
     assert (pair.w.item(), pair.b.item()) == (3.0, 2.0)
+
+
+# ---------------------------------------------------------------- one variable, used many times
+
+
+@pytest.mark.parametrize("rows", [1, 7, 40, 10_000])
+@pytest.mark.parametrize("size", [1, 3])
+def test_gradients_of_many_uses_are_those_of_each_added_up(rows, size, monkeypatch):
+    """However many rows of uses are put together; products with leading dimensions and broadcast ones in between."""
+    rng = np.random.default_rng(0)
+    w, b = av.Variable(rng.standard_normal((4, 4))), av.Variable(rng.standard_normal(4))
+    xs = [rng.standard_normal((size + i % 3, 4)) for i in range(20)]
+
+    def loss():
+        h, total = av.Tensor(xs[0]), 0.0
+        for i, x in enumerate(xs):
+            h = av.tanh(av.nn.linear(x, w, b)[:1] + h[:1] @ w)
+            total = total + av.sum(h * h) * (i + 1.0) + av.sum(av.Tensor(x)[:, None] @ w) + av.sum(x[0] @ w)
+        return total
+
+    monkeypatch.setattr(walk, "ROWS", rows)
+    with av.GradientTape(persistent=True) as tape:
+        y = loss()
+    found, again = tape.gradient(y, [w, b]), tape.gradient(y, [w, b])
+    put_off = []
+
+    def at_once(postponed, grads, owned, p, vjp, g, args):
+        put_off.append(p)
+        walk.accumulate(grads, owned, p, vjp(g, *args), False)
+
+    monkeypatch.setattr(walk, "postpone", at_once)
+    each = tape.gradient(y, [w, b])
+    assert len(put_off) > 50  # or the test shows nothing
+    for g, h, k in zip(found, again, each, strict=True):
+        np.testing.assert_array_equal(g.numpy(), h.numpy())
+        np.testing.assert_allclose(g.numpy(), k.numpy(), rtol=1e-12)

@@ -11,6 +11,7 @@ __all__ = ["LARGE", "in_blocks", "in_rows"]
 
 BLOCK = 1 << 15  # elements
 LARGE = 4 * BLOCK  # smaller arrays go through as they are
+THREADS_FROM = 24  # pieces; with fewer the busy threads of BLAS cost more than another thread gains
 
 ndarray = np.ndarray
 
@@ -68,6 +69,10 @@ def _spread(formula, args, axes):
     outputs = [np.empty((rows, *y.shape[1:]), y.dtype) for y in first]
     for output, part in zip(outputs, first, strict=True):
         output[:step] = part
-    share(work, range(step, rows, step))
+    others = range(step, rows, step)
+    if len(others) < THREADS_FROM:
+        work(others)
+    else:
+        share(work, others)
     found = tuple([output.reshape((*shape[:axes], *output.shape[1:])) for output in outputs])
     return found if len(found) > 1 else found[0]

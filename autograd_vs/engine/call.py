@@ -428,6 +428,7 @@ class _Item:
     """The pseudo op that takes one output out of several."""
 
     name = "item"
+    stacks = ()
 
 
 _item_rule = Rule(

@@ -58,6 +58,7 @@ class Op:
         self.forward = forward
         self.names = names  # of all parameters of the forward, arrays first
         self.arity = arity  # number of array arguments; None: the first argument is a sequence of them
+        self.stacks = [names.index(n) for n in options.get("stacks", "").split()]
         self.costly: bool = options.get("costly", False)
         self.vjps: dict[str, Callable] = {n: in_blocks(f) for n, f in vjps.items()} if self.costly else vjps
         self.defaults = defaults
@@ -114,6 +115,9 @@ def op(
     costly : bool
         Takes long for each element, as a sine does: large arrays are taken in pieces, on several threads. For
         elementwise ops of one array.
+    stacks : str
+        Names of arguments whose gradient is a sum over the rows of `g` and of other arguments, as that of the kernel
+        in ``x @ kernel``: the gradients of several uses of one Variable are then computed at once, of the rows of all.
     linear : str
         "each": linear in each array argument by itself; "all": in all of them together. The forward gives the jvp.
     jvp : dict of str to function

@@ -26,11 +26,12 @@ class Rule:
     output, None for what no gradient passes through, `EVERY`, or a function that computes it again from the last tuple.
     """
 
-    __slots__ = ("constant", "keep", "keeps_raw", "layout", "op", "vjps", "watched")
+    __slots__ = ("constant", "keep", "keeps_raw", "layout", "op", "stacks", "vjps", "watched")
 
     def __init__(self, op, watched, vjps, keep, layout, keeps_raw=()):
         self.op, self.watched, self.vjps, self.keep, self.layout = op, watched, vjps, keep, layout
         self.keeps_raw = keeps_raw  # the arguments whose arrays are saved
+        self.stacks = frozenset([vjp for i, vjp in zip(watched, vjps, strict=True) if i in op.stacks])
         self.constant = (
             None if any(layout) else tuple(() for _ in watched)
         )  # what is saved, where no vjp asks for anything

@@ -7,10 +7,10 @@ from operator import itemgetter
 
 import numpy as np
 
-from ..base.backend import namespace
+from ..base.backend import is_array, namespace
 from .cotangent import IndexedSlices, dense
 from .protocol import Operand
-from .record import lease, lent
+from .record import VARIABLES, lease, lent
 from .rule import EVERY
 from .tensor import Tensor, new_tensor, tensor_of
 
@@ -61,6 +61,7 @@ def scan(entries, grads, owned, needed=None, inner=(), lift=None) -> None:
         Puts Tensors in the place of what an entry saved (`lifter`).
     """
     done = {}
+    postponed: dict[tuple, list] = {}
     arrived = grads.pop
     for entry in entries:
         rule, out, inputs, saved, _ = entry
@@ -76,6 +77,9 @@ def scan(entries, grads, owned, needed=None, inner=(), lift=None) -> None:
         if len(inputs) == 1:  # spelled out: most entries are of this kind, and the loop below costs 100 ns to begin
             p, vjp, args = inputs[0], rule.vjps[0], saved[0]
             if needed is None or p in needed:
+                if p in grads and vjp in rule.stacks and p >= VARIABLES and lift is None and g.ndim == 2:
+                    postpone(postponed, grads, owned, p, vjp, g, args)
+                    continue
                 c = vjp(g, args[0]) if len(args) == 1 else vjp(g, *args)
                 if p in grads:
                     accumulate(grads, owned, p, c, lift is not None)
@@ -84,12 +88,44 @@ def scan(entries, grads, owned, needed=None, inner=(), lift=None) -> None:
             continue
         for vjp, p, args in zip(rule.vjps, inputs, saved):  # noqa: B905 - the keyword takes 80 ns
             if needed is None or p in needed:
+                if p in grads and vjp in rule.stacks and p >= VARIABLES and lift is None and g.ndim == 2:
+                    postpone(postponed, grads, owned, p, vjp, g, args)
+                    continue
                 c = vjp(g, args[0]) if len(args) == 1 else vjp(g, *args)
                 if p in grads:
                     accumulate(grads, owned, p, c, lift is not None)
                 else:
                     grads[p] = c
+    for (p, vjp), uses in postponed.items():
+        stacked(grads, owned, p, vjp, uses)
     grads.update(done)
+
+
+ROWS = 512  # as many together make a product efficient, and fit into the cache
+
+
+def postpone(postponed, grads, owned, p, vjp, g, args) -> None:
+    """Put off what one more use of the Variable at `p` adds to its gradient, until there are `ROWS` rows of such uses.
+
+    An RNN of 50 steps so has one product for the gradient of its kernel, not 50 small ones and as many sums.
+    """
+    uses = postponed.setdefault((p, vjp), [])
+    uses.append((g, args))
+    if len(g) * len(uses) >= ROWS:
+        stacked(grads, owned, p, vjp, uses)
+        uses.clear()
+
+
+def stacked(grads, owned, p, vjp, uses) -> None:
+    """Add up the gradients of several uses, from their rows one below the other."""
+    if not uses:
+        return
+    (g, args), xp = uses[0], namespace(uses[0][0])
+    if len(uses) > 1:
+        g = xp.concatenate([g for g, _ in uses])
+        columns = zip(*[args for _, args in uses], strict=True)
+        args = [xp.concatenate(column) if is_array(column[0]) else column[0] for column in columns]
+    accumulate(grads, owned, p, vjp(g, *args), False)
 
 
 bone = itemgetter(0, 1, 2, 4)  # an entry without its arrays: what `explain` and `watched_variables` need

@@ -77,7 +77,7 @@ def _products(*shapes):
 
 
 @primitive(
-    np.matmul, vjp={"a": _matmul_a, "b": _matmul_b}, linear="each", operators="__matmul__ __rmatmul__",
+    np.matmul, vjp={"a": _matmul_a, "b": _matmul_b}, linear="each", stacks="b", operators="__matmul__ __rmatmul__",
     samples=_products(
         ((2, 3), (3, 4)), ((3,), (3,)), ((2, 3), (3,)), ((3,), (3, 2)), ((2, 2, 3), (3, 2)), ((2, 2, 3), (3,)),
         ((3,), (2, 3, 2)), ((2, 2, 3), (2, 3, 2)), ((2, 3), (2, 3, 2)), ((2, 1, 2, 3), (3, 3, 2)),

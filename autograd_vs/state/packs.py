@@ -48,7 +48,7 @@ class Plan:
                 blocks += [(group, g, values[0], numbers, block) for block in group.blocks(g)]
             else:
                 group.run(rule, g, values, numbers, reads_value)
-        if len(blocks) < 4:  # 40 us to wake a thread, 100 for a block
+        if len(blocks) < 16:  # a thread costs more: those of BLAS wait busily for a while on the other processors
             run_blocks(rule, reads_value, blocks)
         else:
             share(partial(run_blocks, rule, reads_value), blocks)
