@@ -515,6 +515,27 @@ def test_accumulation_of_rows():
     np.testing.assert_allclose(before - v.numpy(), np.array([[0, 1.5, 0, 0.5]] * 2).T)
 
 
+@pytest.mark.parametrize("dtype", [np.int64, np.uint64, np.int32, np.uint8])
+@pytest.mark.parametrize("high", [3, 200, 2**7 - 1])
+@pytest.mark.parametrize("count", [1, 2, 63, 64, 65, 300])
+def test_merged_rows(dtype, high, count):
+    """Each index once, ascending, its rows added up in their order."""
+    rng = np.random.default_rng(0)
+    ids, values = rng.integers(0, high, count).astype(dtype), rng.standard_normal((count, 2)).astype(np.float32)
+    merged = av.IndexedSlices(values, ids, (high, 2)).merged()
+    unique = np.unique(ids)
+    np.testing.assert_array_equal(np.asarray(merged.indices), unique)
+    one_by_one = [sum(values[ids == i][1:], values[ids == i][0]) for i in unique]
+    np.testing.assert_allclose(np.asarray(merged.values), one_by_one, rtol=1e-5, atol=1e-6)
+
+
+def test_merged_rows_of_enormous_indices():
+    ids = np.array([2**61, 5, 2**61, 2**40])
+    merged = av.IndexedSlices(np.ones((4, 1)), ids, (2**62, 1)).merged()
+    np.testing.assert_array_equal(np.asarray(merged.indices), [5, 2**40, 2**61])
+    np.testing.assert_array_equal(np.asarray(merged.values), [[1.0], [1.0], [2.0]])
+
+
 @pytest.mark.parametrize("resumed", [False, True], ids=["", "resumed"])
 def test_accumulated_rows_stay_rows(resumed):
     """Lazy Adam leaves alone what none of the accumulated gradients names, and moves the others by the mean."""
