@@ -258,13 +258,13 @@ class Optimizer:
         total, ids, share = self._sums.view(v, "gradient"), self._touched[_full_name(v)], 1.0 / self.accumulate_steps
         if ids is None:
             return total * share
+        if isinstance(ids, np.ndarray):
+            ids = np.unique(ids)
+            return av.IndexedSlices(total.take(ids, 0) * share, ids, v.shape)
+        # On a device nobody waits for the number of different rows: where one comes again, it counts as zero.
         ids = np.sort(ids)
         first = np.ones_like(ids, dtype=bool)
         first[1:] = ids[1:] != ids[:-1]
-        if isinstance(ids, np.ndarray):
-            ids = ids[first]
-            return av.IndexedSlices(total.take(ids, 0) * share, ids, v.shape)
-        # On a device nobody waits for the number of different rows: the others count as zero.
         once = first.reshape(-1, *[1] * (v.ndim - 1)).astype(total.dtype)
         return av.IndexedSlices(total.take(ids, 0) * (once * share), ids, v.shape, inside=True)
 

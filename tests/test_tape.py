@@ -973,3 +973,22 @@ def test_gradients_of_many_uses_are_those_of_each_added_up(rows, size, monkeypat
     for g, h, k in zip(found, again, each, strict=True):
         np.testing.assert_array_equal(g.numpy(), h.numpy())
         np.testing.assert_allclose(g.numpy(), k.numpy(), rtol=1e-12)
+
+
+def test_what_is_put_off_keeps_the_value_of_a_variable_that_the_walk_writes():
+    a, w = av.Variable(np.arange(4.0).reshape(2, 2)), av.Variable(np.eye(2))
+    first, x = a.numpy(), np.ones((2, 2))
+
+    @av.custom_gradient
+    def writes(h):
+        def back(g):
+            a.assign(np.zeros((2, 2)))
+            return g
+
+        return h, back
+
+    with av.GradientTape() as tape:
+        y = av.sum(writes(a @ w)) + av.sum(a @ w) + av.sum(av.Tensor(x) @ w)
+    g = tape.gradient(y, w)
+    np.testing.assert_array_equal(a.numpy(), 0.0)
+    np.testing.assert_allclose(g.numpy(), 2 * first.T @ x + x.T @ x)

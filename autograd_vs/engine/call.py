@@ -558,10 +558,8 @@ def wrapped(args):
     found = []
     for x in args:
         if x.__class__ in arrived and x.dtype.kind not in "OSU":
-            t = new_tensor(Tensor)
-            t.array = x.copy() if frame is not None and frame.base < NOBODY and is_writable(x) else x
-            t.position, t.source, t.mark = 0, None, None
-            found.append(t)
+            kept = frame is not None and frame.base < NOBODY and is_writable(x)
+            found.append(_result(None, x.copy() if kept else x, 0, None))
         elif x.__class__ in operand_types:
             found.append(x)
         else:

@@ -259,7 +259,7 @@ def _sorted(indices):
     """Where the indices stand in ascending order (equal ones in their own), and these."""
     bits = indices.size.bit_length()
     if indices.dtype.itemsize == 8 and 0 <= int(indices.min()) and int(indices.max()) >> (62 - bits) == 0:
-        # Sorting numbers that carry their places takes 8 us, a stable argsort 36 (1,024 indices).
+        # Sorting numbers that carry their places takes 14 us, a stable argsort 44 (1,024 indices).
         keys = indices << bits
         keys |= namespace(indices).arange(indices.size, dtype=indices.dtype)
         keys.sort()

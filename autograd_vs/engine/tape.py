@@ -50,7 +50,7 @@ from .walk import (
     scan,
     to_dense,
     zeros,
-)  # fmt: skip
+)
 
 __all__ = ["GradientTape"]
 
