@@ -47,10 +47,10 @@ from .ops.shape import (
     transpose, tril, triu, unstack, vsplit, vstack,
 )  # fmt: skip
 from .ops.index import take, take_along_axis
-from .ops.linalg import diag, diagflat, diagonal, dot, inner, kron, matmul, outer, tensordot, trace, vdot, vecdot
+from .ops.products import diag, diagflat, diagonal, dot, inner, kron, matmul, outer, tensordot, trace, vdot, vecdot
 from .ops.einsum import einsum
 from .ops.sort import sort
-from . import nn, random
+from . import random
 
 # state
 from .state.report import LoadReport
@@ -71,9 +71,16 @@ from .transforms.ravel import ravel
 from .history import History
 from .progress import progress
 
-# Last: `from . import x` above would ask it for names, and it looks for near ones.
-if not TYPE_CHECKING:  # type checkers shall say which names there are not
-    from ._migration import module_getattr as __getattr__  # noqa: F401
+# What comes when it is asked for (`ops/later.py`); type checkers see it here, and say which names there are not.
+if TYPE_CHECKING:
+    from . import linalg, nn
+else:
+    from ._later import module_getattr as __getattr__  # noqa: F401
+
+
+def __dir__() -> list[str]:
+    return __all__
+
 
 __all__ = [  # noqa: RUF022
     "AUTO_REUSE", "ForwardAccumulator", "GradientTape", "History", "IndexedSlices", "LoadReport",
@@ -91,8 +98,8 @@ __all__ = [  # noqa: RUF022
     "full_like", "gcd", "get_num_threads", "get_variable", "get_variable_scope", "global_variables", "grad", "greater",
     "greater_equal", "heaviside", "hessian", "hsplit", "hstack", "hvp", "hypot", "imag", "index_of", "initializers",
     "inner", "invert", "isclose", "iscomplex", "isfinite", "isin", "isinf", "isnan", "isneginf", "isposinf", "isreal",
-    "jacobian", "jvp", "kron", "lcm", "ldexp", "left_shift", "less", "less_equal", "lexsort", "log", "log10", "log1p",
-    "log2", "logaddexp", "logaddexp2", "logical_and", "logical_not", "logical_or", "logical_xor", "logsumexp",
+    "jacobian", "jvp", "kron", "lcm", "ldexp", "left_shift", "less", "less_equal", "lexsort", "linalg", "log", "log10",
+    "log1p", "log2", "logaddexp", "logaddexp2", "logical_and", "logical_not", "logical_or", "logical_xor", "logsumexp",
     "make_template", "matmul", "matrix_transpose", "max", "maximum", "mean", "meshgrid", "min", "minimum", "mod",
     "modf", "moveaxis", "multiply", "name_scope", "nan_to_num", "nanargmax", "nanargmin", "negative", "nextafter", "nn",
     "no_regularizer", "nonzero", "not_equal", "ones_like", "outer", "pad", "permute_dims", "positive", "pow", "power",

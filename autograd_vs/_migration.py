@@ -4,15 +4,15 @@ On Tensors and Variables the names are descriptors that raise, not a ``__getattr
 CPython 3.11 finds each attribute that *is* there four times slower, and an eager op takes 1.25 times as long.
 """
 
-import sys
 from functools import partialmethod
+from types import ModuleType
 from typing import Any, NoReturn
 
 import numpy as np
 
 from .engine.protocol import Operand, install
 
-__all__ = ["Elsewhere", "advice", "module_getattr", "nn_advice"]
+__all__ = ["Elsewhere", "advice", "missing", "nn_advice"]
 
 _STORE = "`with av.VariableStore() as store:`"
 _LISTS = "use store.variables(scope), store.trainable_variables(scope) or store.regularization_losses(scope)"
@@ -70,7 +70,6 @@ _ADVICE = {
     "optim": "optimizers are in a package of their own: `import optim; optim.Adam(learning_rate=1e-3)`",
     "keras": "layers are functions with av.variable_scope and av.get_variable; optimizers are in the package optim",
     "Module": "write a model as a function with av.variable_scope and av.get_variable",
-    "linalg": "np.linalg's functions are not there yet: av.matmul, av.einsum and their kin are",
     "function": "everything runs when it is called: leave the decorator out",
     "jit": "everything runs when it is called: leave it out",
     "numpy": "NumPy's own functions take Tensors and Variables: np.exp(t) is av.exp(t)",
@@ -296,7 +295,7 @@ def nn_advice(name: str, names) -> str:
     return f"module 'autograd_vs.nn' has no attribute {name!r}.{near}"
 
 
-def module_getattr(name: str):
-    """``__getattr__`` of the package: AttributeError, with the way to do it here."""
-    names = [n for n in vars(sys.modules[__package__]) if not n.startswith("_")]
-    raise AttributeError(advice(name, names), name=name)
+def missing(name: str, package: ModuleType) -> AttributeError:
+    """The error for a name that the package does not have, with the way to do it here."""
+    names = {n for n in vars(package) if not n.startswith("_")} | set(package.__all__)
+    return AttributeError(advice(name, sorted(names)), name=name)

@@ -10,6 +10,7 @@ import numpy as np
 
 import autograd_vs as av
 from autograd_vs.engine import registry
+from autograd_vs.ops.later import FAMILIES
 
 PAGE = Path(__file__).parent / "ops.md"
 
@@ -62,9 +63,10 @@ REACHED_BY = {"getitem": "x[index]", "power_number": "x ** number", "astype": "x
 
 def home(name: str) -> str | None:
     """Where users find a name: ``"av.tanh"``, ``"av.nn.relu"``, or None."""
-    for prefix, module in (("av", av), ("av.nn", av.nn)):
-        if name in module.__all__:
-            return f"{prefix}.{name}"
+    for prefix in FAMILIES:
+        module = getattr(av, prefix) if prefix else av
+        if name.removeprefix(f"{prefix}.") in module.__all__:
+            return f"av.{prefix}.{name.removeprefix(prefix + '.')}" if prefix else f"av.{name}"
     return None
 
 
@@ -111,6 +113,7 @@ def numpy_of(function) -> str:
 
 def page() -> str:
     """The whole of docs/ops.md."""
+    registry.load()
     public, internal, composed = "", "", ""
     for name, row in sorted(registry.ops.items()):
         cells = ", ".join(map(code, row.vjps)), kind(row), is_complex(row)

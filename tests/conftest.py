@@ -9,7 +9,7 @@ import pytest
 from strict_array import StrictArray
 
 from autograd_vs.base import backend, dtypes, seeds
-from autograd_vs.engine import record
+from autograd_vs.engine import record, registry
 from autograd_vs.state import context
 
 collect_ignore_glob = ["golden/*"]  # scripts that need PyTorch; what they wrote lies beside them
@@ -24,6 +24,7 @@ def pytest_addoption(parser):
 def pytest_configure(config):
     """Host data goes to the library of ``--library``, also what a test module makes while it is imported."""
     backend.place_host_data(LIBRARIES[config.getoption("--library")])
+    registry.load()  # the tests find every op there
 
 
 def pytest_collection_modifyitems(config, items):

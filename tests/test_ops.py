@@ -14,6 +14,7 @@ from autograd_vs.base.nest import flatten
 from autograd_vs.engine import registry
 from autograd_vs.engine.protocol import Operand
 from autograd_vs.engine.samples import arrays
+from autograd_vs.ops.later import FAMILIES
 from autograd_vs.testing import check_gradients
 
 # Rows that belong to a mechanism, not to a function: they have tests of their own.
@@ -248,17 +249,24 @@ def test_queries_just_work():
         assert "2." in np.array2string(y)
 
 
-DOCUMENTED = sorted({*registry.ops, *registry.composed} & set(dir(av)))
+HOMES = {"av": av} | {f"av.{name}": getattr(av, name) for name in FAMILIES if name}
+DOCUMENTED = [
+    pytest.param(getattr(module, name), vars(module), id=f"{home}.{name}")
+    for home, module in HOMES.items()
+    for name in module.__all__
+    if getattr(module, name) in set(map(function_of, ROWS.values()))
+]
 
 
-@pytest.mark.parametrize("name", DOCUMENTED)
-def test_the_docstring_has_an_example_that_runs(name):
+@pytest.mark.parametrize(("function", "names"), DOCUMENTED)
+def test_the_docstring_has_an_example_that_runs(function, names):
     """pytest does not find these by itself: the functions are made inside of the engine."""
-    function = getattr(av, name)
     text = function.__doc__
     for section in ("Parameters\n", "Returns\n", "Examples\n"):
         assert section in text, section
-    example = doctest.DocTestParser().get_doctest(text, {"np": np, "av": av}, name, None, 0)
+    known = {**names, "np": np, "av": av, "Tensor": av.Tensor}
+    example = doctest.DocTestParser().get_doctest(text, known, function.__name__, None, 0)
+    assert example.examples
     runner = doctest.DocTestRunner(optionflags=doctest.NORMALIZE_WHITESPACE | doctest.ELLIPSIS, verbose=False)
     said = []
     runner.run(example, out=said.append)

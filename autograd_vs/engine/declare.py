@@ -39,17 +39,21 @@ def primitive(function=None, summary="", **declaration):
 
 
 def composed(
-    function: Any = None, *, methods: str = "", operators: str = "", samples: Any = None
+    function: Any = None, *, methods: str = "", operators: str = "", samples: Any = None, home: str = ""
 ) -> "Callable[[Callable[P, R]], Function[P, R]]":
     """Declare what is made of other ops: a decorator that registers its function for NumPy's `function`.
 
-    `methods`, `operators` and `samples` are as in `op`; the tests find the function in ``registry.composed``.
+    `methods`, `operators` and `samples` are as in `op`; the tests find the function in ``registry.composed``. `home` is
+    the module under `av` where users find it, if it is not `av` itself ("linalg"; its key is then "linalg.norm").
     """
 
     def declare(call):
         call.__module__ = "autograd_vs"
         call.numpy, call.samples = function, samples
-        registry.composed[call.__name__] = call
+        key = f"{home}.{call.__name__}" if home else call.__name__
+        if key in registry.composed:
+            raise ValueError(f"there is a composed function {key!r} already")
+        registry.composed[key] = call
         if function is not None:
             registry.functions[function] = call
         for special in operators.split():

@@ -289,13 +289,13 @@ class Operand:
     # ---------------------------------------------------------------- NumPy's protocols
     def __array_ufunc__(self, ufunc, method, *inputs, **kwargs):
         if method == "__call__" and not kwargs:
-            function = registry.functions.get(ufunc) or registry.constants.get(ufunc)
+            function = registry.functions.get(ufunc) or registry.find(ufunc)
             if function is not None:
                 return function(*inputs)
         return _ufunc_with_options(ufunc, method, inputs, kwargs)
 
     def __array_function__(self, function, types, args, kwargs):
-        known = registry.functions.get(function) or registry.constants.get(function)
+        known = registry.functions.get(function) or registry.find(function)
         if known is not None:
             return known(*args, **kwargs)
         if function in registry.queries:
@@ -437,7 +437,7 @@ def _ufunc_with_options(ufunc, method, inputs, kwargs):
         )
     # `array += tensor` arrives as out=(array,): the name on the left becomes a Tensor.
     if method == "__call__":
-        function = registry.functions.get(ufunc) or registry.constants.get(ufunc)
+        function = registry.find(ufunc)
         if function is None:
             raise registry.refusal(ufunc)
         dtype = kwargs.pop("dtype", None)

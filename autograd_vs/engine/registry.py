@@ -4,14 +4,16 @@ Four classes of NumPy functions: differentiable (`functions`), constant (integer
 pass no gradient), query (`np.shape`, `np.allclose`: they just work) and refused (everything else: a TypeError by name).
 `ops` holds every `Op` by name, `composed` the functions made of several ops; the tests, the docs table and the plans
 find them there by themselves. `numpy_only` are composed functions under NumPy's name only (``np.block(t)``).
+
+Families that most programs never use are loaded when a function is not found (`later`): the import stays quick.
 """
 
 from collections.abc import Callable
 from typing import Any
 
 __all__ = [
-    "composed", "constants", "for_numpy", "functions", "metadata", "numpy_name", "numpy_only", "ops", "queries",
-    "refusal",
+    "composed", "constants", "find", "for_numpy", "functions", "later", "load", "metadata", "numpy_name", "numpy_only",
+    "ops", "queries", "refusal",
 ]  # fmt: skip
 
 ops: dict[str, Any] = {}
@@ -21,6 +23,23 @@ functions: dict[Callable, Callable] = {}
 constants: dict[Callable, Callable] = {}
 queries: set[Callable] = set()
 metadata: set[Callable] = set()  # the queries of shapes and dtypes; the others look at values, on the host
+later: list[Callable[[], bool]] = []  # each loads a family of ops, and says whether that is done for good
+
+
+def load() -> None:
+    """Load the families of ops that were left for later."""
+    for family in later[:]:
+        if family() and family in later:
+            later.remove(family)
+
+
+def find(function) -> Callable | None:
+    """What runs in the place of NumPy's `function`: differentiable or constant; None if there is nothing."""
+    found = functions.get(function) or constants.get(function)
+    if found is None and later and function not in queries:
+        load()
+        found = functions.get(function) or constants.get(function)
+    return found
 
 
 def for_numpy(function, *, samples: Any = None):

@@ -21,7 +21,7 @@ from ..base.backend import namespace
 from ..engine.declare import composed, primitive
 from ..engine.samples import Sample, arrays
 from ..engine.tensor import Tensor, as_tensor
-from .linalg import diagonal
+from .products import diagonal
 from .shape import cast, reshape, transpose, valued
 
 __all__ = ["einsum"]

@@ -18,7 +18,7 @@ from ..engine.samples import Sample, arrays, away, elementwise, integers
 from ..engine.tensor import Tensor, as_tensor, tensor_of
 from .elementwise import multiply
 from .index import take
-from .linalg import as_rows, dot
+from .products import as_rows, dot
 from .random import generator
 from .shape import valued
 
@@ -393,7 +393,7 @@ def erf(x):
     Examples
     --------
     >>> round(erf(Tensor(1.0)).item(), 12)
-    0.842700792950
+    0.84270079295
     """
     return _erf(x, False).astype(x.dtype if x.dtype.kind == "f" else np.float64, copy=False)
 

@@ -1,0 +1,24 @@
+"""Names of the package that come when they are asked for: modules of functions, and functions of rare use. Floor 3."""
+
+import sys
+from importlib import import_module
+from typing import Any
+
+from ._migration import missing
+from .ops.later import FAMILIES, family
+
+__all__ = ["module_getattr"]
+
+
+def module_getattr(name: str) -> Any:
+    """``__getattr__`` of the package: a module or function that was left for later, or AttributeError with advice."""
+    package = sys.modules[__package__]
+    if name in FAMILIES and name:
+        return import_module("." + name, __package__)
+    if not name.startswith("_"):
+        for each in FAMILIES[""]:
+            module = family(each)
+            if name in module.__all__:
+                setattr(package, name, getattr(module, name))
+                return getattr(module, name)
+    raise missing(name, package)
