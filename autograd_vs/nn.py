@@ -5,26 +5,11 @@ The functions themselves are in `autograd_vs.ops`. They have no variables of the
 
 from typing import TYPE_CHECKING
 
-from .ops.nn import (
-    dropout,
-    elu,
-    embedding_lookup,
-    erf,
-    erfc,
-    gelu,
-    l2_loss,
-    layer_norm,
-    leaky_relu,
-    linear,
-    log_softmax,
-    mse,
-    relu,
-    sigmoid,
-    silu,
-    softmax,
-    softmax_cross_entropy,
-    softplus,
-)
+from .ops.activations import elu, gelu, leaky_relu, log_softmax, relu, sigmoid, silu, softmax, softplus
+from .ops.erf import erf, erfc
+from .ops.losses import l2_loss, mse, softmax_cross_entropy
+from .ops.nn import dropout, embedding_lookup, linear
+from .ops.normalization import layer_norm
 
 __all__ = [
     "dropout", "elu", "embedding_lookup", "erf", "erfc", "gelu", "l2_loss", "layer_norm", "leaky_relu", "linear",
