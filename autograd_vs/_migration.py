@@ -145,7 +145,9 @@ _ATTRIBUTES = {
 
 _LAYER = "a layer is a function: w, b = av.get_variable('w', (n, m)), av.get_variable('b', (m,)); av.nn.linear(x, w, b)"
 _MODEL = "write a model as a function with av.variable_scope and av.get_variable"
-_NOT_YET = "convolutions, pooling, recurrent cells and attention are not there yet"
+_NOT_YET = "recurrent cells and attention are not there yet"
+_CONVOLUTION = "use av.nn.conv2d(x, filters, strides, padding) and its kin; filters come from av.get_variable"
+_POOLING = "use av.nn.max_pool2d(x, size), av.nn.avg_pool2d, av.nn.adaptive_avg_pool2d and their kin"
 _STATISTICS = "not there yet; av.nn.layer_norm is, and av.mean(x, axis) and av.var(x, axis)"
 _ENTROPY = "use av.nn.softmax_cross_entropy(logits, labels): labels are classes or probabilities"
 _BINARY = "not there yet: av.mean(av.nn.softplus(x) - x * labels) for logits x"
@@ -191,12 +193,6 @@ _NN = {
     "dynamic_rnn": _NOT_YET,
 }
 _NOT_THERE = (
-    "conv",
-    "max_pool",
-    "avg_pool",
-    "maxpool",
-    "avgpool",
-    "pool",
     "lstm",
     "gru",
     "rnn",
@@ -276,11 +272,15 @@ def nn_advice(name: str, names) -> str:
 
     Examples
     --------
-    >>> nn_advice("conv2d", [])
-    "autograd_vs.nn has no 'conv2d': convolutions, pooling, recurrent cells and attention are not there yet."
+    >>> nn_advice("lstm", [])
+    "autograd_vs.nn has no 'lstm': recurrent cells and attention are not there yet."
     """
     text = _NN.get(name)
     low = name.lower()
+    if text is None and low.startswith(("conv", "depthwise", "separable", "atrous")) and low not in names:
+        text = _CONVOLUTION
+    if text is None and "pool" in low and low not in names:
+        text = _POOLING
     if text is None and low.startswith(_NOT_THERE):
         text = _NOT_YET
     if text is None and low.startswith(_STATISTICAL):
