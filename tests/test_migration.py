@@ -83,7 +83,7 @@ def test_names_of_the_package(name, words):
     {
         "Linear": "av.nn.linear(x, w, b)", "conv": "av.nn.conv2d(", "Conv2d": "the function av.nn.conv2d",
         "MaxPool2d": "av.nn.max_pool2d(", "atrous_conv2d": "av.nn.conv2d(",
-        "MaxPool2d": "not there yet", "LSTM": "not there yet", "BatchNorm1d": "av.nn.layer_norm",
+        "LSTM": "not there yet", "BatchNorm1d": "av.nn.layer_norm",
         "ReLU": "the function av.nn.relu", "CrossEntropyLoss": "av.nn.softmax_cross_entropy",
         "softmax_cross_entropy_with_logits": "av.nn.softmax_cross_entropy", "tanh": "av.tanh",
         "functional": "av.nn itself", "BCEWithLogitsLoss": "av.nn.softplus",
