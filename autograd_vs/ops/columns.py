@@ -9,7 +9,7 @@ multiplies with the filters. All of them at once are as many times larger than `
 - If the taps of the other axes make columns wide enough, those of the first axis are left out of them: the window one
   tap further on is a row further on in the same columns. That saves most of the copying, for ``kernel[0]`` products.
 - Rows of columns are ordered (row of `y`, image, rest), so that "some rows further on" is one piece of memory.
-- With one channel the columns are transposed in memory: they are then copied in long runs, and BLAS does not mind.
+- With few channels the columns are transposed in memory: they are then copied in long runs, and BLAS does not mind.
 """
 
 from itertools import product
@@ -21,12 +21,13 @@ from ..base.backend import namespace
 from ..base.threads import share
 from .windows import overlap
 
-__all__ = ["gather_product", "kernel_product", "scatter_product"]
+__all__ = ["FEW", "gather_product", "kernel_product", "scatter_product"]
 
 COLUMNS = 600_000  # bytes of columns in a block: with what they meet they fit into 1 MB of cache
 ON_DEVICE = 1 << 28  # the same where there is no such cache, but a launch for each copy
 ROWS = 256  # of columns in a block, at least: with fewer BLAS does not reach its speed
 WIDE = 64  # numbers in a row of columns, from which on the taps of the first axis may be left out
+FEW = 4  # channels, up to which columns are transposed
 THREADS_FROM = 4e6  # multiplications, from which on threads share the blocks
 
 
@@ -172,8 +173,8 @@ class Columns:
             shape = (height + self.more, images.stop - images.start, *self.out[1:])
             if columns is None or columns.shape[:-2] != shape:
                 filled = []
-                if channels == 1:
-                    columns = xp.moveaxis(xp.empty((len(self.taps), *shape, 1), x.dtype), 0, -2)
+                if channels <= FEW:
+                    columns = xp.moveaxis(xp.empty((len(self.taps), channels, *shape), x.dtype), (0, 1), (-2, -1))
                 else:
                     columns = xp.empty((*shape, len(self.taps), channels), x.dtype)
             block = x[images].swapaxes(0, 1)
