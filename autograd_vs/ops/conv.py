@@ -6,7 +6,6 @@ every option as one number for each spatial axis; the public functions bring the
 computed is told in `columns.py`.
 """
 
-from itertools import product
 from math import prod
 from typing import Any
 
@@ -19,7 +18,7 @@ from ..engine.samples import Sample, arrays
 from ..engine.tensor import Tensor, as_tensor
 from .columns import FEW, gather_product, kernel_product, scatter_product
 from .shape import astype, reshape
-from .windows import Layout, overlap
+from .windows import Layout, taps
 
 __all__ = [
     "conv1d", "conv1d_transpose", "conv2d", "conv2d_transpose", "conv3d", "conv3d_transpose", "depthwise_conv2d",
@@ -170,19 +169,15 @@ def _blocks(x, y):
     return [slice(i, i + step) for i in range(0, len(x), step)]
 
 
-def _taps(kernel, *where):
-    return [(tap, *((slice(None), *part) for part in overlap(tap, *where))) for tap in product(*map(range, kernel))]
-
-
 def _by_channel(x, filters, strides, low, dilations, out):
     kernel, channels = filters.shape[:-2], x.shape[-1]
     weights = filters.reshape((*kernel, channels, filters.shape[-1] // channels))
     y = namespace(x).zeros((len(x), *out, *weights.shape[-2:]), x.dtype)
-    taps = _taps(kernel, x.shape[1:-1], out, strides, low, dilations)
+    where = taps(kernel, x.shape[1:-1], out, strides, low, dilations)
 
     def work(blocks):
         for images in blocks:
-            for tap, inside, places in taps:
+            for tap, inside, places in where:
                 y[images][inside] += x[images][places][..., None] * weights[tap]
 
     share(work, _blocks(x, y))
@@ -194,11 +189,11 @@ def _by_channel_back(y, filters, strides, low, dilations, channels, size):
     weights = filters.reshape((*kernel, channels, several))
     y = y.reshape((*y.shape[:-1], channels, several))
     x = namespace(y).zeros((len(y), *size, channels), y.dtype)
-    taps = _taps(kernel, size, out, strides, low, dilations)
+    where = taps(kernel, size, out, strides, low, dilations)
 
     def work(blocks):
         for images in blocks:
-            for tap, inside, places in taps:
+            for tap, inside, places in where:
                 part = y[images][inside] * weights[tap]
                 x[images][places] += part[..., 0] if several == 1 else part.sum(axis=-1)
 
@@ -212,13 +207,13 @@ def _by_channel_filters(x, y, kernel, strides, low, dilations):
     parts = y.reshape((*y.shape[:-1], channels, several))
     blocks = _blocks(x, y)
 
-    def work(taps):  # each thread has taps of its own, and adds in the order of the images
+    def work(some):  # each thread has taps of its own, and adds in the order of the images
         for images in blocks:
-            for tap, inside, places in taps:
+            for tap, inside, places in some:
                 found = x[images][places][..., None] * parts[images][inside]
                 filters[tap] += found.sum(axis=tuple(range(found.ndim - 2)))
 
-    share(work, _taps(kernel, x.shape[1:-1], y.shape[1:-1], strides, low, dilations))
+    share(work, taps(kernel, x.shape[1:-1], y.shape[1:-1], strides, low, dilations))
     return filters.reshape((*kernel, 1, channels * several))
 
 

@@ -4,7 +4,6 @@ A window is taken tap by tap: each tap of all windows is one strided view of the
 passes, which run over some images at a time, so that they stay in the cache. The ops take channels last.
 """
 
-from itertools import product
 from math import prod
 
 import numpy as np
@@ -17,7 +16,7 @@ from ..engine.samples import Sample, arrays
 from ..engine.tensor import Tensor, as_tensor, tensor_of
 from .products import tensordot
 from .shape import moveaxis
-from .windows import Layout, overlap
+from .windows import Layout, taps
 
 __all__ = [
     "adaptive_avg_pool1d", "adaptive_avg_pool2d", "adaptive_avg_pool3d", "avg_pool1d", "avg_pool2d", "avg_pool3d",
@@ -44,14 +43,6 @@ def _over_images(work, x):
         share(each, blocks)
 
 
-def _taps(window, size, out, strides, low, dilations):
-    """For each tap: which windows have it inside of the array, and where."""
-    return [
-        tuple([(slice(None), *part) for part in overlap(tap, size, out, strides, low, dilations)])
-        for tap in product(*map(range, window))
-    ]
-
-
 # ---------------------------------------------------------------- the largest
 
 
@@ -74,17 +65,17 @@ def _largest(x, window, strides, low, dilations, out):
     xp = namespace(x)
     y = xp.empty((len(x), *out, x.shape[-1]), x.dtype)
     winner = xp.zeros(y.shape, np.uint8 if prod(window) <= 256 else np.int32)
-    taps = _taps(window, x.shape[1:-1], out, strides, low, dilations)
+    where = taps(window, x.shape[1:-1], out, strides, low, dilations)
     least = -np.inf if x.dtype.kind == "f" else np.iinfo(x.dtype).min
-    everywhere = all(s == slice(0, m) for s, m in zip(taps[0][0][1:], out, strict=True))
+    everywhere = all(s == slice(0, m) for s, m in zip(where[0][1][1:], out, strict=True))
 
     def work(images):
         source, values, numbers = x[images], y[images], winner[images]
         if everywhere:
-            values[...] = source[taps[0][1]]
+            values[...] = source[where[0][2]]
         else:
             values[...] = least
-        for i, (inside, places) in enumerate(taps[everywhere:], everywhere):
+        for i, (_, inside, places) in enumerate(where[everywhere:], everywhere):
             a, best, number = source[places], values[inside], numbers[inside]
             larger = a > best
             np.maximum(a, best, out=best)
@@ -147,12 +138,12 @@ def _chosen_samples():
 def unpool(a, winner, window, strides, low, dilations, size):
     """The transpose of `chosen`: each window gives its value to its winner, in an array of that size."""
     x = namespace(a).zeros((len(a), *size, a.shape[-1]), a.dtype)
-    taps = _taps(window, size, a.shape[1:-1], strides, low, dilations)
+    where = taps(window, size, a.shape[1:-1], strides, low, dilations)
     apart = all(s >= (k - 1) * d + 1 for k, s, d in zip(window, strides, dilations, strict=True))
 
     def work(images):
         target, values, numbers = x[images], a[images], winner[images]
-        for i, (inside, places) in enumerate(taps):
+        for i, (_, inside, places) in enumerate(where):
             won = numbers[inside] == i
             if apart:
                 np.multiply(values[inside], won, out=target[places])
@@ -174,11 +165,11 @@ def unpool(a, winner, window, strides, low, dilations, size):
 def chosen(x, winner, window, strides, low, dilations, out):
     """Of each window the value at the winner."""
     y = namespace(x).zeros((len(x), *out, x.shape[-1]), x.dtype)
-    taps = _taps(window, x.shape[1:-1], out, strides, low, dilations)
+    where = taps(window, x.shape[1:-1], out, strides, low, dilations)
 
     def work(images):
         source, values, numbers = x[images], y[images], winner[images]
-        for i, (inside, places) in enumerate(taps):
+        for i, (_, inside, places) in enumerate(where):
             values[inside] += source[places] * (numbers[inside] == i)
 
     _over_images(work, x)
@@ -214,11 +205,11 @@ def _spread_samples():
 def sum_pool(x, window, strides, low, dilations, out):
     """The sum of each window."""
     y = namespace(x).zeros((len(x), *out, x.shape[-1]), x.dtype)
-    taps = _taps(window, x.shape[1:-1], out, strides, low, dilations)
+    where = taps(window, x.shape[1:-1], out, strides, low, dilations)
 
     def work(images):
         source, values = x[images], y[images]
-        for inside, places in taps:
+        for _, inside, places in where:
             values[inside] += source[places]
 
     _over_images(work, x)
@@ -236,11 +227,11 @@ def sum_pool(x, window, strides, low, dilations, out):
 def sum_unpool(a, window, strides, low, dilations, size):
     """The transpose of `sum_pool`: each window gives its value to all of its places, in an array of that size."""
     x = namespace(a).zeros((len(a), *size, a.shape[-1]), a.dtype)
-    taps = _taps(window, size, a.shape[1:-1], strides, low, dilations)
+    where = taps(window, size, a.shape[1:-1], strides, low, dilations)
 
     def work(images):
         target, values = x[images], a[images]
-        for inside, places in taps:
+        for _, inside, places in where:
             target[places] += values[inside]
 
     _over_images(work, x)

@@ -1,10 +1,13 @@
 """Where windows lie on an array: strides, padding, dilations, data formats, for convolutions and pooling. Floor 2."""
 
+from functools import lru_cache
+from itertools import product
+
 from ..engine.protocol import Operand
 from ..engine.tensor import Tensor
 from .shape import moveaxis
 
-__all__ = ["Layout", "numbers", "overlap", "place"]
+__all__ = ["Layout", "numbers", "overlap", "place", "taps"]
 
 
 class Layout:
@@ -101,6 +104,16 @@ def _pairs(padding, axes, name):
     return pairs
 
 
+@lru_cache(maxsize=512)
+def taps(kernel, size, out, strides, low, dilations):
+    """Of each tap of the kernel: itself, and the windows that have it inside of the array and where, of all images."""
+    return [
+        (tap, *((slice(None), *part) for part in overlap(tap, size, out, strides, low, dilations)))
+        for tap in product(*map(range, kernel))
+    ]
+
+
+@lru_cache(maxsize=4096)
 def overlap(tap, size, out, strides, low, dilations):
     """Where windows have this tap inside of the array: slices of the windows, and of the array."""
     inside, places = [], []
