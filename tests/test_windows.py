@@ -265,3 +265,16 @@ def test_errors_say_what_was_found(call, words):
 def test_complex_numbers_have_no_largest():
     with pytest.raises(TypeError, match="max_pool1d: numbers that can be compared"):
         av.nn.max_pool1d(np.ones((1, 4, 1), complex))
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("order", [lambda x: x, lambda x: x.swapaxes(1, 2)], ids=["contiguous", "strided"])
+def test_the_gradient_of_a_bias(dtype, order):
+    """Its rows are summed by BLAS where they lie one behind the other."""
+    g = order(np.random.default_rng(0).normal(size=(3, 4, 4, 5)).astype(dtype))
+    bias = av.Variable(np.zeros(5, dtype))
+    with av.GradientTape() as tape:
+        y = av.Tensor(np.zeros(g.shape, dtype)) + bias
+    found = tape.gradient(y, bias, output_gradients=g)
+    assert found.dtype == dtype
+    np.testing.assert_allclose(found.numpy(), g.astype(float).sum(axis=(0, 1, 2)), rtol=1e-5)
