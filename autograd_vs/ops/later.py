@@ -14,7 +14,7 @@ __all__ = ["FAMILIES", "family"]
 FAMILIES: dict[str, tuple[str, ...]] = {
     "": (),
     "linalg": ("linalg",),
-    "nn": ("activations", "erf", "losses", "nn", "normalization"),
+    "nn": ("activations", "ctc", "erf", "losses", "margins", "nn", "normalization", "regression"),
 }
 
 
