@@ -8,9 +8,11 @@ the *backward variable* that of all ways to go on from there to the end. Their p
 label, is how likely the state is at that time: the gradient by the logits is ``softmax(logits)`` minus that, summed by
 class (equation 16).
 
-Everything is done with logarithms, for all sequences and states at once, in one loop over time. Minus infinity is a
-large finite number, so that no difference of infinities arises, in derivatives neither. The two recursions are written
-with operators, ufuncs and inner forms: a second derivative records them.
+Everything is done with logarithms, for all sequences and states at once, in one loop over time. Each step is scaled by
+its largest variable: in float32 the logarithms of long sequences would have no digits left for the differences between
+states, and only these count for the gradient. Minus infinity is a large finite number, so that no difference of
+infinities arises, in derivatives neither. The two recursions are written with operators, ufuncs and inner forms: a
+second derivative records them.
 """
 
 from typing import Any
@@ -23,7 +25,7 @@ from ..engine.declare import composed, primitive
 from ..engine.protocol import Operand
 from ..engine.samples import Sample, arrays, values, zeros
 from ..engine.tensor import Tensor, as_tensor
-from .activations import log_softmax
+from .activations import log_softmax, softmax
 from .elementwise import where
 from .index import check_ids, scatter_rows
 from .losses import number, reduced
@@ -56,17 +58,26 @@ def _either(a, b, c):
     return np.logaddexp(np.logaddexp(a, b), c)
 
 
+def _scaled(row):
+    """Logarithms of which the largest is 0, and what was subtracted: a constant, which the gradient does not see."""
+    scale = np.maximum(bare(row).max(axis=1, keepdims=True), IMPOSSIBLE)
+    return row - scale, scale
+
+
 def _forward_variables(logs, states):
-    """Logarithms of the forward variables (equation 6), with the probability of the state itself."""
+    """Logarithms of the forward variables (equation 6), with the probability of the state itself; and their scales."""
     here = _of_states(logs, states)
     n = states.shape[1]
     edge, blocked = _edge(states, logs.dtype), _blocked(states, logs.dtype)[:, :n]
     start = namespace(states).arange(n) >= 2  # a path begins in one of the first two states
-    rows = [here[0] + start.astype(logs.dtype) * IMPOSSIBLE]
+    row, scale = _scaled(here[0] + start.astype(logs.dtype) * IMPOSSIBLE)
+    rows, scales = [row], [scale]
     for now in range(1, here.shape[0]):
-        before = concatenate.inner((edge, rows[-1]), 1)
-        rows.append(_either(rows[-1], before[:, 1:-1], before[:, :-2] + blocked) + here[now])
-    return stack.inner(rows)
+        before = concatenate.inner((edge, row), 1)
+        row, scale = _scaled(_either(row, before[:, 1:-1], before[:, :-2] + blocked) + here[now])
+        rows.append(row)
+        scales.append(scale)
+    return stack.inner(rows), scales
 
 
 def _backward_variables(logs, states, last, final):
@@ -80,7 +91,7 @@ def _backward_variables(logs, states, last, final):
     for now in range(here.shape[0] - 2, -1, -1):
         after = concatenate.inner((rows[-1] + here[now + 1], edge), 1)
         going = _either(after[:, :-2], after[:, 1:-1], after[:, 2:] + blocked)
-        rows.append(where.inner((last <= now)[:, None], final, going))
+        rows.append(where.inner((last <= now)[:, None], final, _scaled(going)[0]))
     return stack.inner(rows[::-1])
 
 
@@ -92,15 +103,14 @@ def _final(states, label_lengths, dtype):
 
 
 def _logits_rule(g, y, logs, alphas, states, input_lengths, label_lengths):
-    dtype = logs.dtype
-    xp = namespace(states)
-    final = _final(states, label_lengths, dtype)
+    states, input_lengths, label_lengths = bare(states), bare(input_lengths), bare(label_lengths)
+    final = _final(states, label_lengths, logs.dtype)
     betas = _backward_variables(logs, states, input_lengths - 1, final)
-    inside = xp.arange(logs.shape[0])[:, None] < input_lengths
+    inside = namespace(states).arange(logs.shape[0])[:, None] < input_lengths
     alive = (inside & (bare(y) != np.inf))[:, :, None]  # the gradient of an impossible label is 0
-    likely = np.exp(where.inner(alive, alphas + betas + y.reshape((1, -1, 1)), IMPOSSIBLE))
-    slope = np.exp(logs) * alive - _by_class(likely, states, logs.shape[2])
-    return slope * g.reshape((1, -1, 1))
+    likely = softmax.inner(where.inner(alive, alphas + betas, 0.0), -1)  # it sums to the same at all times
+    slope = np.exp(logs) - _by_class(likely, states, logs.shape[2])
+    return where.inner(alive, slope, 0.0) * g.reshape((1, -1, 1))
 
 
 def _by_class(likely, states, classes):
@@ -131,22 +141,23 @@ def _ctc_samples():
 
 
 @primitive(
-    vjp={"logits": _logits_rule}, arity=1, name="ctc_loss",
+    vjp={"logits": _logits_rule}, arity=4, name="ctc_loss",
     aux={
         "logs": _log_probabilities,
-        "alphas": lambda logits, states: _forward_variables(_log_probabilities(logits), states),
+        "alphas": lambda logits, states: _forward_variables(_log_probabilities(logits), bare(states))[0],
     },
     samples=_ctc_samples,
 )  # fmt: skip
 def _ctc(logits, states, input_lengths, label_lengths):
     """The loss of each sequence, and what its rule wants: the logarithms of probabilities and of forward variables."""
     logs = _log_probabilities(logits)
-    alphas = _forward_variables(logs, states)
+    alphas, scales = _forward_variables(logs, states)
     xp = namespace(logits)
-    rows = xp.arange(states.shape[0])
-    ended = alphas[(input_lengths - 1).clip(0), rows]  # when its time is over
+    rows, last = xp.arange(states.shape[0]), (input_lengths - 1).clip(0)
+    ended = alphas[last, rows]  # when the time of each is over
     one, two = ended[rows, 2 * label_lengths], ended[rows, (2 * label_lengths - 1).clip(0)]
     found = np.logaddexp(one, xp.where(label_lengths > 0, two, IMPOSSIBLE))
+    found = found + xp.concatenate(scales, 1).cumsum(axis=1)[rows, last]
     found = xp.where(input_lengths > 0, found, (label_lengths > 0) * IMPOSSIBLE)  # no time: only the empty label
     loss = xp.where(found < 0.5 * IMPOSSIBLE, np.inf, -found).astype(logs.dtype)
     return loss, logs, alphas

@@ -142,12 +142,13 @@ def checked_axis(name, axis, shape, what="logits") -> int:
 def class_numbers(name, labels, axis, x, ignore=None) -> Any:
     """Checked class numbers, beside the logits `x`, and which of them count (None: all); the others become class 0."""
     ids = labels.array if isinstance(labels, Operand) else labels  # checked where they lie
-    kept = None
-    if ignore is not None:
-        kept = ids != int(number(ignore, f"{name}: ignore"))
-        ids, kept = ids * kept, beside(kept, x.array)
-    check_ids(ids, x.shape[axis], f"{name}: class")
-    return beside(ids, x.array), kept
+    if ignore is None:
+        check_ids(ids, x.shape[axis], name + ": class")
+        return beside(ids, x.array), None
+    kept = ids != int(number(ignore, f"{name}: ignore"))
+    ids = ids * kept
+    check_ids(ids, x.shape[axis], name + ": class")
+    return beside(ids, x.array), beside(kept, x.array)
 
 
 def weights_of_classes(name, class_weights, n, x) -> Any:
@@ -307,7 +308,7 @@ def softmax_cross_entropy(
     shape = logits.shape
     i = checked_axis(name, axis, shape)
     labels = labels if isinstance(labels, Operand) else as_array(labels)
-    kept = None
+    kept = rows = None
     if labels.shape == shape:
         if ignore is not None:
             raise ValueError(f"{name}: ignore= is for class numbers; rows of probabilities get weights= of 0")
@@ -320,13 +321,12 @@ def softmax_cross_entropy(
                 f"{shape[:i] + shape[i + 1 :]}, or probabilities of shape {shape}"
             )
         labels, kept = class_numbers(name, labels, i, logits, ignore)
-    rows = None
     if label_smoothing != 0.0 or class_weights is not None:
         labels, rows = _prepared(name, logits, labels, i, label_smoothing, class_weights)
         if labels.dtype.kind in "iu":
             return weighted_rows(name, _cross_entropy(logits, labels, axis) * rows, rows, kept, weights, reduction)
     losses = _cross_entropy(logits, labels, axis)
-    if rows is kept is weights is None and reduction == "none":
+    if rows is kept is weights is None and reduction == "none":  # the usual case: nothing to pay for the others
         return losses
     return weighted_rows(name, losses, rows, kept, weights, reduction)
 
