@@ -97,9 +97,9 @@ def _backward_variables(logs, states, last, final):
 
 def _final(states, label_lengths, dtype):
     """0 in the last two states of each label (one, where it is empty), impossible elsewhere."""
-    number = namespace(states).arange(states.shape[1])
+    order = namespace(states).arange(states.shape[1])
     ends = 2 * label_lengths[:, None]
-    return ((number != ends) & (number != ends - 1)).astype(dtype) * IMPOSSIBLE
+    return ((order != ends) & (order != ends - 1)).astype(dtype) * IMPOSSIBLE
 
 
 def _logits_rule(g, y, logs, alphas, states, input_lengths, label_lengths):
