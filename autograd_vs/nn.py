@@ -6,17 +6,26 @@ The functions themselves are in `autograd_vs.ops`. They have no variables of the
 from typing import TYPE_CHECKING
 
 from .ops.activations import elu, gelu, leaky_relu, log_softmax, relu, sigmoid, silu, softmax, softplus
-from .ops.conv import (
-    conv1d,
-    conv1d_transpose,
-    conv2d,
-    conv2d_transpose,
-    conv3d,
-    conv3d_transpose,
-    depthwise_conv2d,
-)
+from .ops.conv import conv1d, conv1d_transpose, conv2d, conv2d_transpose, conv3d, conv3d_transpose, depthwise_conv2d
+from .ops.ctc import ctc_loss
 from .ops.erf import erf, erfc
-from .ops.losses import l2_loss, mse, softmax_cross_entropy
+from .ops.losses import (
+    binary_cross_entropy,
+    kl_divergence,
+    nll,
+    sigmoid_cross_entropy,
+    sigmoid_focal,
+    softmax_cross_entropy,
+)  # fmt: skip
+from .ops.margins import (
+    cosine_embedding,
+    cosine_similarity,
+    hinge,
+    margin_ranking,
+    multi_margin,
+    squared_hinge,
+    triplet_margin,
+)  # fmt: skip
 from .ops.nn import dropout, embedding_lookup, linear
 from .ops.normalization import layer_norm
 from .ops.pool import (
@@ -29,14 +38,18 @@ from .ops.pool import (
     max_pool1d,
     max_pool2d,
     max_pool3d,
-)
+)  # fmt: skip
+from .ops.regression import gaussian_nll, huber, l2_loss, log_cosh, mae, mse, poisson_nll, smooth_l1
 
 __all__ = [
     "adaptive_avg_pool1d", "adaptive_avg_pool2d", "adaptive_avg_pool3d", "avg_pool1d", "avg_pool2d", "avg_pool3d",
-    "conv1d", "conv1d_transpose", "conv2d", "conv2d_transpose", "conv3d", "conv3d_transpose", "depthwise_conv2d",
-    "dropout", "elu", "embedding_lookup", "erf", "erfc", "gelu", "l2_loss", "layer_norm", "leaky_relu", "linear",
-    "log_softmax", "max_pool1d", "max_pool2d", "max_pool3d", "mse", "relu", "sigmoid", "silu", "softmax",
-    "softmax_cross_entropy", "softplus",
+    "binary_cross_entropy", "conv1d", "conv1d_transpose", "conv2d", "conv2d_transpose", "conv3d",
+    "conv3d_transpose", "cosine_embedding", "cosine_similarity", "ctc_loss", "depthwise_conv2d", "dropout", "elu",
+    "embedding_lookup", "erf", "erfc", "gaussian_nll", "gelu", "hinge", "huber", "kl_divergence", "l2_loss",
+    "layer_norm", "leaky_relu", "linear", "log_cosh", "log_softmax", "mae", "margin_ranking", "max_pool1d",
+    "max_pool2d", "max_pool3d", "mse", "multi_margin", "nll", "poisson_nll", "relu", "sigmoid",
+    "sigmoid_cross_entropy", "sigmoid_focal", "silu", "smooth_l1", "softmax", "softmax_cross_entropy", "softplus",
+    "squared_hinge", "triplet_margin",
 ]  # fmt: skip
 
 if not TYPE_CHECKING:  # type checkers shall say which names there are not

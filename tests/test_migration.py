@@ -1,7 +1,9 @@
 """What users of other libraries look for is an AttributeError that says what to write here."""
 
 import copy
+import inspect
 import pickle
+import re
 import traceback
 
 import numpy as np
@@ -86,7 +88,15 @@ def test_names_of_the_package(name, words):
         "LSTM": "not there yet", "BatchNorm1d": "av.nn.layer_norm",
         "ReLU": "the function av.nn.relu", "CrossEntropyLoss": "av.nn.softmax_cross_entropy",
         "softmax_cross_entropy_with_logits": "av.nn.softmax_cross_entropy", "tanh": "av.tanh",
-        "functional": "av.nn itself", "BCEWithLogitsLoss": "av.nn.softplus",
+        "functional": "av.nn itself", "BCEWithLogitsLoss": "av.nn.sigmoid_cross_entropy",
+        "sigmoid_cross_entropy_with_logits": "reduction='mean'", "weighted_cross_entropy_with_logits": "pos_weight=",
+        "BCELoss": "av.nn.binary_cross_entropy(probabilities, labels)", "NLLLoss": "av.nn.nll(log_probabilities",
+        "cross_entropy": "ignore=", "KLDivLoss": "p is the target", "kl_div": "logs=True", "L1Loss": "av.nn.mae",
+        "smooth_l1_loss": "av.nn.smooth_l1(prediction, target, beta)", "HuberLoss": "av.nn.huber(",
+        "TripletMarginLoss": "av.nn.triplet_margin(", "CTCLoss": "(time, batch, classes)", "LogCosh": "av.nn.log_cosh",
+        "CosineSimilarity": "av.nn.cosine_similarity(", "hinge_loss": "1 and -1", "Hinge": "av.nn.hinge",
+        "Huber": "av.nn.huber",
+        "log_poisson_loss": "the prediction first", "sigmoid_focal_loss": "av.nn.sigmoid_focal(",
     }.items(),
 )  # fmt: skip
 def test_names_of_nn(name, words):
@@ -99,9 +109,19 @@ def test_near_names_of_nn():
     with pytest.raises(AttributeError, match="Did you mean 'softmax'"):
         av.nn.sofmax  # noqa: B018
     assert not hasattr(av.nn, "__nothing__")
-    for kind in ("", "_with_logits"):
-        with pytest.raises(AttributeError, match="mean"):
-            getattr(av.nn, f"binary_cross_entropy{kind}")
+    for name in ("binary_cross_entropy_with_logits", "multilabel_soft_margin_loss"):
+        with pytest.raises(AttributeError, match="sigmoid_cross_entropy"):
+            getattr(av.nn, name)
+
+
+def test_advice_about_losses_is_right():
+    """What the advice says in formulas, and in names of options."""
     x, labels = np.array([-2.0, 0.5, 3.0]), np.array([0.0, 1.0, 1.0])
     by_hand = -np.mean(labels * np.log(1 / (1 + np.exp(-x))) + (1 - labels) * np.log(1 / (1 + np.exp(x))))
-    np.testing.assert_allclose(av.mean(av.nn.softplus(x) - x * labels).numpy(), by_hand)
+    np.testing.assert_allclose(av.nn.sigmoid_cross_entropy(x, labels, reduction="mean").numpy(), by_hand)
+    np.testing.assert_allclose(av.mean(av.nn.softplus(-(2 * labels - 1) * x)).numpy(), by_hand)
+    for name, text in _migration._NN.items():
+        for used in re.findall(r"av\.nn\.(\w+)", text):
+            assert used in av.nn.__all__, f"{name}: {used}"
+    options = inspect.signature(av.nn.softmax_cross_entropy).parameters
+    assert {"class_weights", "label_smoothing", "ignore", "reduction"} <= set(options)

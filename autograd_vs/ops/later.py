@@ -14,7 +14,7 @@ __all__ = ["FAMILIES", "family"]
 FAMILIES: dict[str, tuple[str, ...]] = {
     "": (),
     "linalg": ("linalg",),
-    "nn": ("activations", "conv", "erf", "losses", "nn", "normalization", "pool"),
+    "nn": ("activations", "conv", "ctc", "erf", "losses", "margins", "nn", "normalization", "pool", "regression"),
 }
 
 
