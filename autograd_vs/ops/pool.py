@@ -8,11 +8,11 @@ from math import prod
 
 import numpy as np
 
-from ..base.backend import beside, namespace
+from ..base.backend import namespace
 from ..base.threads import share
 from ..engine.declare import composed, primitive
 from ..engine.protocol import Operand
-from ..engine.samples import Sample, arrays
+from ..engine.samples import Sample, arrays, zeros
 from ..engine.tensor import Tensor, as_tensor, tensor_of
 from .products import tensordot
 from .shape import moveaxis
@@ -55,7 +55,7 @@ def _max_samples():
         Sample(arrays((1, 4, 5, 2), apart=1.0), (2, 3), (2, 1), (0, 1), (1, 1), (2, 5)),
         Sample(arrays((1, 2, 4, 3, 1), apart=1.0), (2, 2, 2), (1, 2, 1), (0, 0, 0), (1, 1, 1), (1, 2, 2)),
         Sample(arrays((6, 8, 2), apart=1.0)[::3, ::-2].swapaxes(0, 1), (2,), (2,), (0,), (1,), (1,)),
-        Sample(np.zeros((0, 4, 2)), (2,), (2,), (0,), (1,), (2,)),
+        Sample(zeros((0, 4, 2)), (2,), (2,), (0,), (1,), (2,)),
         Sample(x.astype(np.float32), (2,), (2,), (0,), (1,), (2,), smooth=False),
     ]
 
@@ -239,15 +239,11 @@ def sum_unpool(a, window, strides, low, dilations, size):
 
 
 def _counts(window, size, out, strides, low, dilations):
-    """How many taps of each window lie inside of the array, as an array of the shape (1, *out, 1)."""
-    along = []
-    for k, n, m, s, p, d in zip(window, size, out, strides, low, dilations, strict=True):
-        at = np.arange(m)[:, None] * s + np.arange(k) * d - p
-        along.append(((at >= 0) & (at < n)).sum(axis=1))
-    counts = np.ones((1,) * len(out))
-    for i, count in enumerate(along):
-        counts = counts * count.reshape([-1 if j == i else 1 for j in range(len(out))])
-    return counts.reshape((1, *out, 1))
+    """For each axis, how many taps of each window along it lie inside of the array."""
+    return [
+        [sum(0 <= i * s - p + t * d < n for t in range(k)) for i in range(m)]
+        for k, n, m, s, p, d in zip(window, size, out, strides, low, dilations, strict=True)
+    ]
 
 
 # ---------------------------------------------------------------- the public functions
@@ -279,9 +275,12 @@ def _avg_pooled(layout, x, size, strides, padding, dilations, count_padding) -> 
     if count_padding:
         return layout.given(total / float(prod(window)))
     counts = _counts(window, x.shape[1:-1], out, strides, low, dilations)
-    if counts.size and (counts == counts.flat[0]).all():
-        return layout.given(total / float(counts.flat[0]))
-    return layout.given(total / beside(counts.astype(total.dtype), total.array))
+    if all(len(set(along)) == 1 for along in counts):
+        return layout.given(total / float(prod(along[0] for along in counts)))
+    xp = namespace(total.array)
+    for axis, along in enumerate(counts, 1):
+        total = total / xp.asarray(along, dtype=total.dtype).reshape((-1,) + (1,) * (total.ndim - 1 - axis))
+    return layout.given(total)
 
 
 def _adapted(layout, x, output_size) -> Tensor:
@@ -292,11 +291,11 @@ def _adapted(layout, x, output_size) -> Tensor:
         n = x.shape[i]
         if n < 1:
             raise ValueError(f"{layout.name}: x has shape {x.shape}: there is nothing to take the mean of")
-        mean = np.zeros((m, n), x.dtype)
+        mean = namespace(x.array).zeros((m, n), x.dtype)
         for j in range(m):
             start, stop = j * n // m, -(-(j + 1) * n // m)
             mean[j, start:stop] = 1 / (stop - start)
-        x = moveaxis(tensordot(x, beside(mean, x.array), axes=([i], [1])), -1, i)
+        x = moveaxis(tensordot(x, mean, axes=([i], [1])), -1, i)
     return x
 
 
