@@ -87,7 +87,7 @@ def test_complex_gradients():
 
 
 REFUSED = {
-    "np.median": lambda t, v: np.median(t),
+    "np.busday_count": lambda t, v: np.busday_count(t, t),
     "np.array": lambda t, v: np.array([t, t]),
     "np.sum of a list": lambda t, v: np.sum([t, t]),
     "float": lambda t, v: float(t[0]),
