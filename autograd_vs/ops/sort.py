@@ -13,7 +13,9 @@ __all__ = ["sort"]
 
 
 def _order(a, axis, kind):
-    return a.argsort(axis=axis, kind=kind if namespace(a) is np else None)  # CuPy's is stable, and takes no other kind
+    if namespace(a) is not np and kind != "stable":
+        kind = None  # CuPy's sort is stable always, and knows no other kind
+    return a.argsort(axis=axis, kind=kind)
 
 
 def _along(x, order, axis):

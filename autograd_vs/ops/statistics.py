@@ -775,7 +775,10 @@ class _Quantiles:
         if not isinstance(step, Operand):
             dtype = a.dtype if self.weak and a.dtype.kind == "f" else self.q.dtype if self.q.dtype.kind == "f" else None
             step = tensor_of(step if dtype is None else step.astype(dtype))
-        return select(upper, b, a) + (b - a) * step
+        gap = b - a
+        if self.taped is not None:  # a result that is NaN says nothing of q
+            gap = select(np.isnan(a.array), 0.0, gap)
+        return select(upper, b, a) + gap * step
 
 
 def _quantile_samples(most, nan):
@@ -823,7 +826,7 @@ def quantile(
     ----------
     a : array_like, real
     q : float or array_like of at most 2 dimensions, in [0, 1]
-        Gradients reach it, if the method interpolates.
+        Gradients reach it, if the method interpolates; where it hits an element, it is the slope to the next one.
     axis : int or tuple of int, optional
     out : None
         Not supported.
