@@ -800,7 +800,7 @@ def _quantile_samples(most, nan):
             *[Sample(x[0], 0.37 * most, 1, method=method) for method in (*_HALF, *_DISCRETE)],
             *[Sample(x[0], [0.0, 0.25 * most, 0.5 * most, most], 1, method=method) for method in _METHODS],
             Sample(x[0], 0.37 * most, 1, method="inverted_cdf", weights=values([[1.0, 2.0, 0.5, 0.0]] * 3)),
-            Sample(x, [0.0, 0.5 * most, most], (0, 2), method="inverted_cdf", weights=arrays((2, 3, 4), low=0.2)),
+            Sample(x, [0.0, 0.5 * most, most], 1, method="inverted_cdf", weights=arrays((2, 3, 4), low=0.2)),
             Sample(x.astype(np.float32), 0.3 * most, 1, smooth=False),
             Sample(x.astype(np.float32), q.astype(np.float32), 1, smooth=False),
             Sample(x.astype(np.float32), q, 1, smooth=False),
