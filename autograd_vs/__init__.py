@@ -73,7 +73,7 @@ from .progress import progress
 
 # What comes when it is asked for (`ops/later.py`); type checkers see it here, and say which names there are not.
 if TYPE_CHECKING:
-    from . import linalg, nn
+    from . import fft, linalg, nn
 else:
     from ._later import module_getattr as __getattr__  # noqa: F401
 
@@ -93,8 +93,8 @@ __all__ = [  # noqa: RUF022
     "broadcast_to", "cbrt", "ceil", "clip", "column_stack", "concat", "concatenate", "conj", "conjugate", "copy",
     "copysign", "cos", "cosh", "count_nonzero", "cumprod", "cumsum", "current_store", "custom_gradient",
     "default_dtype", "deg2rad", "degrees", "diag", "diagflat", "diagonal", "diff", "digitize", "divide", "divmod",
-    "dot", "dsplit", "dstack", "einsum", "empty_like", "equal", "exp", "exp2", "expand_dims", "expm1", "fabs", "fix",
-    "flatnonzero", "flip", "fliplr", "flipud", "float_power", "floor", "floor_divide", "fmax", "fmin", "fmod",
+    "dot", "dsplit", "dstack", "einsum", "empty_like", "equal", "exp", "exp2", "expand_dims", "expm1", "fabs", "fft",
+    "fix", "flatnonzero", "flip", "fliplr", "flipud", "float_power", "floor", "floor_divide", "fmax", "fmin", "fmod",
     "full_like", "gcd", "get_num_threads", "get_variable", "get_variable_scope", "global_variables", "grad", "greater",
     "greater_equal", "heaviside", "hessian", "hsplit", "hstack", "hvp", "hypot", "imag", "index_of", "initializers",
     "inner", "invert", "isclose", "iscomplex", "isfinite", "isin", "isinf", "isnan", "isneginf", "isposinf", "isreal",
