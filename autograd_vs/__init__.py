@@ -74,6 +74,10 @@ from .progress import progress
 # What comes when it is asked for (`ops/later.py`); type checkers see it here, and say which names there are not.
 if TYPE_CHECKING:
     from . import fft, linalg, nn
+    from .ops.calculus import (
+        convolve, correlate, ediff1d, geomspace, gradient, i0, interp, linspace, logspace, poly, polyadd, polyder,
+        polydiv, polyfit, polyint, polymul, polysub, polyval, real_if_close, roots, trapezoid, unwrap, vander,
+    )  # fmt: skip
 else:
     from ._later import module_getattr as __getattr__  # noqa: F401
 
@@ -90,24 +94,27 @@ __all__ = [  # noqa: RUF022
     "argpartition", "argsort", "argwhere", "around", "array_split", "asarray", "asin", "asinh", "astype", "atan",
     "atan2", "atanh", "atleast_1d", "atleast_2d", "atleast_3d", "average", "bincount", "bitwise_and", "bitwise_invert",
     "bitwise_left_shift", "bitwise_not", "bitwise_or", "bitwise_right_shift", "bitwise_xor", "broadcast_arrays",
-    "broadcast_to", "cbrt", "ceil", "clip", "column_stack", "concat", "concatenate", "conj", "conjugate", "copy",
-    "copysign", "cos", "cosh", "count_nonzero", "cumprod", "cumsum", "current_store", "custom_gradient",
-    "default_dtype", "deg2rad", "degrees", "diag", "diagflat", "diagonal", "diff", "digitize", "divide", "divmod",
-    "dot", "dsplit", "dstack", "einsum", "empty_like", "equal", "exp", "exp2", "expand_dims", "expm1", "fabs", "fft",
-    "fix", "flatnonzero", "flip", "fliplr", "flipud", "float_power", "floor", "floor_divide", "fmax", "fmin", "fmod",
-    "full_like", "gcd", "get_num_threads", "get_variable", "get_variable_scope", "global_variables", "grad", "greater",
-    "greater_equal", "heaviside", "hessian", "hsplit", "hstack", "hvp", "hypot", "imag", "index_of", "initializers",
-    "inner", "invert", "isclose", "iscomplex", "isfinite", "isin", "isinf", "isnan", "isneginf", "isposinf", "isreal",
-    "jacobian", "jvp", "kron", "lcm", "ldexp", "left_shift", "less", "less_equal", "lexsort", "linalg", "log", "log10",
-    "log1p", "log2", "logaddexp", "logaddexp2", "logical_and", "logical_not", "logical_or", "logical_xor", "logsumexp",
-    "make_template", "matmul", "matrix_transpose", "max", "maximum", "mean", "meshgrid", "min", "minimum", "mod",
-    "modf", "moveaxis", "multiply", "name_scope", "nan_to_num", "nanargmax", "nanargmin", "negative", "nextafter", "nn",
-    "no_regularizer", "nonzero", "not_equal", "ones_like", "outer", "pad", "permute_dims", "positive", "pow", "power",
-    "prod", "progress", "ptp", "rad2deg", "radians", "random", "ravel", "real", "reciprocal", "recompute_grad",
-    "remainder", "repeat", "reshape", "right_shift", "rint", "roll", "rollaxis", "rot90", "round", "searchsorted",
-    "set_default_dtype", "set_num_threads", "sign", "signbit", "sin", "sinc", "sinh", "sort", "spacing", "split",
-    "sqrt", "square", "squeeze", "stack", "std", "stop_gradient", "subtract", "sum", "swapaxes", "take",
-    "take_along_axis", "tan", "tanh", "tensordot", "testing", "tile", "trace", "trainable_variables", "transpose",
-    "tril", "triu", "true_divide", "trunc", "unravel_index", "unstack", "value_and_grad", "var", "variable_scope",
-    "vdot", "vecdot", "vjp", "vsplit", "vstack", "where", "zeros_like",
+    "broadcast_to", "cbrt", "ceil", "clip", "column_stack", "concat", "concatenate", "conj", "conjugate", "convolve",
+    "copy", "copysign", "correlate", "cos", "cosh", "count_nonzero", "cumprod", "cumsum", "current_store",
+    "custom_gradient", "default_dtype", "deg2rad", "degrees", "diag", "diagflat", "diagonal", "diff", "digitize",
+    "divide", "divmod", "dot", "dsplit", "dstack", "ediff1d", "einsum", "empty_like", "equal", "exp", "exp2",
+    "expand_dims", "expm1", "fabs", "fft", "fix", "flatnonzero", "flip", "fliplr", "flipud", "float_power", "floor",
+    "floor_divide", "fmax", "fmin", "fmod", "full_like", "gcd", "geomspace", "get_num_threads", "get_variable",
+    "get_variable_scope", "global_variables", "grad", "gradient", "greater", "greater_equal", "heaviside", "hessian",
+    "hsplit", "hstack", "hvp", "hypot", "i0", "imag", "index_of", "initializers", "inner", "interp", "invert",
+    "isclose", "iscomplex", "isfinite", "isin", "isinf", "isnan", "isneginf", "isposinf", "isreal", "jacobian", "jvp",
+    "kron", "lcm", "ldexp", "left_shift", "less", "less_equal", "lexsort", "linalg", "linspace", "log", "log10",
+    "log1p", "log2", "logaddexp", "logaddexp2", "logical_and", "logical_not", "logical_or", "logical_xor", "logspace",
+    "logsumexp", "make_template", "matmul", "matrix_transpose", "max", "maximum", "mean", "meshgrid", "min", "minimum",
+    "mod", "modf", "moveaxis", "multiply", "name_scope", "nan_to_num", "nanargmax", "nanargmin", "negative",
+    "nextafter", "nn", "no_regularizer", "nonzero", "not_equal", "ones_like", "outer", "pad", "permute_dims", "poly",
+    "polyadd", "polyder", "polydiv", "polyfit", "polyint", "polymul", "polysub", "polyval", "positive", "pow", "power",
+    "prod", "progress", "ptp", "rad2deg", "radians", "random", "ravel", "real", "real_if_close", "reciprocal",
+    "recompute_grad", "remainder", "repeat", "reshape", "right_shift", "rint", "roll", "rollaxis", "roots", "rot90",
+    "round", "searchsorted", "set_default_dtype", "set_num_threads", "sign", "signbit", "sin", "sinc", "sinh", "sort",
+    "spacing", "split", "sqrt", "square", "squeeze", "stack", "std", "stop_gradient", "subtract", "sum", "swapaxes",
+    "take", "take_along_axis", "tan", "tanh", "tensordot", "testing", "tile", "trace", "trainable_variables",
+    "transpose", "trapezoid", "tril", "triu", "true_divide", "trunc", "unravel_index", "unstack", "unwrap",
+    "value_and_grad", "vander", "var", "variable_scope", "vdot", "vecdot", "vjp", "vsplit", "vstack", "where",
+    "zeros_like",
 ]  # fmt: skip

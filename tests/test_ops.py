@@ -611,12 +611,11 @@ def test_a_refusal_says_what_to_write(call, words):
 @pytest.mark.parametrize(
     "call",
     [
-        np.gradient,
         np.median,
         lambda t: np.percentile(t, 50),
         lambda t: np.add.reduceat(t, [0]),
-        np.vander,
-        np.unwrap,
+        np.packbits,
+        np.ix_,
     ],
 )
 def test_a_refusal_guesses_no_names(call):

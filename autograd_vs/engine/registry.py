@@ -95,7 +95,6 @@ _HINTS = {
         "insert": " Write av.concatenate([t[:i], values, t[i:]]).",
         "delete": " Index with what stays: t[keep].",
         "nansum": " Write av.sum(av.where(av.isnan(t), 0.0, t)): 'sum' has a gradient.",
-        "gradient": "",
         "median": "",
         "percentile": "",
         "quantile": "",

@@ -12,7 +12,7 @@ __all__ = ["FAMILIES", "family"]
 
 # Where users find their names ("" is the package itself, like ``av.median``), and the files of this folder.
 FAMILIES: dict[str, tuple[str, ...]] = {
-    "": (),
+    "": ("calculus",),
     "fft": ("fft",),
     "linalg": ("linalg",),
     "nn": ("nn",),
