@@ -82,8 +82,8 @@ _ADVICE = {
 
 
 _CONSTANTS = (
-    "zeros", "ones", "full", "empty", "eye", "arange", "linspace", "logspace", "geomspace", "indices", "tri", "vander",
-    "loadtxt", "load", "frombuffer", "fromfunction", "asanyarray", "ascontiguousarray",
+    "zeros", "ones", "full", "empty", "eye", "arange", "indices", "tri", "loadtxt", "load", "frombuffer",
+    "fromfunction", "asanyarray", "ascontiguousarray",
 )  # fmt: skip
 
 _WRITE = "a Tensor never changes; for a Variable there are assign, assign_add and assign_sub"

@@ -538,6 +538,7 @@ _LACKS = {
     "arange array asarray asanyarray empty eye full linspace ones zeros empty_like full_like ones_like zeros_like":
         "device like ndmax",
     "concat concatenate stack": "arrays", "flip fliplr flipud rot90": "m", "histogram": "a", "reshape": "shape",
+    "fft ifft fft2 ifft2 fftn ifftn rfft irfft rfft2 irfft2 rfftn irfftn hfft ihfft": "out",
     "take_along_axis": "arr", "unravel_index": "shape", "indices": "sparse", "cov": "m", "corrcoef": "x",
 }  # fmt: skip
 LACKS = {name: set(parameters.split()) for names, parameters in _LACKS.items() for name in names.split()}
@@ -586,8 +587,8 @@ class _Module:
         if name in self._missing or name.startswith("_"):
             raise AttributeError(f"module 'cupy' has no attribute {name!r}")
         value = getattr(self._module, name)
-        if name == "linalg":
-            found = _Module(value, MISSING_LINALG)
+        if name in ("linalg", "fft") and type(value).__name__ == "module":
+            found = _Module(value, MISSING_LINALG if name == "linalg" else set())
         elif isinstance(value, type) or not callable(value) or name in ("errstate", "printoptions", "issubdtype"):
             if type(value).__name__ == "module":
                 raise AttributeError(f"the stand-in has no {name}")

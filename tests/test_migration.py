@@ -70,7 +70,7 @@ def test_probes_get_plain_answers(make):
         "no_grad": "tape.stop_recording()", "tensor": "av.asarray", "zeros": "use np.zeros", "ones": "use np.ones",
         "array": "np.array", "float32": "np.float32, 'float32'", "int64": "'int64'", "bool_": "'bool'",
         "keras": "package optim", "zeros_initializer": "av.initializers.zeros",
-        "truncated_normal_initializer": "av.initializers.truncated_normal", "eye": "np.eye", "linspace": "np.linspace",
+        "truncated_normal_initializer": "av.initializers.truncated_normal", "eye": "np.eye", "arange": "np.arange",
         "uniform_unit_scaling_initializer": "are in av.initializers", "manual_seed": "av.random.set_seed",
     }.items(),
 )  # fmt: skip

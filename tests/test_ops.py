@@ -137,7 +137,7 @@ def test_float32_stays_float32(key):
             ys = y if isinstance(y, tuple) else (y,)
             entries = [e for e in tape._record.entries if e[0].op is row]
             if row.name != "float_power":
-                assert all(t.dtype == np.float32 for t in ys)
+                assert all(t.dtype in (np.float32, np.complex64) for t in ys)
             if row.outputs != 1 or len(entries) != 1:
                 continue
             rule, _, _, saved, _ = entries[0]
@@ -598,11 +598,9 @@ def test_a_refusal_says_what_to_write(call, words):
 @pytest.mark.parametrize(
     "call",
     [
-        np.gradient,
-        np.fft.fft,
         lambda t: np.multiply.reduceat(t, [0]),
-        np.vander,
-        np.unwrap,
+        np.packbits,
+        np.ix_,
     ],
 )
 def test_a_refusal_guesses_no_names(call):

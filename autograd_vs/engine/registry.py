@@ -93,7 +93,6 @@ _HINTS = {
         "append": " Write av.concatenate([a, b]).",
         "insert": " Write av.concatenate([t[:i], values, t[i:]]).",
         "delete": " Index with what stays: t[keep].",
-        "gradient": "",
     },
 }
 

@@ -12,7 +12,8 @@ __all__ = ["FAMILIES", "family"]
 
 # Where users find their names ("" is the package itself, like ``av.median``), and the files of this folder.
 FAMILIES: dict[str, tuple[str, ...]] = {
-    "": ("sets", "statistics", "ufuncs"),
+    "": ("calculus", "sets", "statistics", "ufuncs"),
+    "fft": ("fft",),
     "linalg": ("linalg",),
     "nn": ("activations", "conv", "ctc", "erf", "losses", "margins", "nn", "normalization", "pool", "regression"),
 }

@@ -788,6 +788,8 @@ def _beside(x, a):
         Sample(arrays((2, 4))),
         Sample(arrays((4, 2)), 2, 0),
         Sample(arrays((2, 3)), prepend=0.0, append=1.5),
+        Sample(arrays((2, 3)), 2, -1, *arrays((2, 1), (2, 2))),
+        Sample(arrays((2, 3)), 0, 1, arrays((2, 1))),
         Sample(arrays((2, 3)), 0),
     ],
 )
@@ -815,21 +817,20 @@ def diff(a, n=1, axis=-1, prepend=None, append=None) -> Tensor:
     if n < 0:
         raise ValueError(f"diff: the order must not be negative, got {n}")
     a = as_tensor(a)
+    if n == 0:  # NumPy returns `a` without what would stand around it
+        return valued(a)
     axis = axis_of(axis, a.ndim)
     edge = (*a.shape[:axis], 1, *a.shape[axis + 1 :])
-    parts = [
-        broadcast_to(_beside(x, a), edge) if np.ndim(x) == 0 else x
-        for x in (prepend, a, append)
-        if x is not None and x is not a
+    head, tail = [
+        [] if x is None else [broadcast_to(_beside(x, a), edge) if np.ndim(x) == 0 else x] for x in (prepend, append)
     ]
-    if parts:
-        head = [] if prepend is None else [parts[0]]
-        tail = [] if append is None else [parts[-1]]
+    if head or tail:
         a = concatenate([*head, a, *tail], axis)
+    front = (slice(None),) * axis
     for _ in range(n):
-        front = (slice(None),) * axis
-        a = a[(*front, slice(1, None))] - a[(*front, slice(None, -1))]
-    return valued(a)
+        late, early = a[(*front, slice(1, None))], a[(*front, slice(None, -1))]
+        a = late ^ early if a.dtype.kind == "b" else late - early
+    return a
 
 
 def _running(x, axis, dtype, out, include_initial, run, first):
