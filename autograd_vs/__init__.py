@@ -47,7 +47,9 @@ from .ops.shape import (
     transpose, tril, triu, unstack, vsplit, vstack,
 )  # fmt: skip
 from .ops.index import take, take_along_axis
-from .ops.products import diag, diagflat, diagonal, dot, inner, kron, matmul, outer, tensordot, trace, vdot, vecdot
+from .ops.products import (
+    cross, diag, diagflat, diagonal, dot, inner, kron, matmul, outer, tensordot, trace, vdot, vecdot,
+)  # fmt: skip
 from .ops.einsum import einsum
 from .ops.sort import sort
 from . import random
@@ -91,7 +93,7 @@ __all__ = [  # noqa: RUF022
     "atan2", "atanh", "atleast_1d", "atleast_2d", "atleast_3d", "average", "bincount", "bitwise_and", "bitwise_invert",
     "bitwise_left_shift", "bitwise_not", "bitwise_or", "bitwise_right_shift", "bitwise_xor", "broadcast_arrays",
     "broadcast_to", "cbrt", "ceil", "clip", "column_stack", "concat", "concatenate", "conj", "conjugate", "copy",
-    "copysign", "cos", "cosh", "count_nonzero", "cumprod", "cumsum", "current_store", "custom_gradient",
+    "copysign", "cos", "cosh", "count_nonzero", "cross", "cumprod", "cumsum", "current_store", "custom_gradient",
     "default_dtype", "deg2rad", "degrees", "diag", "diagflat", "diagonal", "diff", "digitize", "divide", "divmod",
     "dot", "dsplit", "dstack", "einsum", "empty_like", "equal", "exp", "exp2", "expand_dims", "expm1", "fabs", "fix",
     "flatnonzero", "flip", "fliplr", "flipud", "float_power", "floor", "floor_divide", "fmax", "fmin", "fmod",

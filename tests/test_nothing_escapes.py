@@ -245,7 +245,7 @@ REFUSED = {
     "np.convolve(t, a)": (lambda x: np.convolve(x[0], [1.0, 2.0]), r"numpy\(\)"),
     "np.median(t)": (lambda x: np.median(x), r"numpy\(\)"),
     "np.ix_(t)": (lambda x: np.ix_(x[0]), r"numpy\(\)"),
-    "np.linalg.eigvals(t)": (lambda x: np.linalg.eigvals(x), r"numpy\(\)"),
+    "np.linalg.qr(t, 'raw')": (lambda x: np.linalg.qr(x, "raw"), r"numpy\(\)"),
     "np.vander(t)": (lambda x: np.vander(x[0]), r"numpy\(\)"),
     "np.frexp(t)": (lambda x: np.frexp(x), r"numpy\(\)"),
     "sliding_window_view(t)": (lambda x: np.lib.stride_tricks.sliding_window_view(x, 2, 0), r"numpy\(\)"),

@@ -13,7 +13,7 @@ __all__ = ["FAMILIES", "family"]
 # Where users find their names ("" is the package itself, like ``av.median``), and the files of this folder.
 FAMILIES: dict[str, tuple[str, ...]] = {
     "": (),
-    "linalg": ("linalg",),
+    "linalg": ("linalg", "decompositions", "norms"),
     "nn": ("nn",),
 }
 
