@@ -114,8 +114,7 @@ def _norm_samples():
         Sample(v, 0, smooth=False),
         Sample(arrays(()), None),
         Sample(zeros((2, 3)), None, 1, smooth=False),
-        Sample(zeros((0, 3)), INF, 0),
-        Sample(zeros((0, 3)), 2),
+        Sample(zeros((0, 3)), 2, 0),
         Sample(zeros((2, 3)), 3, 1, smooth=False),
         Sample(zeros((2, 3)), -3, 1, smooth=False),
         *[Sample(x.astype(np.float32), order, smooth=False) for order in (None, "nuc", 1)],
@@ -269,7 +268,7 @@ def _ratio(a, b):
         *(Sample(regular(3, 3), p) for p in (None, 2, -2, "fro", "nuc", 1, -1, INF, -INF)),
         Sample(arrays((2, 3))),
         Sample(regular(2, 2, 2), 1),
-        *(Sample(regular(2, 2, dtype=complex), p) for p in (2, "fro", 1)),
+        Sample(regular(2, 2, dtype=complex)),
         Sample(zeros((2, 2)), 1, smooth=False),
         Sample(zeros((2, 2)), -2, smooth=False),
         Sample(eye(2) * [1.0, 0.0], smooth=False),
@@ -309,7 +308,9 @@ def cond(x, p=None) -> Tensor:
         s = svdvals(x)
         return _ratio(s[..., -1], s[..., 0]) if p == -2 else _ratio(s[..., 0], s[..., -1])
     square("cond", x)
-    sign: Any = namespace(x.array).linalg.slogdet(x.array)[0]
-    singular = sign == 0
+    xp: Any = namespace(x.array)
+    with np.errstate(all="ignore"):
+        singular = ~xp.isfinite(xp.linalg.slogdet(x.array)[1])
     regular = where(singular[..., None, None], identity(x.shape[-1], x.array), x)
-    return where(singular, INF, matrix_norm(regular, ord=p) * matrix_norm(inv(regular), ord=p))
+    y = matrix_norm(regular, ord=p) * matrix_norm(inv(regular), ord=p)
+    return where(singular, xp.where(xp.isnan(x.array).any(axis=(-2, -1)), xp.nan, INF).astype(y.dtype), y)
