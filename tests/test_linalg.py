@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from strict_array import StrictArray, on_device, strict
+from strict_array import StrictArray, forbid_transfers, on_device, strict
 
 import autograd_vs as av
 from autograd_vs.engine import registry
@@ -488,6 +488,26 @@ def test_least_squares_say_the_rank():
 
 
 # ---------------------------------------------------------------- the stand-in for CuPy
+
+
+def test_nobody_waits_for_a_device():
+    """Forwards and backwards; `lstsq` does wait, in CuPy itself: for the rank."""
+    a, b = on_device(arrays((2, 3, 3)) + 3 * np.eye(3)), on_device(arrays((3, 2)))
+    t, v = av.Tensor(a), av.Tensor(b)
+    with forbid_transfers(uploads=False), av.GradientTape() as tape:
+        tape.watch([t, v])
+        w, u = np.linalg.eig(t)
+        hermitian = t @ t.mT
+        found = [
+            np.linalg.inv(t), np.linalg.solve(t, v), np.linalg.pinv(t), np.linalg.det(t), np.linalg.slogdet(t)[1],
+            np.linalg.cholesky(hermitian), *np.linalg.qr(t), *np.linalg.eigh(hermitian), np.abs(w), np.abs(u),
+            *np.linalg.svd(t), *np.linalg.svd(hermitian, hermitian=True), np.linalg.svdvals(v), np.linalg.cond(t, 1),
+            np.linalg.norm(v, 3, 0), np.linalg.norm(v, "nuc"), np.linalg.norm(v, -np.inf), np.linalg.matrix_power(t, 3),
+            np.linalg.norm(v, -1.5, 1), np.linalg.cond(t), np.linalg.cross(v.T, v.T), np.linalg.matrix_rank(t),
+        ]  # fmt: skip
+        loss = sum((y * y).sum() for y in found)
+        g = tape.gradient(loss, [t, v])
+    assert np.isfinite(g[0].numpy()).all() and np.isfinite(g[1].numpy()).all()
 
 
 def test_the_stand_in_has_cupys_linalg():

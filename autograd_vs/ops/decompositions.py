@@ -23,7 +23,7 @@ from ..engine.declare import composed, primitive
 from ..engine.samples import Sample, arrays, eye, values, zeros
 from ..engine.tensor import Tensor, as_tensor, tensor_of
 from .elementwise import absolute, where
-from .index import take_along_axis
+from .index import take_along
 from .linalg import LinAlgError, conj, hermitian, identity, mH, mT, pinv_vjp, pseudoinverse, regular, solve, tolerance
 from .products import diagonal
 from .shape import cast, concatenate
@@ -396,8 +396,8 @@ def _phases(v):
     a = bare(v)
     xp = namespace(a)
     size = xp.abs(a) * (1.0 + 9.0 * (a.imag == 0))
-    rows = take_along_axis(v, tensor_of(size.argmax(axis=-2)[..., None]), -2)
-    return mT(rows / diagonal(rows, 0, -2, -1)[..., None])
+    rows = take_along.inner(v, size.argmax(axis=-2)[..., None], -2)
+    return mT(rows / diagonal.inner(rows, 0, -2, -1)[..., None])
 
 
 def _eig_vjp(g, factors, a_dtype):
@@ -621,12 +621,10 @@ def _hermitian_svd(a, compute_uv):
     """By eigenvalues, as NumPy does it: singular values are their sizes, and the signs go to V."""
     if not compute_uv:
         s = absolute(_eigvalsh(a))
-        order = tensor_of((-s.array).argsort(axis=-1))
-        return take_along_axis(s, order, -1)
+        return take_along(s, (-s.array).argsort(axis=-1), -1)
     w, u = _eigh(a)
-    order = tensor_of(namespace(w.array).abs(w.array).argsort(axis=-1)[..., ::-1])
-    w = take_along_axis(w, order, -1)
-    u = take_along_axis(u, order[..., None, :], -1)
+    order = namespace(w.array).abs(w.array).argsort(axis=-1)[..., ::-1]
+    w, u = take_along(w, order, -1), take_along(u, order[..., None, :], -1)
     sign = where(w.array < 0, -1.0, 1.0).astype(w.dtype)
     return SVDResult(u, w * sign, mH(u * sign[..., None, :]))
 

@@ -23,76 +23,69 @@ INF = np.inf
 # ---------------------------------------------------------------- vectors
 
 
-def _euclidean(x, axes):
+def _euclidean(x, axes, keepdims):
     """The root of the sum of squares, with gradient 0 at 0."""
-    squares = ((x * x.conj()).real if x.dtype.kind == "c" else x * x).sum(axes, keepdims=True)
+    squares = ((x * x.conj()).real if x.dtype.kind == "c" else x * x).sum(axes, keepdims=keepdims)
     zero = squares.array == 0
     return where(zero, squares, np.sqrt(where(zero, 1.0, squares)))
 
 
-def _extreme(x, ord, axes):
+def _extreme(x, ord, axes, keepdims):
     """The largest or smallest; the largest of nothing is 0, as in NumPy."""
     if ord > 0 and not all(x.shape[i] for i in axes):
-        return x.sum(axes, keepdims=True)
-    return x.max(axes, keepdims=True) if ord > 0 else x.min(axes, keepdims=True)
+        return x.sum(axes, keepdims=keepdims)
+    return x.max(axes, keepdims=keepdims) if ord > 0 else x.min(axes, keepdims=keepdims)
 
 
-def _power(x, p, axes):
+def _power(x, p, axes, keepdims):
     """``sum(|x|**p)**(1/p)``: elements of 0 have gradient 0, and with a negative p make the norm 0."""
     sizes = np.abs(x)
     zero = sizes.array == 0
     powers = where(zero, 1.0, sizes) ** p
-    total = where(zero, 0.0, powers).sum(axes, keepdims=True)
+    total = where(zero, 0.0, powers).sum(axes, keepdims=keepdims)
     nothing = total.array == 0
     if p < 0:
-        nothing = nothing | zero.any(axis=axes, keepdims=True)
+        nothing = nothing | zero.any(axis=axes, keepdims=keepdims)
     return where(nothing, 0.0, where(nothing, 1.0, total) ** (1.0 / p))
 
 
-def _vectors(name, x, ord, axes):
-    """The norms of vectors along `axes`, which stay as dimensions of size 1."""
+def _vectors(name, x, ord, axes, keepdims):
+    """The norms of vectors along axes."""
     if ord is None or ord == 2:
-        return _euclidean(x, axes)
+        return _euclidean(x, axes, keepdims)
     if isinstance(ord, str):
         raise ValueError(f"{name}: ord={ord!r} is for matrices; for vectors it is a number, inf or -inf")
     if ord in (INF, -INF):
-        return _extreme(np.abs(x), ord, axes)
+        return _extreme(np.abs(x), ord, axes, keepdims)
     if ord == 0:  # how many are not 0: a step function
-        return (x != 0).astype(x.array.real.dtype).sum(axes, keepdims=True)
+        return (x != 0).astype(x.array.real.dtype).sum(axes, keepdims=keepdims)
     if ord == 1:
-        return np.abs(x).sum(axes, keepdims=True)
-    return _power(x, float(ord), axes)
+        return np.abs(x).sum(axes, keepdims=keepdims)
+    return _power(x, float(ord), axes, keepdims)
 
 
 # ---------------------------------------------------------------- matrices
 
 
-def _matrices(name, x, ord, axes):
-    """The norms of matrices along two axes, which stay as dimensions of size 1."""
+def _matrices(name, x, ord, axes, keepdims):
+    """The norms of matrices along two axes."""
     if ord in (None, "fro", "f"):
-        return _euclidean(x, axes)
+        return _euclidean(x, axes, keepdims)
     if ord in (1, -1, INF, -INF):
         added, compared = axes if ord in (1, -1) else axes[::-1]
-        return _extreme(np.abs(x).sum(added, keepdims=True), ord, (compared,))
-    if ord not in (2, -2, "nuc"):
-        raise ValueError(f"{name}: ord of matrices is 'fro', 'nuc', 1, -1, 2, -2, inf or -inf, got {ord!r}")
-    s = svdvals(moveaxis(x, axes, (-2, -1)))
-    if ord == "nuc":
-        s = s.sum(-1)
-    elif not s.shape[-1]:
-        s = _extreme(s, ord, (s.ndim - 1,))[..., 0]
+        sums = np.abs(x).sum(added, keepdims=True)
+        y = _extreme(sums, ord, (compared,), True)
+    elif ord in (2, -2, "nuc"):
+        s = svdvals(moveaxis(x, axes, (-2, -1)))
+        y = s.sum(-1) if ord == "nuc" else _extreme(s, ord, (s.ndim - 1,), False)
     else:
-        s = s[..., 0] if ord == 2 else s[..., -1]
-    return reshape(s, [1 if i in axes else n for i, n in enumerate(x.shape)])
+        raise ValueError(f"{name}: ord of matrices is 'fro', 'nuc', 1, -1, 2, -2, inf or -inf, got {ord!r}")
+    return reshape(y, [1 if i in axes else n for i, n in enumerate(x.shape) if keepdims or i not in axes])
 
 
 def _floats(x):
     x = as_tensor(x)
     return x if x.dtype.kind in "fc" else x.astype(np.float64)
-
-
-def _shaped(y, axes, keepdims):
-    return y if keepdims else reshape(y, [n for i, n in enumerate(y.shape) if i not in axes])
 
 
 def _norm_samples():
@@ -156,16 +149,13 @@ def norm(x, ord=None, axis=None, keepdims=False) -> Tensor:
     5.0
     """
     x = _floats(x)
-    if axis is None:
-        axes = tuple(range(x.ndim))
-        if ord is None:
-            return _shaped(_euclidean(x, axes), axes, keepdims)
-    else:
-        axes = axes_of(axis, x.ndim)
+    if axis is None and ord is None:
+        return _euclidean(x, None, keepdims)
+    axes = axes_of(axis, x.ndim)
     if len(axes) == 1:
-        return _shaped(_vectors("norm", x, ord, axes), axes, keepdims)
+        return _vectors("norm", x, ord, axes, keepdims)
     if len(axes) == 2:
-        return _shaped(_matrices("norm", x, ord, axes), axes, keepdims)
+        return _matrices("norm", x, ord, axes, keepdims)
     if axis is None:
         raise ValueError(f"norm: ord= of an array of {x.ndim} dimensions needs axis=")
     raise ValueError(f"norm: axis must be one axis or two, got {axis}")
@@ -212,8 +202,7 @@ def vector_norm(x, /, *, axis=None, keepdims=False, ord=2) -> Tensor:
     4.0
     """
     x = _floats(x)
-    axes = axes_of(axis, x.ndim)
-    return _shaped(_vectors("vector_norm", x, ord, axes), axes, keepdims)
+    return _vectors("vector_norm", x, ord, axes_of(axis, x.ndim), keepdims)
 
 
 @composed(
