@@ -47,7 +47,9 @@ from .ops.shape import (
     transpose, tril, triu, unstack, vsplit, vstack,
 )  # fmt: skip
 from .ops.index import take, take_along_axis
-from .ops.products import diag, diagflat, diagonal, dot, inner, kron, matmul, outer, tensordot, trace, vdot, vecdot
+from .ops.products import (
+    cross, diag, diagflat, diagonal, dot, inner, kron, matmul, outer, tensordot, trace, vdot, vecdot,
+)  # fmt: skip
 from .ops.einsum import einsum
 from .ops.sort import sort
 from . import random
@@ -101,7 +103,7 @@ __all__ = [  # noqa: RUF022
     "bitwise_invert", "bitwise_left_shift", "bitwise_not", "bitwise_or", "bitwise_right_shift", "bitwise_xor",
     "broadcast_arrays", "broadcast_to", "cbrt", "ceil", "clip", "column_stack", "concat", "concatenate", "conj",
     "conjugate", "convolve", "copy", "copysign", "corrcoef", "correlate", "cos", "cosh", "count_nonzero", "cov",
-    "cumprod", "cumsum", "current_store", "custom_gradient", "default_dtype", "deg2rad", "degrees", "diag",
+    "cross", "cumprod", "cumsum", "current_store", "custom_gradient", "default_dtype", "deg2rad", "degrees", "diag",
     "diagflat", "diagonal", "diff", "digitize", "divide", "divmod", "dot", "dsplit", "dstack", "ediff1d", "einsum",
     "empty_like", "equal", "exp", "exp2", "expand_dims", "expm1", "fabs", "fft", "fix", "flatnonzero", "flip",
     "fliplr", "flipud", "float_power", "floor", "floor_divide", "fmax", "fmin", "fmod", "full_like", "gcd",

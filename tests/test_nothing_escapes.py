@@ -237,7 +237,7 @@ REFUSED = {
     "np.frompyfunc(f)(t)": (lambda x: np.frompyfunc(abs, 1, 1)(x), r"numpy\(\)"),
     "np.choose(a, t)": (lambda x: np.choose([0, 1], x), r"numpy\(\)"),
     "np.ix_(t)": (lambda x: np.ix_(x[0]), r"numpy\(\)"),
-    "np.linalg.eigvals(t)": (lambda x: np.linalg.eigvals(x), r"numpy\(\)"),
+    "np.linalg.qr(t, 'raw')": (lambda x: np.linalg.qr(x, "raw"), r"numpy\(\)"),
     "np.frexp(t)": (lambda x: np.frexp(x), r"numpy\(\)"),
     "sliding_window_view(t)": (lambda x: np.lib.stride_tricks.sliding_window_view(x, 2, 0), r"numpy\(\)"),
     "t * masked array": (lambda x: x * np.ma.array(A, mask=A > 1), "filled"),

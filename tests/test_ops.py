@@ -68,8 +68,9 @@ def checked(key, sample, order):
     def f(*args):
         full = list(given)
         for i, a in zip(places, args, strict=True):
-            full[i] = a
-        return function(*full, **sample.options)
+            full[i] = sample.domain(a) if sample.domain else a
+        y = function(*full, **sample.options)
+        return sample.seen(y) if sample.seen else y
 
     check_gradients(f, [given[i] for i in places], order=order)
 
@@ -99,7 +100,8 @@ def test_the_value_is_numpys(key, sample):
             assert isinstance(y, av.Tensor)
             np.testing.assert_allclose(y.numpy(), w, rtol=2e-6 if y.dtype.char in "fF" else 1e-12, atol=1e-12)
             assert y.shape == np.shape(w)
-            assert y.dtype == np.asarray(w).dtype
+            complex_there = y.device != "cpu" and key.endswith(("eig", "eigvals"))  # always, in CuPy
+            assert y.dtype == np.asarray(w).dtype or complex_there
 
 
 @pytest.mark.parametrize(("key", "sample"), cases(smooth=True))
@@ -137,7 +139,7 @@ def test_float32_stays_float32(key):
             ys = y if isinstance(y, tuple) else (y,)
             entries = [e for e in tape._record.entries if e[0].op is row]
             if row.name != "float_power":
-                assert all(t.dtype in (np.float32, np.complex64) for t in ys)
+                assert all(t.dtype in (np.float32, np.complex64) for t in ys)  # eigenvalues may be complex
             if row.outputs != 1 or len(entries) != 1:
                 continue
             rule, _, _, saved, _ = entries[0]
@@ -396,7 +398,7 @@ def test_no_out_and_clear_errors():
         lambda: np.sum(x, out=np.zeros(())), lambda: np.clip(x, 0, 1, out=np.zeros((2, 2))),
         lambda: np.exp(x, where=np.ones((2, 2), bool)), lambda: np.cumsum(x, out=np.zeros(4)),
         lambda: np.pad(x, 1, "mean"),
-        lambda: np.linalg.eigvals(x), lambda: av.where(x > 0, x),
+        lambda: np.linalg.qr(x, 'raw'), lambda: av.where(x > 0, x),
     ):  # fmt: skip
         with pytest.raises(TypeError):
             call()
@@ -557,9 +559,6 @@ def test_the_norm_has_gradient_0_at_0():
     np.testing.assert_allclose(gradient(lambda t: np.linalg.norm(t, axis=1).sum(), x), [[0, 0], [0.6, 0.8]])
     np.testing.assert_allclose(gradient(lambda t: np.linalg.norm(t, axis=1).sum(), x * 1j), [[0, 0], [0.6j, 0.8j]])
     assert np.linalg.norm(av.Tensor(np.array([3, 4]))).item() == 5
-    for ord in (3, "nuc", 0):
-        with pytest.raises(TypeError, match=r"np\.linalg\.norm: ord="):
-            np.linalg.norm(av.Tensor(x[0]), ord) if ord != "nuc" else np.linalg.norm(av.Tensor(x), ord)
 
 
 def test_block_append_and_select_say_what_is_wrong():
@@ -581,8 +580,6 @@ def test_block_append_and_select_say_what_is_wrong():
 @pytest.mark.parametrize(
     ("call", "words"),
     [
-        (lambda t: np.linalg.inv(t), "later release"),
-        (lambda t: np.linalg.det(t), "later release"),
         (lambda t: np.add.at(t, 0, 1.0), r"np\.add\.at .*t\.at\[index\]\.add"),
         (lambda t: np.copyto(np.ones((2, 2)), t), r"\.assign\(value\)"),
         (lambda t: np.delete(t, 0), r"t\[keep\]"),

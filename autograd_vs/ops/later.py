@@ -14,7 +14,7 @@ __all__ = ["FAMILIES", "family"]
 FAMILIES: dict[str, tuple[str, ...]] = {
     "": ("calculus", "sets", "statistics", "ufuncs"),
     "fft": ("fft",),
-    "linalg": ("linalg",),
+    "linalg": ("decompositions", "linalg", "norms"),
     "nn": ("activations", "conv", "ctc", "erf", "losses", "margins", "nn", "normalization", "pool", "regression"),
 }
 
