@@ -77,8 +77,11 @@ from .progress import progress
 if TYPE_CHECKING:
     from . import fft, linalg, nn
     from .ops.calculus import (
-        convolve, correlate, ediff1d, geomspace, gradient, i0, interp, linspace, logspace, poly, polyadd, polyder,
-        polydiv, polyfit, polyint, polymul, polysub, polyval, real_if_close, roots, trapezoid, unwrap, vander,
+        convolve, correlate, ediff1d, geomspace, gradient, i0, interp, linspace, logspace, real_if_close, trapezoid,
+        unwrap,
+    )  # fmt: skip
+    from .ops.polynomials import (
+        poly, polyadd, polyder, polydiv, polyfit, polyint, polymul, polysub, polyval, roots, vander,
     )  # fmt: skip
     from .ops.sets import intersect1d, partition, setdiff1d, setxor1d, sort_complex, trim_zeros, union1d, unique
     from .ops.statistics import (

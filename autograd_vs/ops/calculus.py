@@ -1,8 +1,4 @@
-"""Signals, differences, interpolation, evenly spaced numbers, polynomials. Floor 2; loaded at first use (`later.py`).
-
-Coefficients of polynomials stand highest power first, as in `numpy.polyval`. What depends on values (how many leading
-zeros a product of polynomials loses) is looked up on the host, as NumPy does.
-"""
+"""Signals, differences, interpolation, evenly spaced numbers. Floor 2; loaded at first use (`later.py`)."""
 
 from math import pi
 from operator import index
@@ -10,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from ..base.backend import as_array, beside, namespace, on_host
+from ..base.backend import as_array, beside, namespace
 from ..engine.cotangent import bare
 from ..engine.declare import composed, primitive
 from ..engine.protocol import Operand
@@ -19,7 +15,6 @@ from ..engine.tensor import Tensor, as_tensor, tensor_of
 from .constants import floor, stop_gradient
 from .elementwise import conjugate, exp, log, power, where
 from .index import scatter_rows
-from .products import matmul
 from .reduce import diff
 from .shape import (
     astype,
@@ -29,23 +24,20 @@ from .shape import (
     concatenate,
     expand_dims,
     moveaxis,
-    pad,
     ravel,
     reshape,
-    stack,
     valued,
 )
 
 __all__ = [
-    "convolve", "correlate", "ediff1d", "geomspace", "gradient", "i0", "interp", "linspace", "logspace", "poly",
-    "polyadd", "polyder", "polydiv", "polyfit", "polyint", "polymul", "polysub", "polyval", "real_if_close", "roots",
-    "trapezoid", "unwrap", "vander",
+    "convolve", "correlate", "ediff1d", "geomspace", "gradient", "i0", "interp", "linspace", "logspace",
+    "real_if_close", "trapezoid", "unwrap",
 ]  # fmt: skip
 
 NUMBERS = {bool, int, float, complex}
 
 
-def _operands(*given):
+def operands(*given):
     """All as operands; numbers and lists go to the library of the first array among them."""
     found = [as_tensor(x) if hasattr(x, "dtype") else x for x in given]
     like = next((x.array for x in found if isinstance(x, Operand)), None)
@@ -54,18 +46,18 @@ def _operands(*given):
     return [x if isinstance(x, Operand) else as_tensor(beside(as_array(x), like)) for x in found]
 
 
-def _of_dtype(x, dtype):
+def of_dtype(x, dtype):
     """`x` in a dtype, which it mostly has."""
     return x if x.dtype == dtype else astype(x, dtype)
 
 
-def _inexact(x):
+def inexact(x):
     """`x`, with integers as float64."""
     x = as_tensor(x)
     return x if x.dtype.kind in "fc" else astype(x, np.float64)
 
 
-def _real_dtype(dtype):
+def real_dtype(dtype):
     """The dtype of the parts of complex numbers; of others itself."""
     return np.finfo(dtype).dtype if dtype.kind in "fc" else dtype
 
@@ -172,7 +164,7 @@ def convolve(a, v, mode="full") -> Tensor:
     >>> av.convolve(av.Tensor(np.array([1.0, 2.0, 3.0])), np.array([1.0, -1.0])).numpy().tolist()
     [1.0, 1.0, 1.0, -3.0]
     """
-    a, v = [_vector("convolve", x, 0) for x in _operands(a, v)]
+    a, v = [_vector("convolve", x, 0) for x in operands(a, v)]
     return _folded("convolve", a, v, mode, (min(a.size, v.size) - 1) // 2)
 
 
@@ -201,7 +193,7 @@ def correlate(a, v, mode="valid") -> Tensor:
     >>> av.correlate(av.Tensor(np.array([1.0, 2.0, 4.0])), np.array([1.0, -1.0])).numpy().tolist()
     [-1.0, -2.0]
     """
-    a, v = [_vector("correlate", x) for x in _operands(a, v)]
+    a, v = [_vector("correlate", x) for x in operands(a, v)]
     start = (v.size - 1) // 2 if a.size >= v.size else a.size // 2  # NumPy turns the shorter one round
     return _folded("correlate", a, (conjugate(v) if v.dtype.kind == "c" else v)[::-1], mode, start)
 
@@ -311,15 +303,15 @@ def interp(x, xp, fp, left=None, right=None, period=None) -> Tensor:
     >>> av.interp([0.5, 2.0, 9.0], xp, fp).numpy().tolist()
     [1.0, 3.0, 4.0]
     """
-    x, xp, fp = _operands(x, xp, fp)
+    x, xp, fp = operands(x, xp, fp)
     if xp.ndim != 1 or fp.ndim != 1 or xp.size != fp.size or not xp.size:
         raise ValueError(
             f"interp: xp and fp must be vectors of the same length, not empty; got shapes {xp.shape} and {fp.shape}"
         )
     if "c" in (x.dtype.kind, xp.dtype.kind):
         raise TypeError(f"interp: x and xp must be real, got dtypes {x.dtype} and {xp.dtype}")
-    x, xp = _of_dtype(x, np.float64), _of_dtype(xp, np.float64)
-    fp = _of_dtype(fp, np.complex128 if fp.dtype.kind == "c" else np.float64)
+    x, xp = of_dtype(x, np.float64), of_dtype(xp, np.float64)
+    fp = of_dtype(fp, np.complex128 if fp.dtype.kind == "c" else np.float64)
     if period is not None:
         return _interp(*_around(x, xp, fp, period))
     below, above = x.array < xp.array[0], x.array > xp.array[-1]
@@ -364,7 +356,7 @@ def _along(h, n, axis):
     """A spacing of `np.gradient`: a number as it is, positions as their differences."""
     if np.ndim(h) == 0:
         return h
-    h = _inexact(h)
+    h = inexact(h)
     if h.ndim != 1:
         raise ValueError(f"gradient: a spacing is a number or a vector of positions, got shape {h.shape}")
     if h.size != n:
@@ -407,7 +399,7 @@ def _slope(f, h, axis, edge_order):
     f = f if axis == last else moveaxis(f, axis, last)
     formula = _even if np.ndim(h) == 0 else _uneven
     y = concatenate(formula(f, h, edge_order, lambda start, stop: _slice(f, last, start, stop)), -1)
-    y = _of_dtype(y, f.dtype)
+    y = of_dtype(y, f.dtype)
     return y if axis == last else moveaxis(y, last, axis)
 
 
@@ -442,8 +434,8 @@ def gradient(f, *varargs, axis=None, edge_order=1) -> Any:
     >>> av.gradient(av.Tensor(np.array([0.0, 1.0, 4.0, 9.0]))).numpy().tolist()
     [1.0, 2.0, 4.0, 5.0]
     """
-    f, *positions = _operands(f, *[h for h in varargs if np.ndim(h)])
-    f, axes = _inexact(f), axes_of(axis, f.ndim)
+    f, *positions = operands(f, *[h for h in varargs if np.ndim(h)])
+    f, axes = inexact(f), axes_of(axis, f.ndim)
     varargs = tuple([positions.pop(0) if np.ndim(h) else h for h in varargs]) or (1.0,)
     if len(varargs) == 1 and np.ndim(varargs[0]) == 0:
         varargs = varargs * len(axes)
@@ -492,7 +484,7 @@ def trapezoid(y, x=None, dx=1.0, axis=-1) -> Tensor:
     >>> av.trapezoid(av.Tensor(np.array([1.0, 2.0, 3.0])), x=np.array([4.0, 6.0, 8.0])).item()
     8.0
     """
-    y, x = (as_tensor(y), None) if x is None else _operands(y, x)
+    y, x = (as_tensor(y), None) if x is None else operands(y, x)
     place = axis_of(axis, y.ndim)
     if x is None:
         d = dx
@@ -538,10 +530,10 @@ def ediff1d(ary, to_end=None, to_begin=None) -> Tensor:
     for name, x in (("to_begin", to_begin), ("to_end", to_end)):
         if x is None:
             continue
-        _, x = _operands(ary, x)
+        _, x = operands(ary, x)
         if not np.can_cast(x.dtype, ary.dtype, "same_kind"):
             raise TypeError(f"ediff1d: {name} has dtype {x.dtype}, which does not fit into {ary.dtype}")
-        part = _of_dtype(ravel(x), ary.dtype)
+        part = of_dtype(ravel(x), ary.dtype)
         parts = [part, *parts] if name == "to_begin" else [*parts, part]
     return parts[0] if len(parts) == 1 else concatenate(parts)
 
@@ -599,7 +591,7 @@ def unwrap(p, discont=None, axis=-1, *, period=2 * pi) -> Tensor:
             raise TypeError(f"unwrap: there is no gradient with respect to {name}=; pass a number, {name}.item()")
     p = as_tensor(p)
     if p.dtype.kind == "f":
-        p = _of_dtype(p, np.result_type(p.dtype, period))
+        p = of_dtype(p, np.result_type(p.dtype, period))
     return _unwrap(p, discont, axis_of(axis, p.ndim), period)
 
 
@@ -608,10 +600,10 @@ def unwrap(p, discont=None, axis=-1, *, period=2 * pi) -> Tensor:
 
 def _ends(*ends):
     """The ends of a sequence as operands of one dtype, the one that NumPy computes with."""
-    found = _operands(*ends)
+    found = operands(*ends)
     kinds: list[Any] = [x if x.__class__ in NUMBERS else t.dtype for x, t in zip(ends, found, strict=True)]
     dtype = np.result_type(*kinds)
-    return [_of_dtype(t, dtype if dtype.kind in "fc" else np.dtype(np.float64)) for t in found]
+    return [of_dtype(t, dtype if dtype.kind in "fc" else np.dtype(np.float64)) for t in found]
 
 
 def _spaced(name, start, stop, num, endpoint):
@@ -686,7 +678,7 @@ def linspace(start, stop, num=50, endpoint=True, retstep=False, dtype=None, axis
     if axis != 0:
         y = moveaxis(y, 0, axis)
     if dtype is not None:
-        y = astype(floor(y), dtype) if np.dtype(dtype).kind in "iu" else _of_dtype(y, np.dtype(dtype))
+        y = astype(floor(y), dtype) if np.dtype(dtype).kind in "iu" else of_dtype(y, np.dtype(dtype))
     if not retstep:
         return y
     return y, tensor_of(namespace(y.array).asarray(np.nan)) if step is None else step
@@ -729,7 +721,7 @@ def logspace(start, stop, num=50, endpoint=True, base=10.0, dtype=None, axis=0) 
     [1.0, 10.0, 100.0]
     """
     if np.ndim(base):
-        start, stop, base = _operands(start, stop, base)
+        start, stop, base = operands(start, stop, base)
     start, stop = _ends(start, stop)
     if np.ndim(base):
         ndim = max(start.ndim, stop.ndim, base.ndim)
@@ -786,11 +778,11 @@ def geomspace(start, stop, num=50, endpoint=True, dtype=None, axis=0) -> Tensor:
     if any(namespace(x.array) is np and bool((x.array == 0).any()) for x in (start, stop)):
         raise ValueError("geomspace: the ends must not be 0")
     work = np.result_type(start.dtype, np.float64 if dtype is None else np.result_type(dtype, 0.0))
-    start, stop = _of_dtype(start, work), _of_dtype(stop, work)
+    start, stop = of_dtype(start, work), of_dtype(stop, work)
     # Along the shorter way round 0, as NumPy does: `start` is turned to the positive numbers and back.
     turn = start / abs(start) if work.kind == "c" else stop_gradient(start / abs(start))
     first, last = (start / turn).real, stop / turn
-    y, _ = _spaced("geomspace", _of_dtype(log(first), work), log(last), num, endpoint)
+    y, _ = _spaced("geomspace", of_dtype(log(first), work), log(last), num, endpoint)
     y = exp(y) * turn
     xp, upright = namespace(y.array), (-1,) + (1,) * (y.ndim - 1)
     steps = xp.arange(y.shape[0]).reshape(upright)
@@ -800,618 +792,7 @@ def geomspace(start, stop, num=50, endpoint=True, dtype=None, axis=0) -> Tensor:
         y = where(steps == y.shape[0] - 1, stop, y)
     if axis != 0:
         y = moveaxis(y, 0, axis)
-    return y if dtype is None else _of_dtype(y, np.dtype(dtype))
-
-
-# ---------------------------------------------------------------- values and coefficients of polynomials
-
-
-def _falling(p, n):
-    """The exponents n, n - 1, ..., 1 beside the array `p`, in the dtype of its real numbers."""
-    return namespace(bare(p)).arange(n, 0, -1, dtype=_real_dtype(p.dtype))
-
-
-def _vander_x(g, x, N, increasing):
-    if N < 2:
-        return (g * 0.0).sum(1) if N else x * 0.0
-    g = g if increasing else g[:, ::-1]
-    return (g[:, 1:] * _falling(g, N - 1)[::-1] * _vander.inner(x, N - 1, True)).sum(1)
-
-
-@primitive(
-    vjp={"x": _vander_x}, name="vander",
-    samples=lambda: [
-        Sample(values([0.0, 0.5, -1.5]), 4, False),
-        Sample(arrays((2,)), 3, True),
-        Sample(arrays((2,)), 1, True),
-        Sample(arrays((2,)), 0, True),
-        Sample(arrays((2,), dtype=complex), 3, False),
-        Sample(arrays((2,)).astype(np.float32), 3, True, smooth=False),
-    ],
-)  # fmt: skip
-def _vander(x, N, increasing):
-    """The powers 0 to N - 1 of a vector, as columns."""
-    y = namespace(x).ones((x.shape[0], N), x.dtype)
-    y[:, 1:] = x[:, None]
-    y = y.cumprod(axis=1)
-    return y if increasing else y[:, ::-1]
-
-
-@composed(
-    np.vander,
-    samples=lambda: [
-        Sample(values([0.0, 0.5, -1.5])),
-        Sample(arrays((3,)), 2, True),
-        Sample(arrays((3,)), N=0),
-        Sample(zeros(0), 2),
-        Sample(arrays((2,)).astype(np.float32), 3, smooth=False),
-    ],
-)
-def vander(x, N=None, increasing=False) -> Tensor:
-    """The Vandermonde matrix: powers of `x` as columns.
-
-    Parameters
-    ----------
-    x : array_like, shape (n,)
-    N : int, optional
-        The number of columns, by default n.
-    increasing : bool, default False
-        Whether the first column has the power 0, not the last one.
-
-    Returns
-    -------
-    Tensor, shape (n, N), at least of double precision, as in NumPy
-
-    Raises
-    ------
-    ValueError
-        If `x` is not 1-D.
-
-    Examples
-    --------
-    >>> av.vander(av.Tensor(np.array([2.0, 3.0])), 3).numpy().tolist()
-    [[4.0, 2.0, 1.0], [9.0, 3.0, 1.0]]
-    """
-    x = as_tensor(x)
-    if x.ndim != 1:
-        raise ValueError(f"vander: a vector is needed, got shape {x.shape}")
-    return _vander(_of_dtype(x, np.promote_types(x.dtype, int)), x.size if N is None else index(N), increasing)
-
-
-def _moments(g, x, n):
-    """The sums of g * x**k for k from n - 1 down to 0."""
-    if not n:
-        return g.reshape(-1)[:0]
-    sums = []
-    for _ in range(n):
-        sums.append(g.sum())
-        g = g * x
-    return stack.inner(sums[::-1], 0)
-
-
-def _polyval_x(g, p, x):
-    n = p.shape[0] - 1
-    return cast(g * _polyval.inner(p[:-1] * _falling(p, n), x), x.dtype)
-
-
-@primitive(
-    vjp={"p": lambda g, x, p_shape, p_dtype: cast(_moments(g, x, p_shape[0]), p_dtype), "x": _polyval_x},
-    arity=2, name="polyval",
-    samples=lambda: [
-        Sample(*arrays((4,), (2, 3))),
-        Sample(*arrays((1,), (3,))),
-        Sample(*arrays((3,), ())),
-        Sample(arrays((3,)), zeros((0, 2))),
-        Sample(*arrays((3,), (2,), dtype=complex)),
-        Sample(arrays((3,)), arrays((2,), dtype=complex)),
-        Sample(arrays((3,), dtype=complex), arrays((2,))),
-        Sample(*[a.astype(np.float32) for a in arrays((3,), (2,))], smooth=False),
-    ],
-)  # fmt: skip
-def _polyval(p, x):
-    """The polynomial with the coefficients `p` at `x`."""
-    y = namespace(x).zeros_like(x)
-    for i in range(p.shape[0]):
-        y = y * x + p[i]
-    return y
-
-
-@composed(
-    np.polyval,
-    samples=lambda: [
-        Sample(*arrays((4,), (2, 3))),
-        Sample([1.0, 2.0], arrays((3,))),
-        Sample(arrays((3,)), 0.5),
-        Sample(zeros(0), arrays((2,))),
-        Sample(*arrays((3, 2), (2,))),
-        Sample(arrays((3,)), values([1, 2])),
-    ],
-)
-def polyval(p, x) -> Tensor:
-    """The values of a polynomial.
-
-    Parameters
-    ----------
-    p : array_like, shape (n,)
-        Its coefficients, highest power first.
-    x : array_like, any shape
-
-    Returns
-    -------
-    Tensor, of the shape of `x`
-
-    Examples
-    --------
-    >>> av.polyval([3.0, 0.0, 1.0], av.Tensor(np.array([0.0, 2.0]))).numpy().tolist()
-    [1.0, 13.0]
-    """
-    if isinstance(x, np.poly1d):
-        raise TypeError("polyval: there is no composition of polynomials here; x must be an array")
-    p, x = _operands(p, x)
-    if p.ndim == 1 and p.size:
-        return _polyval(p, x)
-    y = x * 0
-    for i in range(len(p)):
-        y = y * x + p[i]
-    return y
-
-
-def _coefficients(name, p):
-    """The operand `p` as a vector."""
-    if p.ndim > 1:
-        raise ValueError(f"{name}: coefficients are a vector, got shape {p.shape}")
-    return reshape(p, (1,)) if p.ndim == 0 else p
-
-
-def _aligned(name, a, b):
-    """Coefficients with zeros before the shorter ones."""
-    a, b = [_coefficients(name, p) for p in _operands(a, b)]
-    n = max(a.size, b.size)
-    return [pad(p, (n - p.size, 0)) if p.size < n else p for p in (a, b)]
-
-
-def _pairs_of_polynomials():
-    return [
-        Sample(*arrays((3,), (3,))),
-        Sample(*arrays((2,), (4,))),
-        Sample(arrays((3,)), 2.0),
-        Sample([1, 2], arrays((1,))),
-        Sample(arrays((3,), dtype=complex), arrays((2,))),
-    ]
-
-
-@composed(np.polyadd, samples=_pairs_of_polynomials)
-def polyadd(a1, a2) -> Tensor:
-    """The sum of two polynomials.
-
-    Parameters
-    ----------
-    a1, a2 : array_like, 1-D
-        Coefficients, highest power first.
-
-    Returns
-    -------
-    Tensor, 1-D
-
-    Examples
-    --------
-    >>> av.polyadd(av.Tensor(np.array([1.0, 2.0])), [9.0, 5.0, 4.0]).numpy().tolist()
-    [9.0, 6.0, 6.0]
-    """
-    a1, a2 = _aligned("polyadd", a1, a2)
-    return a1 + a2
-
-
-@composed(np.polysub, samples=_pairs_of_polynomials)
-def polysub(a1, a2) -> Tensor:
-    """The difference of two polynomials.
-
-    Parameters
-    ----------
-    a1, a2 : array_like, 1-D
-        Coefficients, highest power first.
-
-    Returns
-    -------
-    Tensor, 1-D
-
-    Examples
-    --------
-    >>> av.polysub(av.Tensor(np.array([1.0, 2.0])), [9.0, 5.0, 4.0]).numpy().tolist()
-    [-9.0, -4.0, -2.0]
-    """
-    a1, a2 = _aligned("polysub", a1, a2)
-    return a1 - a2
-
-
-def _trimmed(p, least=0.0):
-    """Coefficients without the leading ones that are not larger than `least`; at least one stays."""
-    if not p.size:
-        return pad(p, (0, 1))
-    large = ~(np.absolute(on_host(p.array)) <= least)
-    return p[int(large.argmax()) if large.any() else p.size - 1 :]
-
-
-@composed(
-    np.polymul,
-    samples=lambda: [*_pairs_of_polynomials(), Sample([0.0, 0.0, 1.0, 2.0], arrays((2,))), Sample([0.0], arrays((2,)))],
-)
-def polymul(a1, a2) -> Tensor:
-    """The product of two polynomials.
-
-    Parameters
-    ----------
-    a1, a2 : array_like, 1-D
-        Coefficients, highest power first.
-
-    Returns
-    -------
-    Tensor, 1-D
-
-    Notes
-    -----
-    As in NumPy leading zeros are cut off first, so their gradient is 0. `convolve` keeps them.
-
-    Examples
-    --------
-    >>> av.polymul(av.Tensor(np.array([1.0, 2.0])), [1.0, -2.0]).numpy().tolist()
-    [1.0, 0.0, -4.0]
-    """
-    a1, a2 = [_trimmed(_coefficients("polymul", p)) for p in _operands(a1, a2)]
-    return convolve(a1, a2)
-
-
-@composed(
-    np.polydiv,
-    samples=lambda: [
-        Sample(arrays((5,)), values([2.0, -1.0, 0.5])),
-        Sample(arrays((2,)), values([2.0, -1.0, 0.5])),
-        Sample(arrays((3,)), values([2.0])),
-        Sample(arrays((4,), dtype=complex), values([2.0, 1.0])),
-        Sample([1, 2, 3], arrays((2,))),
-    ],
-)
-def polydiv(u, v) -> tuple[Tensor, Tensor]:
-    """Quotient and remainder of two polynomials.
-
-    Parameters
-    ----------
-    u : array_like, 1-D
-        Coefficients of the dividend, highest power first.
-    v : array_like, 1-D
-        Coefficients of the divisor; the first one is not 0.
-
-    Returns
-    -------
-    tuple of Tensor
-        As in NumPy the remainder lacks leading coefficients of 1e-8 and less.
-
-    Examples
-    --------
-    >>> q, r = av.polydiv(av.Tensor(np.array([1.0, 0.0, -3.0])), [1.0, -2.0])
-    >>> q.numpy().tolist(), r.numpy().tolist()
-    ([1.0, 2.0], [1.0])
-    """
-    u, v = [_inexact(_coefficients("polydiv", p)) for p in _operands(u, v)]
-    if not u.size or not v.size:
-        raise ValueError("polydiv: a polynomial has at least one coefficient")
-    quotient = []
-    for _ in range(u.size - v.size + 1):
-        factor = u[:1] / v[:1]
-        quotient.append(factor)
-        u = u[1:] - pad(factor * v[1:], (0, u.size - v.size))
-    dtype = np.result_type(u.dtype, v.dtype)
-    q = concatenate(quotient) if quotient else tensor_of(namespace(u.array).zeros(1, dtype))
-    return q, _trimmed(_of_dtype(u, dtype), 1e-8)
-
-
-@composed(
-    np.polyder,
-    samples=lambda: [
-        Sample(arrays((4,))),
-        Sample(arrays((4,)), 2),
-        Sample(arrays((4,)), 0),
-        Sample(arrays((2,)), 3),
-        Sample(arrays((3,), dtype=complex)),
-    ],
-)
-def polyder(p, m=1) -> Tensor:
-    """The derivative of a polynomial.
-
-    Parameters
-    ----------
-    p : array_like, 1-D
-        Coefficients, highest power first.
-    m : int, default 1
-        How often.
-
-    Returns
-    -------
-    Tensor, 1-D
-
-    Raises
-    ------
-    ValueError
-        If `m` is negative.
-
-    Examples
-    --------
-    >>> av.polyder(av.Tensor(np.array([1.0, 2.0, 3.0]))).numpy().tolist()
-    [2.0, 2.0]
-    """
-    p, m = _coefficients("polyder", as_tensor(p)), int(m)
-    if m < 0:
-        raise ValueError(f"polyder: the order must not be negative, got {m} (see polyint)")
-    for _ in range(m):
-        p = p[:-1] * namespace(p.array).arange(p.size - 1, 0, -1)
-    return valued(p)
-
-
-@composed(
-    np.polyint,
-    samples=lambda: [
-        Sample(arrays((3,))),
-        Sample(arrays((3,)), 2, 1.5),
-        Sample(arrays((3,)), 2, values([0.5, -1.0])),
-        Sample(arrays((3,)), 0),
-        Sample(zeros(0)),
-    ],
-)
-def polyint(p, m=1, k=None) -> Tensor:
-    """The integral of a polynomial.
-
-    Parameters
-    ----------
-    p : array_like, 1-D
-        Coefficients, highest power first.
-    m : int, default 1
-        How often.
-    k : array_like, optional
-        The constants of integration, one for all or one for each time; 0 by default.
-
-    Returns
-    -------
-    Tensor, 1-D
-
-    Raises
-    ------
-    ValueError
-        If `m` is negative, or there are too few constants.
-
-    Examples
-    --------
-    >>> av.polyint(av.Tensor(np.array([2.0, 2.0])), k=5.0).numpy().tolist()
-    [1.0, 2.0, 5.0]
-    """
-    p, constants = (as_tensor(p), None) if k is None else _operands(p, k)
-    p, m = _coefficients("polyint", p), int(m)
-    if m < 0:
-        raise ValueError(f"polyint: the order must not be negative, got {m} (see polyder)")
-    if constants is not None:
-        constants = _coefficients("polyint", constants)
-        if constants.size != 1 and constants.size < m:
-            raise ValueError(f"polyint: {constants.size} constants of integration for {m} times")
-    for i in range(m):
-        p = p / namespace(p.array).arange(p.size, 0, -1)
-        if constants is None:
-            p = pad(p, (0, 1))
-        else:
-            p = concatenate([p, constants if constants.size == 1 else constants[i : i + 1]])
-    return valued(p)
-
-
-@composed(
-    np.poly,
-    samples=lambda: [
-        Sample(arrays((3,))),
-        Sample(arrays((2,), dtype=complex)),
-        Sample(values([1.0 + 1.0j, 1.0 - 1.0j]), smooth=False),
-    ],
-)
-def poly(seq_of_zeros) -> Tensor:
-    """The coefficients of the polynomial with the given roots, and 1 as the first of them.
-
-    Parameters
-    ----------
-    seq_of_zeros : array_like, 1-D
-
-    Returns
-    -------
-    Tensor, 1-D
-        Real where complex roots come in conjugate pairs.
-
-    Raises
-    ------
-    TypeError
-        For a matrix.
-
-    Examples
-    --------
-    >>> av.poly(av.Tensor(np.array([1.0, 2.0]))).numpy().tolist()
-    [1.0, -3.0, 2.0]
-    """
-    zeros = as_tensor(seq_of_zeros)
-    if zeros.ndim == 2 and zeros.shape[0] == zeros.shape[1] != 0:
-        raise TypeError("poly: the characteristic polynomial of a matrix has no gradient here; pass its eigenvalues")
-    if zeros.ndim > 1:
-        raise ValueError(f"poly: roots are a vector, got shape {zeros.shape}")
-    zeros = reshape(zeros, (-1,))
-    if zeros.dtype.char not in "fdgFDG":
-        zeros = astype(zeros, np.float64)
-    xp = namespace(zeros.array)
-    if not zeros.size:
-        return tensor_of(xp.asarray(1.0))
-    p: Any = tensor_of(xp.ones(1, zeros.dtype))
-    for i in range(zeros.size):
-        p = pad(p, (0, 1)) - pad(p * zeros[i : i + 1], (1, 0))
-    return p.real if zeros.dtype.kind == "c" and _in_pairs(zeros.array) else p
-
-
-def _in_pairs(zeros):
-    """Say whether complex numbers are the same as their conjugates, in some order."""
-    a = on_host(zeros).copy()
-    b = a.conj()
-    a.sort()
-    b.sort()
-    return bool((a == b).all())
-
-
-def _roots_p(g, p, y):
-    """From dr = -dp(r) / p'(r) at each root r."""
-    n = p.shape[0]
-    slope = _polyval.inner(p[:-1] * _falling(p, n - 1), y)
-    return cast(_moments(-g / slope, y, n), p.dtype)
-
-
-def _roots_samples():
-    return [
-        Sample(values([2.0, -3.0, -5.0, 1.0])),
-        Sample(values([1.0, 0.5, 2.0, 3.0])),
-        Sample(values([1.0 + 1.0j, 2.0, 0.5j])),
-        Sample(values([1.0, -3.0, 2.0, 0.0])),
-        Sample(values([0.0, 2.0, -1.0]), smooth=False),
-        Sample(values([2.0, -3.0, -5.0], np.float32), smooth=False),
-    ]
-
-
-@primitive(np.roots, vjp={"p": _roots_p}, samples=_roots_samples)
-def roots(p):
-    """The roots of a polynomial.
-
-    Parameters
-    ----------
-    p : array_like, 1-D
-        Coefficients, highest power first. Leading zeros are cut off.
-
-    Returns
-    -------
-    Tensor, 1-D
-        Real or complex, as the values are.
-
-    Notes
-    -----
-    The gradient comes from the implicit function theorem; it is infinite at multiple roots. They are computed on the
-    host, wherever `p` lies.
-
-    Examples
-    --------
-    >>> av.roots(av.Tensor(np.array([1.0, -3.0, 2.0]))).numpy().tolist()
-    [2.0, 1.0]
-    """
-    a = on_host(p)
-    return beside(namespace(a).roots(a), p)
-
-
-# ---------------------------------------------------------------- fitting
-
-
-def _conjugate(x):
-    return np.conjugate(x) if x.dtype.kind == "c" else x
-
-
-def _solution_b(g, a, b_dtype, rcond):
-    return cast(_solution.inner(a.swapaxes(0, 1), g, rcond), b_dtype)
-
-
-def _solution_a(g, a, b, y, rcond):
-    """The derivative of the pseudoinverse at constant rank (Golub and Pereyra 1973, SIAM J. Numer. Anal. 10, 413)."""
-    across = a.swapaxes(0, 1)
-    z = _solution.inner(across, g, rcond)
-    h = _solution.inner(a, _conjugate(z), rcond)
-    w = _solution.inner(across, _conjugate(y), rcond)
-    missed, outside = b - matmul.inner(a, y), g - matmul.inner(across, z)
-    c = matmul.inner(_conjugate(missed), h.swapaxes(0, 1)) + matmul.inner(w, _conjugate(outside).swapaxes(0, 1))
-    return cast(c - matmul.inner(z, y.swapaxes(0, 1)), a.dtype)
-
-
-@primitive(
-    vjp={"a": _solution_a, "b": _solution_b}, name="least_squares",
-    samples=lambda: [
-        Sample(*arrays((4, 2), (4, 1)), 1e-12),
-        Sample(*arrays((2, 3), (2, 2)), 1e-12),
-        Sample(*arrays((3, 2), (3, 1), dtype=complex), 1e-12),
-        Sample(*[x.astype(np.float32) for x in arrays((4, 2), (4, 1))], 1e-6, smooth=False),
-    ],
-)  # fmt: skip
-def _solution(a, b, rcond):
-    """The shortest of the least-squares solutions of ``a @ y = b``."""
-    return namespace(a).linalg.lstsq(a, b, rcond)[0]
-
-
-def _fits():
-    x = values([-1.0, -0.3, 0.4, 1.1, 2.0])
-    y, w = arrays((5,)), values([1.0, 2.0, 0.5, 1.0, 3.0])
-    return [
-        Sample(x, y, 1),
-        Sample(x, y, 3),
-        Sample(x, y, 0),
-        Sample(x, y, 2, None, False, w),
-        Sample(x, arrays((5, 2)), 2, None, False, w),
-        Sample([0, 1, 2, 4], arrays((4,)), 1),
-        Sample(x.astype(np.float32), y.astype(np.float32), 1, smooth=False),
-    ]
-
-
-@composed(np.polyfit, samples=_fits)
-def polyfit(x, y, deg, rcond=None, full=False, w=None, cov=False) -> Tensor:
-    """The polynomial of a given degree that is next to data points, by least squares.
-
-    Parameters
-    ----------
-    x : array_like, shape (n,)
-    y : array_like, shape (n,) or (n, k)
-    deg : int
-    rcond : float, optional
-        What is small among the singular values, relative to the largest; by default n times the machine precision.
-    full, cov : False
-        Not supported.
-    w : array_like, shape (n,), optional
-        Factors of the deviations.
-
-    Returns
-    -------
-    Tensor, shape (deg + 1,) or (deg + 1, k)
-        Coefficients, highest power first; with gradients to `x`, `y` and `w`.
-
-    Raises
-    ------
-    TypeError
-        If shapes do not fit, or for `full` and `cov`.
-    ValueError
-        If `deg` is negative.
-
-    Notes
-    -----
-    NumPy's warning of points that do not determine the coefficients is not given; the gradient then holds for changes
-    that keep the rank.
-
-    Examples
-    --------
-    >>> av.polyfit([0.0, 1.0, 2.0], av.Tensor(np.array([1.0, 3.0, 5.0])), 1).numpy().round(9).tolist()
-    [2.0, 1.0]
-    """
-    if full or cov:
-        raise TypeError("polyfit: full= and cov= are not supported for Tensors; only the coefficients have gradients")
-    x, y, *factors = [_inexact(t) for t in _operands(x, y, *([] if w is None else [w]))]
-    order = int(deg) + 1
-    if order < 1:
-        raise ValueError(f"polyfit: the degree must not be negative, got {deg}")
-    if x.ndim != 1 or not x.size:
-        raise TypeError(f"polyfit: x must be a vector, not empty; got shape {x.shape}")
-    if y.ndim not in (1, 2) or y.shape[0] != x.size:
-        raise TypeError(f"polyfit: y must have shape ({x.size},) or ({x.size}, k), got {y.shape}")
-    rcond = x.size * float(np.finfo(x.dtype).eps) if rcond is None else rcond
-    powers, columns = vander(x, order), reshape(y, (x.size, -1))
-    if w is not None:
-        (w,) = factors
-        if w.shape != x.shape:
-            raise TypeError(f"polyfit: w must have shape {x.shape}, got {w.shape}")
-        w = reshape(w, (-1, 1))
-        powers, columns = powers * w, columns * w
-    dtype = np.result_type(powers.dtype, columns.dtype)
-    scale = np.sqrt((powers * powers).sum(0))
-    c = _solution(_of_dtype(powers / scale, dtype), _of_dtype(columns, dtype), rcond) / reshape(scale, (-1, 1))
-    return reshape(c, (order, *y.shape[1:]))
+    return y if dtype is None else of_dtype(y, np.dtype(dtype))
 
 
 # ---------------------------------------------------------------- the modified Bessel function, real numbers
@@ -1497,7 +878,7 @@ def i0(x) -> Tensor:
     >>> print(f"{av.i0(av.Tensor(1.0)):.6f}")
     1.266066
     """
-    x = _inexact(x)
+    x = inexact(x)
     if x.dtype.kind == "c":
         raise TypeError(f"i0: real numbers are needed, got dtype {x.dtype}")
     return _bessel_i0(x)

@@ -12,7 +12,7 @@ __all__ = ["FAMILIES", "family"]
 
 # Where users find their names ("" is the package itself, like ``av.median``), and the files of this folder.
 FAMILIES: dict[str, tuple[str, ...]] = {
-    "": ("calculus", "sets", "statistics", "ufuncs"),
+    "": ("calculus", "polynomials", "sets", "statistics", "ufuncs"),
     "fft": ("fft",),
     "linalg": ("decompositions", "linalg", "norms"),
     "nn": ("activations", "conv", "ctc", "erf", "losses", "margins", "nn", "normalization", "pool", "regression"),
