@@ -14,7 +14,19 @@ __all__ = ["FAMILIES", "family"]
 FAMILIES: dict[str, tuple[str, ...]] = {
     "": (),
     "linalg": ("linalg",),
-    "nn": ("activations", "erf", "losses", "nn", "normalization"),
+    "nn": (
+        "activations",
+        "attention",
+        "batch_norm",
+        "cells",
+        "erf",
+        "losses",
+        "nn",
+        "normalization",
+        "piecewise",
+        "resize",
+        "smooth",
+    ),
 }
 
 
