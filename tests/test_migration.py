@@ -82,9 +82,16 @@ def test_names_of_the_package(name, words):
     "name, words",
     {
         "Linear": "av.nn.linear(x, w, b)", "conv2d": "not there yet", "Conv2d": "not there yet",
-        "MaxPool2d": "not there yet", "LSTM": "not there yet", "BatchNorm1d": "av.nn.layer_norm",
+        "MaxPool2d": "not there yet", "LSTM": "a Python loop over a cell", "BatchNorm1d": "av.nn.batch_norm_train",
+        "LSTMCell": "the function av.nn.lstm_cell", "GRUCell": "the function av.nn.gru_cell", "rnn_cell": "loop",
+        "MultiheadAttention": "av.nn.scaled_dot_product_attention", "batch_normalization": "av.nn.batch_norm(",
+        "GroupNorm": "av.nn.group_norm(x, groups", "InstanceNorm2d": "av.nn.instance_norm", "RMSNorm": "av.nn.rms_norm",
+        "LogSigmoid": "the function av.nn.log_sigmoid", "hard_tanh": "the function av.nn.hardtanh",
+        "Softmin": "av.nn.softmin", "normalize": "av.nn.l2_normalize", "interpolate": "av.nn.resize",
+        "resize_bilinear": "av.nn.resize", "Dropout2d": "noise_shape=", "AlphaDropout": "av.nn.alpha_dropout",
+        "OneHot": "the function av.nn.one_hot", "EmbeddingBag": "av.nn.embedding_lookup",
         "ReLU": "the function av.nn.relu", "CrossEntropyLoss": "av.nn.softmax_cross_entropy",
-        "softmax_cross_entropy_with_logits": "av.nn.softmax_cross_entropy", "tanh": "av.tanh",
+        "softmax_cross_entropy_with_logits": "av.nn.softmax_cross_entropy", "Tanh": "av.nn.tanh",
         "functional": "av.nn itself", "BCEWithLogitsLoss": "av.nn.softplus",
     }.items(),
 )  # fmt: skip
