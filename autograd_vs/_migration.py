@@ -145,16 +145,24 @@ _ATTRIBUTES = {
 
 _LAYER = "a layer is a function: w, b = av.get_variable('w', (n, m)), av.get_variable('b', (m,)); av.nn.linear(x, w, b)"
 _MODEL = "write a model as a function with av.variable_scope and av.get_variable"
-_NOT_YET = "recurrent cells and attention are not there yet"
 _CONVOLUTION = "use av.nn.conv2d(x, filters, strides, padding) and its kin; filters come from av.get_variable"
 _POOLING = "use av.nn.max_pool2d(x, size), av.nn.avg_pool2d, av.nn.adaptive_avg_pool2d and their kin"
-_STATISTICS = "not there yet; av.nn.layer_norm is, and av.mean(x, axis) and av.var(x, axis)"
 _ENTROPY = (
     "use av.nn.softmax_cross_entropy(logits, labels): labels are classes or probabilities, and the loss of each row "
     "comes back (reduction='mean' for one number); there are class_weights=, label_smoothing= and ignore="
 )
 _BINARY = "use av.nn.sigmoid_cross_entropy(logits, labels), a loss for each label; reduction='mean' for one number"
 _DIVERGENCE = "use av.nn.kl_divergence(p, q), where p is the target; of logarithms av.nn.kl_divergence(p, q, logs=True)"
+_LOOP = (
+    "a network is a Python loop over a cell: `for x in steps: h, c = av.nn.lstm_cell(x, h, c, kernel, recurrent, bias)`"
+)
+_BATCH = (
+    "av.nn.batch_norm_train(x, gamma, beta) is for training, av.nn.batch_norm(x, gamma, beta, mean, variance) for later"
+)
+_ATTENTION = "use av.nn.scaled_dot_product_attention(q, k, v), and av.nn.linear for the projections"
+_CHANNELS = "use av.nn.dropout(x, rate, training=True, noise_shape=(None, 1, 1, None))"
+_RESIZE = "use av.nn.resize(x, size, method)"
+_ROWS = "use av.sum(av.nn.embedding_lookup(table, ids), axis)"
 _NN = {
     "Linear": _LAYER,
     "Dense": _LAYER,
@@ -222,28 +230,41 @@ _NN = {
     "LayerNorm": "use av.nn.layer_norm(x, gamma, beta)",
     "Dropout": "use av.nn.dropout(x, rate, training=True)",
     "swish": "use av.nn.silu(x)",
-    "tanh": "use av.tanh(x)",
-    "Tanh": "use av.tanh(x)",
     "logsumexp": "use av.logsumexp(x, axis)",
-    "log_sigmoid": "use -av.nn.softplus(-x)",
-    "logsigmoid": "use -av.nn.softplus(-x)",
     "bias_add": "use x + b",
     "xw_plus_b": "use av.nn.linear(x, w, b)",
-    "moments": "use av.mean(x, axis) and av.var(x, axis)",
-    "l2_normalize": "use x / av.sqrt(av.sum(x * x, axis, keepdims=True))",
-    "normalize": "use x / av.sqrt(av.sum(x * x, axis, keepdims=True))",
-    "one_hot": "use np.eye(classes, dtype='float32')[labels]",
-    "static_rnn": _NOT_YET,
-    "dynamic_rnn": _NOT_YET,
+    "normalize": "use av.nn.l2_normalize(x, axis)",
+    "static_rnn": _LOOP,
+    "dynamic_rnn": _LOOP,
+    "bidirectional_dynamic_rnn": _LOOP,
+    "dot_product_attention": _ATTENTION,
+    "Attention": _ATTENTION,
+    "BatchNorm": _BATCH,
+    "GroupNorm": "use av.nn.group_norm(x, groups, gamma, beta)",
+    "RMSNorm": "use av.nn.rms_norm(x, gamma)",
+    "RMSNormalization": "use av.nn.rms_norm(x, gamma)",
+    "SpatialDropout2D": _CHANNELS,
+    "Dropout2d": _CHANNELS,
+    "dropout2d": _CHANNELS,
+    "interpolate": _RESIZE,
+    "Upsample": _RESIZE,
+    "upsample": _RESIZE,
+    "UpSampling2D": _RESIZE,
+    "EmbeddingBag": _ROWS,
+    "embedding_bag": _ROWS,
+    "embedding_lookup_sparse": _ROWS,
+    "crelu": "use av.nn.relu(av.concatenate([x, -x], axis=-1))",
+    "hard_silu": "use av.nn.hardswish(x)",
 }
-_NOT_THERE = (
-    "lstm",
-    "gru",
-    "rnn",
-    "multihead",
-    "scaled_dot",
-)
-_STATISTICAL = ("batch_norm", "batchnorm", "group_norm", "groupnorm", "instance_norm", "instancenorm", "fused_batch")
+_PREFIXES = {
+    ("conv", "depthwise", "separable", "atrous"): _CONVOLUTION,
+    ("maxpool", "avgpool", "max_pool", "avg_pool", "pool", "adaptive", "globalaverage", "averagepool"): _POOLING,
+    ("lstm", "gru", "rnn", "simplernn"): _LOOP,
+    ("multihead",): _ATTENTION,
+    ("batch_norm", "batchnorm", "fused_batch"): _BATCH,
+    ("instancenorm",): "use av.nn.instance_norm(x, gamma, beta)",
+    ("resize",): _RESIZE,
+}
 
 
 class Elsewhere:
@@ -316,21 +337,16 @@ def nn_advice(name: str, names) -> str:
 
     Examples
     --------
-    >>> nn_advice("lstm", [])
-    "autograd_vs.nn has no 'lstm': recurrent cells and attention are not there yet."
+    >>> nn_advice("LogSigmoid", ["log_sigmoid"])
+    "autograd_vs.nn has no 'LogSigmoid': use the function av.nn.log_sigmoid."
     """
     text = _NN.get(name)
     low = name.lower()
-    if text is None and low.startswith(("conv", "depthwise", "separable", "atrous")) and low not in names:
-        text = _CONVOLUTION
-    if text is None and "pool" in low and low not in names:
-        text = _POOLING
-    if text is None and low.startswith(_NOT_THERE):
-        text = _NOT_YET
-    if text is None and low.startswith(_STATISTICAL):
-        text = _STATISTICS
-    if text is None and low in names:
-        text = f"use the function av.nn.{low}"
+    if text is None:  # LogSigmoid, hard_tanh: the same letters
+        found = {n.replace("_", ""): n for n in names}.get(low.replace("_", ""))
+        text = None if found is None else f"use the function av.nn.{found}"
+    if text is None:
+        text = next((words for starts, words in _PREFIXES.items() if low.startswith(starts)), None)
     if text is not None:
         return f"autograd_vs.nn has no {name!r}: {text}."
     from .base.errors import close_names

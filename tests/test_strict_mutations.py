@@ -124,7 +124,7 @@ SWITCHES = [
     (op("index_max"), index._updated, "y = xp.empty(", "y = np.empty("),
     (op("on_diagonal"), registry.ops["on_diagonal"].forward, "namespace(g).zeros(", "np.zeros("),
     (op("softmax_cross_entropy"), registry.ops["softmax_cross_entropy"].forward, "of_label = z[", "of_label = np.array(z)["),
-    (op("layer_norm"), normalization._mean_over, "s = x.sum(", "s = np.asarray(x).sum("),
+    (op("layer_norm"), normalization.mean_over, "s = sum_over(x, over)", "s = sum_over(np.asarray(x), over)"),
     (op("mse"), registry.ops["mse"].forward, "namespace(d).vdot(d, d)", "np.dot(np.ravel(d), np.array(d).ravel())"),
     (op("where"), registry.ops["where"].forward, "namespace(condition).where(condition, a, b)", "np.where(np.array(condition), a, b)"),
     (op("ldexp"), registry.ops["ldexp"].forward, "beside(n, x) if is_array(n) else n", "n"),

@@ -15,7 +15,24 @@ FAMILIES: dict[str, tuple[str, ...]] = {
     "": ("calculus", "polynomials", "sets", "statistics", "ufuncs"),
     "fft": ("fft",),
     "linalg": ("decompositions", "linalg", "norms"),
-    "nn": ("activations", "conv", "ctc", "erf", "losses", "margins", "nn", "normalization", "pool", "regression"),
+    "nn": (
+        "activations",
+        "attention",
+        "batch_norm",
+        "cells",
+        "conv",
+        "ctc",
+        "erf",
+        "losses",
+        "margins",
+        "nn",
+        "normalization",
+        "piecewise",
+        "pool",
+        "regression",
+        "resize",
+        "smooth",
+    ),
 }
 
 

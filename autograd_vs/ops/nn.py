@@ -1,20 +1,22 @@
-"""Layers without state: linear, dropout, embeddings. Floor 2."""
+"""Layers without state: linear, dropout, one_hot, embeddings. Floor 2."""
+
+from math import sqrt
 
 import numpy as np
 
-from ..base.backend import as_array, beside, namespace
+from ..base.backend import as_array, beside, namespace, placed
 from ..engine.declare import composed, primitive
 from ..engine.op import fit
 from ..engine.protocol import Operand
-from ..engine.samples import Sample, arrays, integers
+from ..engine.samples import Sample, arrays, integers, values, zeros
 from ..engine.tensor import Tensor, as_tensor, tensor_of
-from .elementwise import multiply
+from .elementwise import add, multiply
 from .index import check_ids, take
 from .products import as_rows, dot
 from .random import generator
-from .shape import valued
+from .shape import axis_of, valued
 
-__all__ = ["dropout", "embedding_lookup", "linear"]
+__all__ = ["alpha_dropout", "dropout", "embedding_lookup", "linear", "one_hot"]
 
 ndarray = np.ndarray
 
@@ -85,8 +87,29 @@ def linear(x, kernel, bias):
     return y
 
 
+def _checked_rate(what, rate) -> float:
+    rate = float(rate)
+    if not 0.0 <= rate <= 1.0:
+        raise ValueError(f"{what}: rate is the probability of dropping an element, in [0, 1], got {rate}")
+    return rate
+
+
+def _noise_shape(noise_shape, shape) -> tuple[int, ...]:
+    """The shape of the mask: None in it stands for the size of `x` there."""
+    if noise_shape is None:
+        return shape
+    wanted = tuple(noise_shape)
+    if len(wanted) == len(shape):
+        wanted = tuple([n if m is None else m for m, n in zip(wanted, shape, strict=True)])
+    if len(wanted) != len(shape) or any([m not in (1, n) for m, n in zip(wanted, shape, strict=True)]):
+        raise ValueError(
+            f"dropout: noise_shape {noise_shape} does not fit x of shape {shape}: each size is 1, or that of x (None)"
+        )
+    return wanted
+
+
 @composed()
-def dropout(x, rate, *, training, stream="") -> Tensor:
+def dropout(x, rate, *, training, stream="", noise_shape=None) -> Tensor:
     """Zeros in the place of random elements while training; the others are scaled up, so that the mean stays.
 
     Parameters
@@ -98,6 +121,9 @@ def dropout(x, rate, *, training, stream="") -> Tensor:
         Where False, the value of `x` comes back. There is no default: a forgotten switch is hard to find.
     stream : str, default ""
         The random stream of `autograd_vs.random` that the mask is drawn from.
+    noise_shape : tuple of int or None, optional
+        The shape of the mask, which broadcasts: with 1 on an axis all elements along it stay or go together. None
+        stands for the size of `x`. For images ``(None, 1, 1, None)`` drops whole channels.
 
     Returns
     -------
@@ -107,7 +133,7 @@ def dropout(x, rate, *, training, stream="") -> Tensor:
     Raises
     ------
     ValueError
-        If `rate` is not in ``[0, 1]``.
+        If `rate` is not in ``[0, 1]``, or `noise_shape` does not fit.
 
     References
     ----------
@@ -121,14 +147,113 @@ def dropout(x, rate, *, training, stream="") -> Tensor:
     [0.0, 2.0]
     """
     x = valued(x)
-    rate = float(rate)
-    if not 0.0 <= rate <= 1.0:
-        raise ValueError(f"dropout: rate is the probability of dropping an element, in [0, 1], got {rate}")
+    rate = _checked_rate("dropout", rate)
+    shape = _noise_shape(noise_shape, x.shape)
     if not training or rate == 0.0:
         return x
-    kept = generator(stream).random(x.shape, dtype=np.float32) >= rate
+    kept = generator(stream).random(shape, dtype=np.float32) >= rate
     mask = kept * x.dtype.type(1.0 / (1.0 - rate) if rate < 1.0 else 0.0)
     return multiply(x, tensor_of(namespace(x.array).asarray(mask)))
+
+
+_LOW = 1.7580993408473766  # minus what `selu` gives for very negative numbers
+
+
+@composed()
+def alpha_dropout(x, rate, *, training, stream="") -> Tensor:
+    """Dropout for `selu`: dropped elements take its lowest value, then mean 0 and variance 1 are restored.
+
+    Parameters
+    ----------
+    x : array_like, float
+    rate : float
+        The probability that an element is dropped, in ``[0, 1]``.
+    training : bool
+        Where False, the value of `x` comes back.
+    stream : str, default ""
+        The random stream of `autograd_vs.random` that the mask is drawn from.
+
+    Returns
+    -------
+    Tensor
+        Of the dtype of `x`; zeros if `rate` is 1.
+
+    Raises
+    ------
+    ValueError
+        If `rate` is not in ``[0, 1]``.
+
+    References
+    ----------
+    G. Klambauer, T. Unterthiner, A. Mayr, S. Hochreiter, "Self-normalizing neural networks", NIPS 2017.
+
+    Examples
+    --------
+    >>> alpha_dropout(Tensor(np.ones(3)), 0.5, training=False).tolist()
+    [1.0, 1.0, 1.0]
+    >>> len(set(alpha_dropout(Tensor(np.ones(100)), 0.5, training=True).tolist()))
+    2
+    """
+    x = valued(x)
+    rate = _checked_rate("alpha_dropout", rate)
+    if not training or rate == 0.0:
+        return x
+    a = 1.0 / sqrt((_LOW * _LOW * rate + 1.0) * (1.0 - rate)) if rate < 1.0 else 0.0
+    kept = generator(stream).random(x.shape, dtype=np.float32) >= rate
+    mask, rest = kept * x.dtype.type(a), (kept - (1.0 - rate)) * (_LOW * a)
+    xp = namespace(x.array)
+    return add(multiply(x, tensor_of(xp.asarray(mask))), tensor_of(xp.asarray(rest.astype(x.dtype))))
+
+
+@composed(
+    samples=lambda: [
+        Sample(values([0, 2, 1]), 3, smooth=False),
+        Sample(values([[0, 3], [-1, 1]]), 3, "float64", axis=0, smooth=False),
+        Sample(values([[0, 2], [1, 1]]), 3, np.float64, 0.9, 0.05, axis=1, smooth=False),
+        Sample(values(1), 2, smooth=False), Sample(zeros((0, 2), int), 3, smooth=False),
+    ]
+)  # fmt: skip
+def one_hot(ids, depth, dtype="float32", on_value=1.0, off_value=0.0, axis=-1) -> Tensor:
+    """Class numbers as vectors with one element on. A constant: no gradient passes.
+
+    Parameters
+    ----------
+    ids : array_like, int
+    depth : int
+        The number of classes, and the size of the new axis.
+    dtype : dtype, default float32
+    on_value, off_value : number, default 1 and 0
+        What stands at the class, and elsewhere: 0.9 and 0.1 / (depth - 1) smooth labels.
+    axis : int, default -1
+        Where the new axis is in the result.
+
+    Returns
+    -------
+    Tensor, shape of `ids` with `depth` put in at `axis`
+
+    Raises
+    ------
+    TypeError
+        If `ids` are not integers.
+
+    Notes
+    -----
+    A number that is no class (-1 for padding, say) has no element on, as in TensorFlow and JAX.
+
+    Examples
+    --------
+    >>> one_hot(np.array([2, 0]), 3).tolist()
+    [[0.0, 0.0, 1.0], [1.0, 0.0, 0.0]]
+    """
+    ids = ids.array if isinstance(ids, Operand) else placed(ids)
+    if ids.dtype.kind not in "iu" and ids.size:
+        raise TypeError(f"one_hot: ids must be integers, got dtype {ids.dtype}")
+    axis = axis_of(axis, ids.ndim + 1)
+    xp = namespace(ids)
+    classes = xp.arange(depth).reshape((-1,) + (1,) * (ids.ndim - axis))
+    on = ids.reshape((*ids.shape[:axis], 1, *ids.shape[axis:])) == classes
+    dtype = np.dtype(dtype)
+    return tensor_of(xp.where(on, dtype.type(on_value), dtype.type(off_value)))
 
 
 @composed(samples=lambda: [Sample(arrays((4, 3)), integers((2, 3), 0, 4)), Sample(arrays((4,)), integers((), 2, 3))])
