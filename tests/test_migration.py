@@ -83,7 +83,8 @@ def test_names_of_the_package(name, words):
 @pytest.mark.parametrize(
     "name, words",
     {
-        "Linear": "av.nn.linear(x, w, b)", "Conv2d": "the function av.nn.conv2d", "MaxPool2d": "av.nn.max_pool2d", "GlobalAveragePooling2D": "adaptive_avg_pool2d",
+        "Linear": "av.nn.linear(x, w, b)", "Conv2d": "the function av.nn.conv2d",
+        "MaxPool2d": "av.nn.max_pool2d", "GlobalAveragePooling2D": "adaptive_avg_pool2d",
         "LSTM": "a Python loop over a cell", "BatchNorm1d": "av.nn.batch_norm_train",
         "LSTMCell": "the function av.nn.lstm_cell", "GRUCell": "the function av.nn.gru_cell", "rnn_cell": "loop",
         "MultiheadAttention": "av.nn.scaled_dot_product_attention", "batch_normalization": "av.nn.batch_norm(",
