@@ -16,6 +16,7 @@ from .base.threads import get_num_threads, set_num_threads
 # engine
 from .engine.cotangent import IndexedSlices
 from .engine.forward import ForwardAccumulator
+from .engine.outside import outside
 from .engine.protocol import index_of
 from .engine.tape import GradientTape
 from .engine.tensor import Tensor, asarray
@@ -68,6 +69,7 @@ from .state.variable import Variable
 # transforms, layers, training
 from . import testing
 from .transforms.custom import custom_gradient, recompute_grad
+from .transforms.function import function
 from .transforms.grad import grad, hessian, hvp, jacobian, jvp, value_and_grad, vjp
 from .transforms.ravel import ravel
 from .history import History

@@ -203,6 +203,10 @@ class Optimizer:
             present = [pair for pair in pairs if pair[0] is not None]
             self._report_absent([v for g, v in pairs if g is None], present)
             gradients, variables = zip(*present, strict=True)
+        av.outside(self._update, gradients, variables)
+
+    def _update(self, gradients, variables) -> None:
+        """What `apply_gradients` does with pairs that are complete."""
         if self.accumulate_steps > 1:
             self._accumulate(variables, gradients)
         else:

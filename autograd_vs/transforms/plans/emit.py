@@ -1,0 +1,107 @@
+"""A plan: one Python function of the calls of a program, bound to their arrays. Floor 3."""
+
+from typing import Any
+
+import numpy as np
+
+from .passes import moved
+from .program import Program
+
+__all__ = ["emit"]
+
+
+def emit(program: Program, arrays: dict[int, np.ndarray]):
+    """The function that makes all calls of `program`, with the results in `arrays`; and its source, for people."""
+    names: dict[int, str] = {}
+    bound: dict[str, Any] = {}
+    placed: dict[int, np.ndarray] = {}
+
+    def name(value, letter="c") -> str:
+        key = id(value)
+        if key not in names:
+            names[key] = f"{letter}{len(names)}"
+            bound[names[key]] = value
+        return names[key]
+
+    def array(a):
+        """`a` where it lies in the plan."""
+        if id(a) not in placed:
+            storage = program.storage(a)
+            there = arrays.get(id(storage))
+            placed[id(a)] = a if there is None else moved(a, storage.array, there)
+            keep.append(a)
+        return placed[id(a)]
+
+    def there(x):
+        """A nest of arguments, with arrays where they lie in the plan."""
+        if isinstance(x, np.ndarray):
+            return array(x)
+        if isinstance(x, (list, tuple)):
+            return type(x)(map(there, x)) if not hasattr(x, "_fields") else type(x)(*map(there, x))
+        if isinstance(x, dict):
+            return {k: there(v) for k, v in x.items()}
+        if isinstance(x, slice):
+            return slice(there(x.start), there(x.stop), there(x.step))
+        return x
+
+    keep: list = []
+    lines = [_line(call, there, name) for call in program.calls]
+    outputs = [array(a) for a in program.outputs]
+    source = "\n        ".join([*lines, "pass"])
+    text = f"def make({', '.join(bound)}):\n    def run():\n        {source}\n    return run\n"
+    scope: dict = {}
+    exec(compile(text, "<plan>", "exec"), scope)
+    return scope["make"](**bound), outputs, text
+
+
+def _line(call, there, name) -> str:
+    """One call as a line of Python."""
+    args = [there(a) for a in call.args]
+    options = {k: there(v) for k, v in call.options.items()}
+    if call.form == "outside":
+        run = f"{name(call.function.bound(args), 'o')}()"
+        return run if call.out is None else f"{name(np.copyto, 'f')}({name(there(call.out), 'b')}, {run})"
+    if call.form == "setitem":
+        return f"{name(args[0], 'b')}[{name(args[1])}] = {_value(args[2], name)}"
+    out = there(call.out)
+    function = call.function
+    if isinstance(function, np.ufunc) and not options:
+        weak = [_strong(a, args) for a in args]
+        return f"{name(function, 'f')}({', '.join(_value(a, name) for a in weak)}, {name(out, 'b')})"
+    owner = getattr(function, "__self__", None)
+    if isinstance(owner, np.ufunc) and function.__name__ == "reduce":
+        axis, dtype, keepdims = (options.get(k) for k in ("axis", "dtype", "keepdims"))
+        rest = "" if not keepdims else ", True"
+        return f"{name(function, 'f')}({name(args[0], 'b')}, {axis!r}, {_value(dtype, name)}, {name(out, 'b')}{rest})"
+    if function is np.dot and out.flags.c_contiguous and out.ndim:
+        return f"{name(function, 'f')}({name(args[0], 'b')}, {name(args[1], 'b')}, {name(out, 'b')})"
+    if function in (np.zeros, np.ones, np.full, np.empty):
+        fill = {np.zeros: 0, np.ones: 1}.get(function, args[1] if len(args) > 1 else None)
+        return "pass" if function is np.empty else f"{name(out.fill, 'f')}({_value(fill, name)})"
+    if function in (np.ndarray.astype, np.ndarray.copy, np.ndarray.reshape, np.ndarray.ravel, np.ndarray.flatten):
+        source = args[0] if function in (np.ndarray.astype, np.ndarray.copy) else function(*args, **options)
+        if source is args[0] or np.may_share_memory(source, args[0]):
+            return f"{name(np.copyto, 'f')}({name(out, 'b')}, {name(source, 'b')}, 'unsafe')"
+    if (function, call.form) in _WITH_OUT or call.form == "into":
+        given = ", ".join([_value(a, name) for a in args] + [f"{k}={_value(v, name)}" for k, v in options.items()])
+        return f"{name(function, 'f')}({given}, out={name(out, 'b')})"
+    given = ", ".join([_value(a, name) for a in args] + [f"{k}={_value(v, name)}" for k, v in options.items()])
+    return f"{name(np.copyto, 'f')}({name(out, 'b')}, {name(function, 'f')}({given}))"
+
+
+_WITH_OUT = {(np.concatenate, "call"), (np.stack, "call"), (np.matmul, "call")}
+
+
+def _value(x, name) -> str:
+    if x is None or x is True or x is False or x.__class__ in (int, float) and x == x and abs(x) < 1e300:
+        return repr(x)
+    return name(x)
+
+
+def _strong(x, others):
+    """A Python number beside float arrays, as a 0-d array of their dtype: NumPy takes it faster, and to the same end."""
+    if x.__class__ in (int, float):
+        dtypes = {a.dtype for a in others if isinstance(a, np.ndarray)}
+        if len(dtypes) == 1 and next(iter(dtypes)).kind == "f":
+            return np.array(x, next(iter(dtypes)))
+    return x

@@ -1,0 +1,135 @@
+"""Passes over a program: what need not be computed, or not twice, or not again. Floor 3.
+
+Each takes a program and changes its calls. They are exact: the results are the same bit for bit.
+"""
+
+from collections import Counter
+from typing import Any
+
+import numpy as np
+
+from .program import Call, Program, arrays_in
+
+__all__ = ["drop_unused", "fold_constants", "merge_equal"]
+
+
+def fold_constants(program: Program) -> None:
+    """What depends on constants only is one."""
+    written = _writes(program)
+    kept = []
+    for call in program.calls:
+        target = program.writes(call)
+        if (
+            program.defines(call)
+            and written[id(target)] == 1
+            and all(s.kind == "constant" for s in program.reads(call))
+            and not any(np.may_share_memory(target.array, out) for out in program.outputs)
+        ):
+            target.kind = "constant"
+        else:
+            kept.append(call)
+    program.calls = kept
+
+
+def drop_unused(program: Program) -> None:
+    """Calls whose results nobody reads."""
+    needed = {id(program.storage(a)) for a in program.outputs}
+    kept = []
+    for call in reversed(program.calls):
+        target = program.writes(call)
+        if call.form == "outside" or target is None or target.kind == "state" or id(target) in needed:
+            if program.defines(call):
+                needed.discard(id(target))
+            needed.update(id(s) for s in program.reads(call))
+            kept.append(call)
+    program.calls = kept[::-1]
+
+
+def merge_equal(program: Program) -> None:
+    """The same function of the same arrays is called once; what is written to meanwhile is not the same any more."""
+    written = _writes(program)
+    versions: Counter = Counter()  # how often each storage was written so far
+    seen: dict[Any, Call] = {}
+    instead: dict[int, Any] = {}  # id of a storage -> the one that has the same contents
+    kept = []
+    for call in program.calls:
+        if instead:
+            call.args, call.options = _replaced(program, call.args, instead), _replaced(program, call.options, instead)
+        target = program.writes(call)
+        if call.form == "outside":  # it may write to any state
+            versions.update(id(s) for s in program.storages.values() if s.kind == "state")
+        key = _key(program, call, versions) if program.defines(call) and written[id(target)] == 1 else None
+        first = seen.get(key) if key is not None else None
+        if first is not None and _same_layout(first.out, call.out):
+            instead[id(target)] = program.storage(first.out)
+            continue
+        if key is not None:
+            seen[key] = call
+        if target is not None:
+            versions[id(target)] += 1
+        kept.append(call)
+    program.calls = kept
+    program.outputs = [_replaced(program, a, instead) for a in program.outputs]
+
+
+def _writes(program):
+    return Counter(id(s) for s in map(program.writes, program.calls) if s is not None)
+
+
+def _same_layout(a, b):
+    return a.shape == b.shape and a.strides == b.strides and a.dtype == b.dtype
+
+
+def _replaced(program, x, instead):
+    """A nest with arrays in the storages that are used instead of theirs."""
+    if isinstance(x, np.ndarray):
+        storage = instead.get(id(program.storage(x)))
+        return x if storage is None else moved(x, program.storage(x).array, storage.array)
+    if isinstance(x, (list, tuple)):
+        return type(x)(_replaced(program, part, instead) for part in x)
+    if isinstance(x, dict):
+        return {k: _replaced(program, part, instead) for k, part in x.items()}
+    return x
+
+
+def moved(view: np.ndarray, old: np.ndarray, new: np.ndarray) -> np.ndarray:
+    """The view of the memory of `new` that lies there as `view` lies in that of `old`."""
+    if view is old:
+        return new
+    if not view.size:
+        return view
+    offset = view.__array_interface__["data"][0] - old.__array_interface__["data"][0]
+    return np.ndarray(view.shape, view.dtype, _bytes(new), offset, view.strides)
+
+
+def _bytes(a):
+    """The memory of an array that owns it, as bytes."""
+    if a.flags.c_contiguous:
+        return a.reshape(-1).view(np.uint8)
+    return a.T.reshape(-1).view(np.uint8) if a.flags.f_contiguous else np.lib.stride_tricks.as_strided(
+        a, (a.size,), (a.itemsize,)
+    ).view(np.uint8)  # fmt: skip
+
+
+def _key(program, call, versions):
+    """What a call computes, or None if that cannot be said by a key."""
+
+    def part(x):
+        if isinstance(x, np.ndarray):
+            storage = program.storage(x)
+            pointer = x.__array_interface__["data"][0]
+            return "array", pointer, x.shape, x.strides, x.dtype.str, versions[id(storage)]
+        if isinstance(x, (list, tuple)):
+            return (type(x), *map(part, x))
+        if isinstance(x, dict):
+            return tuple((k, part(v)) for k, v in sorted(x.items()))
+        if isinstance(x, slice):
+            return "slice", part(x.start), part(x.stop), part(x.step)
+        return type(x), x if x == x else repr(x), repr(x)
+
+    try:
+        key = (call.form, call.function, part(call.args), part(call.options))
+        hash(key)
+    except TypeError:
+        return None
+    return key

@@ -1,0 +1,127 @@
+"""A program: the calls that a traced function made, and the memory that they used. Floor 3."""
+
+from typing import Any
+
+import numpy as np
+
+from ...base.backend import memory_owner
+
+__all__ = ["Call", "Program", "Storage"]
+
+
+class Storage:
+    """A piece of memory: an array that owns it, and what it is for.
+
+    kind : "result" (of a call), "constant", "state" (a Variable: it outlives the replay) or "input".
+    """
+
+    __slots__ = ("array", "kind", "label")
+
+    def __init__(self, array: np.ndarray, kind: str, label: str = ""):
+        self.array, self.kind, self.label = array, kind, label
+
+
+class Call:
+    """One call: ``out = function(*args, **options)``, or one that writes into memory that is there.
+
+    Arguments are arrays (with a storage each, see `Program.storage`), nests of them, and anything else.
+
+    form : how it is spelled in a plan
+        "call" (a function that gives `out`), "method" (of the first argument), "into" (with ``out=``, into `out`),
+        "setitem" (``args[0][args[1]] = args[2]``), "outside" (a Python function, with effects).
+    """
+
+    __slots__ = ("args", "form", "function", "options", "out", "scope")
+
+    def __init__(self, form: str, function: Any, args: tuple, options: dict, out: Any, scope: str = ""):
+        self.form, self.function, self.args, self.options, self.out = form, function, args, options, out
+        self.scope = scope
+
+    @property
+    def name(self) -> str:
+        """What it calls, for people."""
+        if self.form == "setitem":
+            return "setitem"
+        owner = getattr(self.function, "__self__", None)
+        name = getattr(self.function, "__name__", str(self.function))
+        return f"{owner.__name__}.{name}" if isinstance(owner, np.ufunc) else name
+
+
+class Program:
+    """Calls in their order, storages by the arrays that own them."""
+
+    def __init__(self):
+        self.calls: list[Call] = []
+        self.storages: dict[int, Storage] = {}  # by the id of the owner, which they keep alive
+        self.outputs: list[np.ndarray] = []  # what the function returned
+
+    def add(self, array: np.ndarray, kind: str, label: str = "") -> Storage:
+        """The storage of `array`, which is new here."""
+        owner = memory_owner(array)
+        storage = self.storages[id(owner)] = Storage(owner, kind, label)
+        return storage
+
+    def storage(self, array: np.ndarray) -> Storage:
+        """The storage that `array` lies in."""
+        return self.storages[id(memory_owner(array))]
+
+    def knows(self, array) -> bool:
+        """Whether `array` lies in a storage."""
+        return id(memory_owner(array)) in self.storages
+
+    # ---------------------------------------------------------------- what a call reads and writes
+    def reads(self, call: Call) -> list[Storage]:
+        """The storages whose contents the call depends on."""
+        found = [self.storage(a) for a in arrays_in((call.args, call.options))]
+        if call.form == "setitem":  # the target is written, not read
+            found = [self.storage(a) for a in arrays_in(call.args[1:])]
+        return found
+
+    def writes(self, call: Call) -> Storage | None:
+        """The storage that the call writes to."""
+        target = call.args[0] if call.form == "setitem" else call.out
+        return None if target is None else self.storage(target)
+
+    def defines(self, call: Call) -> bool:
+        """Whether the call fills the whole of a result: nothing that was there before is seen after it."""
+        return call.form in ("call", "method") and call.out is not None
+
+    def text(self) -> str:
+        """The program for people: a line for each call."""
+        names: dict[int, str] = {}
+        counts = {"result": "t", "constant": "c", "state": "v", "input": "x"}
+
+        def named(a):
+            storage = self.storage(a)
+            if id(storage) not in names:
+                letter = counts[storage.kind]
+                names[id(storage)] = storage.label or f"{letter}{len(names)}"
+            whole = a.shape == storage.array.shape and a.strides == storage.array.strides
+            return names[id(storage)] + ("" if whole else f"{list(a.shape)}")
+
+        def shown(x):
+            if isinstance(x, np.ndarray):
+                return named(x)
+            if isinstance(x, (list, tuple)):
+                return "[" + ", ".join(map(shown, x)) + "]"
+            return repr(x) if len(repr(x)) < 40 else type(x).__name__
+
+        lines = []
+        for call in self.calls:
+            args = ", ".join([shown(a) for a in call.args] + [f"{k}={shown(v)}" for k, v in call.options.items()])
+            out = "" if call.out is None else f"{named(call.out)}: {call.out.dtype}{list(call.out.shape)} = "
+            lines.append(f"{call.scope:20} {out}{call.name}({args})")
+        return "\n".join(lines)
+
+
+def arrays_in(x) -> list[np.ndarray]:
+    """The arrays in a nest."""
+    if isinstance(x, np.ndarray):
+        return [x]
+    if isinstance(x, (list, tuple)):
+        return [a for part in x for a in arrays_in(part)]
+    if isinstance(x, dict):
+        return [a for part in x.values() for a in arrays_in(part)]
+    if isinstance(x, slice):
+        return arrays_in((x.start, x.stop, x.step))
+    return []

@@ -1,0 +1,205 @@
+"""Tracing: a function runs once, as ever, on arrays that note what is done with them. Floor 3."""
+
+from contextlib import contextmanager
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from ...base.backend import memory_owner
+from ...base.nest import flatten, pack
+from ...engine.cotangent import IndexedSlices
+from ...engine.outside import reset_tracer, set_tracer
+from ...engine.protocol import Operand, read_arrays_through
+from ...engine.record import lend, reclaim, written
+from ...engine.tensor import Tensor, tensor_of
+from .program import Call
+from .traced import Traced, Tracer, scope
+
+__all__ = ["Trace", "trace"]
+
+
+class Trace(Tracer):
+    """A tracer that knows the Variables, and what happens outside of NumPy."""
+
+    def __init__(self):
+        super().__init__()
+        self.variables: dict[int, Any] = {}  # by the id of the buffer
+        self.owners: dict[int, Traced] = {}  # the arrays that own memory, by the id of the NumPy array
+        self.before: dict[int, np.ndarray] = {}  # what a Variable held when the trace began
+
+    def new(self, array, kind, label=""):
+        found = super().new(array, kind, label)
+        self.owners[id(memory_owner(array))] = found
+        return found
+
+    def owner(self, array):
+        return self.owners.get(id(array))
+
+    # ---------------------------------------------------------------- Tensors and Variables
+    def read(self, x, array):
+        """What ``x.array`` is while the function runs."""
+        if not self.hears():
+            return array.a if array.__class__ is Traced and array.tracer is self else array
+        if hasattr(x, "own_position"):
+            return self.state(x, array)
+        return self.constant_of(array) if array.__class__ is np.ndarray else array
+
+    def state(self, variable, array):
+        """The traced array of a Variable."""
+        if array.__class__ is Traced:  # one made here, of what was computed here: from now on it has memory of its own
+            array = array.a.copy()
+            variable.array = array
+        found = self.owners.get(id(array))
+        if found is None or id(array) not in self.variables:
+            self.variables[id(array)] = variable
+            found = self.new(array, "state", getattr(variable, "_name", ""))
+            lend(found)
+        return found
+
+    def constant_of(self, array):
+        """The traced array of a Tensor that came from outside."""
+        if self.program.knows(array):
+            return Traced(array, self)
+        return Traced(self.constant(array), self)
+
+    def keep(self, target) -> None:
+        """`target` is about to be written: whoever needs what a Variable holds gets a copy, we too."""
+        owner = memory_owner(target.a if target.__class__ is Traced else target)
+        variable = self.variables.get(id(owner))
+        if variable is not None and id(owner) not in self.before:
+            self.before[id(owner)] = owner.copy()
+            with self.pause():
+                written([variable])
+
+    def roll_back(self) -> None:
+        """Variables get back what they held."""
+        for key, value in self.before.items():
+            self.variables[key].array[...] = value
+
+    @contextmanager
+    def pause(self):
+        """Nothing is noted meanwhile, and arrays are those of NumPy."""
+        before, self.paused = self.paused, True
+        try:
+            yield
+        finally:
+            self.paused = before
+
+    def end(self) -> None:
+        """Nobody's memory is ours any more."""
+        for found in self.owners.values():
+            reclaim(id(found))
+
+    # ---------------------------------------------------------------- Python functions
+    def outside(self, function, args):
+        if not self.hears():
+            return function(*args)
+        known = [leaf for x in args for leaf in map(self.inner, _leaves(x))]
+        arrays = tuple([a for a in known if a is not None])
+        with self.pause():
+            for v in self.variables.values():
+                self.keep(v.array)
+            y = function(*[_with(x, iter(map(_bare_array, _leaves(x)))) for x in args])
+        held_by = Outsider(function, args)
+        out = None
+        if isinstance(y, np.ndarray):
+            out = self.new(y, "result").a
+        elif y is not None:
+            raise TypeError(f"outside: the function returns an array or None, got {type(y).__name__}")
+        self.program.calls.append(Call("outside", held_by, arrays, {}, out, scope()))
+        return None if out is None else self.wrap(out)
+
+    def inner(self, leaf):
+        """The array of a leaf, known to the program; None if it has none."""
+        array = leaf.array if leaf.__class__ is Tensor else leaf
+        return self.known(array) if array.__class__ in (Traced, np.ndarray) else None
+
+
+class Outsider:
+    """A Python function in a program, and the nest of its arguments, whose arrays a plan fills in."""
+
+    def __init__(self, function, args):
+        self.function, self.args = function, args
+        self.__name__ = getattr(function, "__qualname__", type(function).__name__)
+
+    def bound(self, arrays):
+        """The call around `arrays`, which lie where the plan has them."""
+        arrays = iter(arrays)
+        return partial(self.function, *[_with(x, arrays) for x in self.args])
+
+
+def _leaves(x):
+    """The leaves of a nest, with the parts of rows."""
+    return [part for leaf in flatten(x) for part in ([leaf.values, leaf.indices] if _rows(leaf) else [leaf])]
+
+
+def _rows(x):
+    return x.__class__ is IndexedSlices
+
+
+def _bare_array(leaf):
+    array = leaf.array if leaf.__class__ is Tensor else leaf
+    return array.a if array.__class__ is Traced else array if array.__class__ is np.ndarray else None
+
+
+def _with(x, arrays):
+    """The nest `x` with `arrays` in the place of its own; None among them stands for what has none."""
+
+    def one(leaf):
+        if leaf.__class__ is Tensor:
+            return tensor_of(_next(arrays))
+        return _next(arrays) if leaf.__class__ in (Traced, np.ndarray) else leaf
+
+    def whole(leaf):
+        if _rows(leaf):
+            return IndexedSlices(one(leaf.values), one(leaf.indices), leaf.dense_shape, leaf.inside)
+        return one(leaf)
+
+    return pack(x, [whole(leaf) for leaf in flatten(x)]) if isinstance(x, (list, tuple, dict)) else whole(x)
+
+
+def _next(arrays):
+    for a in arrays:
+        if a is not None:
+            return a
+    raise AssertionError("fewer arrays than places")
+
+
+def trace(function, args, options):
+    """Run ``function(*args, **options)``, whose Tensors and arrays are inputs.
+
+    Returns
+    -------
+    (Trace, the result as a nest of Tensors of traced arrays and other values)
+    """
+    found = Trace()
+    token = set_tracer(found)
+    read_arrays_through(found.read)
+    try:
+        given = [_input(found, leaf) for leaf in flatten((args, options))]
+        traced_args, traced_options = pack((args, options), given)
+        try:
+            result = function(*traced_args, **traced_options)
+        except BaseException:
+            found.paused = True
+            found.roll_back()
+            raise
+    finally:
+        read_arrays_through(None)
+        reset_tracer(token)
+        found.end()
+    return found, result
+
+
+def _input(found, leaf):
+    if leaf.__class__ is Tensor:
+        return tensor_of(found.new(leaf.array.copy(), "input", f"x{len(found.program.storages)}"))
+    if leaf.__class__ is np.ndarray:
+        return tensor_of(found.new(leaf.copy(), "input"))
+    return leaf
+
+
+def array_of(leaf: Any) -> Any:
+    """The traced array of a result, or None."""
+    return leaf.array if isinstance(leaf, Operand) and leaf.array.__class__ is Traced else None
