@@ -111,7 +111,7 @@ def _traced(python_function, args, options):
     """Run the function once, and make a plan of what it did."""
     from .plans.emit import emit
     from .plans.memory import place
-    from .plans.passes import drop_unused, fold_constants, merge_equal
+    from .plans.passes import drop_unused, fold_constants, merge_equal, split_versions
     from .plans.trace import array_of, trace
 
     found, result = trace(python_function, args, options)
@@ -120,6 +120,7 @@ def _traced(python_function, args, options):
     arrays = [array_of(x) for x in leaves]
     program.outputs = [a.a for a in arrays if a is not None]
     values = [tensor_of(copy(a.a)) if a is not None else x for a, x in zip(arrays, leaves, strict=True)]
+    split_versions(program)
     fold_constants(program)
     merge_equal(program)
     drop_unused(program)

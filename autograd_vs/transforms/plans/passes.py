@@ -10,7 +10,30 @@ import numpy as np
 
 from .program import Call, Program, arrays_in
 
-__all__ = ["drop_unused", "fold_constants", "merge_equal"]
+__all__ = ["drop_unused", "fold_constants", "merge_equal", "split_versions"]
+
+
+def split_versions(program: Program) -> None:
+    """What writes over the whole of a result gives a result of its own: then each is written once, and has one meaning."""
+    instead: dict[int, Any] = {}
+    for call in program.calls:
+        target = program.writes(call)
+        into = call.form == "into" and isinstance(call.function, np.ufunc) and not call.options
+        whole = into and target.kind == "result" and call.out.nbytes == target.array.nbytes
+        if instead:
+            call.args, call.options = _replaced(program, call.args, instead), _replaced(program, call.options, instead)
+            if call.out is not None and not whole:
+                call.out = _replaced(program, call.out, instead)
+        if whole and call.out.flags.c_contiguous:
+            fresh = np.empty_like(call.out)
+            instead[id(target)] = program.add(fresh, "result")
+            for key, storage in instead.items():
+                if storage is target:
+                    instead[key] = instead[id(target)]
+            call.form, call.out = "call", fresh
+        elif whole:
+            call.out = _replaced(program, call.out, instead)
+    program.outputs = [_replaced(program, a, instead) for a in program.outputs]
 
 
 def fold_constants(program: Program) -> None:
@@ -26,6 +49,7 @@ def fold_constants(program: Program) -> None:
             and not any(np.may_share_memory(target.array, out) for out in program.outputs)
         ):
             target.kind = "constant"
+            call.out[...] = call.function(*call.args, **call.options)  # its memory may hold something else by now
         else:
             kept.append(call)
     program.calls = kept
