@@ -63,8 +63,10 @@ def _line(call, there, name) -> str:
         return run if call.out is None else f"{name(np.copyto, 'f')}({name(there(call.out), 'b')}, {run})"
     if call.form == "setitem":
         return f"{name(args[0], 'b')}[{name(args[1])}] = {_value(args[2], name)}"
-    out = there(call.out)
     function = call.function
+    if call.form == "change":
+        return f"{name(function, 'f')}({', '.join(_value(a, name) for a in args)})"
+    out = there(call.out)
     if isinstance(function, np.ufunc) and not options:
         weak = [_strong(a, args) for a in args]
         return f"{name(function, 'f')}({', '.join(_value(a, name) for a in weak)}, {name(out, 'b')})"

@@ -4,9 +4,17 @@ from typing import Any
 
 import numpy as np
 
-from ...base.backend import memory_owner
+__all__ = ["Call", "Program", "Storage", "arrays_in", "owner_of"]
 
-__all__ = ["Call", "Program", "Storage"]
+
+def owner_of(array: np.ndarray) -> np.ndarray:
+    """The array that owns the memory of `array`, through whatever lies between (`as_strided`, `broadcast_to`)."""
+    owner, below = array, array.base
+    while below is not None:
+        if isinstance(below, np.ndarray):
+            owner = below
+        below = getattr(below, "base", None)
+    return owner
 
 
 class Storage:
@@ -28,7 +36,7 @@ class Call:
 
     form : how it is spelled in a plan
         "call" (a function that gives `out`), "method" (of the first argument), "into" (with ``out=``, into `out`),
-        "setitem" (``args[0][args[1]] = args[2]``), "outside" (a Python function, with effects).
+        "setitem" (``args[0][args[1]] = args[2]``), "change" (of the first argument), "outside" (a Python function, with effects).
     """
 
     __slots__ = ("args", "form", "function", "options", "out", "scope")
@@ -57,17 +65,17 @@ class Program:
 
     def add(self, array: np.ndarray, kind: str, label: str = "") -> Storage:
         """The storage of `array`, which is new here."""
-        owner = memory_owner(array)
+        owner = owner_of(array)
         storage = self.storages[id(owner)] = Storage(owner, kind, label)
         return storage
 
     def storage(self, array: np.ndarray) -> Storage:
         """The storage that `array` lies in."""
-        return self.storages[id(memory_owner(array))]
+        return self.storages[id(owner_of(array))]
 
     def knows(self, array) -> bool:
         """Whether `array` lies in a storage."""
-        return id(memory_owner(array)) in self.storages
+        return id(owner_of(array)) in self.storages
 
     # ---------------------------------------------------------------- what a call reads and writes
     def reads(self, call: Call) -> list[Storage]:
@@ -79,7 +87,7 @@ class Program:
 
     def writes(self, call: Call) -> Storage | None:
         """The storage that the call writes to."""
-        target = call.args[0] if call.form == "setitem" else call.out
+        target = call.args[0] if call.form in ("setitem", "change") else call.out
         return None if target is None else self.storage(target)
 
     def defines(self, call: Call) -> bool:

@@ -6,14 +6,13 @@ from typing import Any
 
 import numpy as np
 
-from ...base.backend import memory_owner
 from ...base.nest import flatten, pack
 from ...engine.cotangent import IndexedSlices
 from ...engine.outside import reset_tracer, set_tracer
 from ...engine.protocol import Operand, read_arrays_through
 from ...engine.record import lend, reclaim, written
 from ...engine.tensor import Tensor, tensor_of
-from .program import Call
+from .program import Call, owner_of
 from .traced import Traced, Tracer, scope
 
 __all__ = ["Trace", "trace"]
@@ -30,7 +29,7 @@ class Trace(Tracer):
 
     def new(self, array, kind, label=""):
         found = super().new(array, kind, label)
-        self.owners[id(memory_owner(array))] = found
+        self.owners[id(owner_of(array))] = found
         return found
 
     def owner(self, array):
@@ -65,7 +64,7 @@ class Trace(Tracer):
 
     def keep(self, target) -> None:
         """`target` is about to be written: whoever needs what a Variable holds gets a copy, we too."""
-        owner = memory_owner(target.a if target.__class__ is Traced else target)
+        owner = owner_of(target.a if target.__class__ is Traced else target)
         variable = self.variables.get(id(owner))
         if variable is not None and id(owner) not in self.before:
             self.before[id(owner)] = owner.copy()
@@ -177,7 +176,8 @@ def trace(function, args, options):
     token = set_tracer(found)
     read_arrays_through(found.read)
     try:
-        given = [_input(found, leaf) for leaf in flatten((args, options))]
+        with found.pause():
+            given = [_input(found, leaf) for leaf in flatten((args, options))]
         traced_args, traced_options = pack((args, options), given)
         try:
             result = function(*traced_args, **traced_options)

@@ -13,10 +13,10 @@ from typing import Any
 
 import numpy as np
 
-from ...base.backend import memory_owner, register_backend
+from ...base.backend import register_backend
 from ...base.errors import user_line
 from ...engine.protocol import Operand
-from .program import Call, Program
+from .program import Call, Program, owner_of
 
 __all__ = ["TraceError", "Traced", "Tracer", "bare"]
 
@@ -92,7 +92,7 @@ class Tracer:
         if not isinstance(y, (np.ndarray, np.generic)):
             return y
         y = np.asarray(y)
-        if y.base is not None and self.program.knows(y):
+        if self.program.knows(y):
             return Traced(y, self)  # a view costs no call
         traced = self.new(y, "result")
         self.program.calls.append(Call(form, function, args, options, y, scope()))
@@ -101,7 +101,7 @@ class Tracer:
     def write(self, form: str, function, args: tuple, options: dict, target) -> None:
         """Note a call that has written into `target`."""
         if self.hears():
-            out = None if form == "setitem" else self.known(target)
+            out = None if form in ("setitem", "change") else self.known(target)
             self.program.calls.append(
                 Call(form, function, self.known(args), self.known_options(options), out, scope())
             )
@@ -164,7 +164,7 @@ class Traced:
     @property
     def base(self):
         """The array that owns the memory, as the tracer knows it; None if this one does."""
-        owner = memory_owner(self.a)
+        owner = owner_of(self.a)
         return None if owner is self.a else self.tracer.owner(owner)
 
     # ---------------------------------------------------------------- values that differ from replay to replay
@@ -206,6 +206,8 @@ class Traced:
         if any(isinstance(x, Operand) for x in inputs):
             return NotImplemented
         function = ufunc if method == "__call__" else getattr(ufunc, method)
+        if method == "at":
+            return changed(self.tracer, function, inputs)
         out = options.pop("out", None)
         if out is None:
             return self.tracer.call("call", function, inputs, options)
@@ -314,6 +316,13 @@ def into(tracer, function, args, options, out):
     return out
 
 
+def changed(tracer, function, args):
+    """A call that changes its first argument."""
+    tracer.keep(args[0])
+    function(*bare(args))
+    tracer.write("change", function, args, {}, None)
+
+
 def called(tracer, function, args, options):
     """A NumPy function, with ``out=`` or without."""
     out = options.pop("out", None)
@@ -373,7 +382,9 @@ def _asarray(x, dtype=None, **options):
     if x.__class__ is Traced:
         return x if dtype is None or x.dtype == dtype else x.astype(dtype)
     array = np.asarray(bare(x), dtype)
-    return array if tracer is None or not tracer.hears() else tracer.new(array.copy(), "constant")
+    if tracer is None or not tracer.hears() or not isinstance(x, (np.ndarray, list, tuple)):
+        return array  # of a number: it may be kept for other traces, and becomes a constant where it is used
+    return tracer.new(array.copy(), "constant")
 
 
 numpy_traced.asarray = _asarray

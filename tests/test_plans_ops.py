@@ -1,0 +1,57 @@
+"""Every op of the table, and its gradient, as a plan: bit for bit what it is eagerly."""
+
+import warnings
+
+import numpy as np
+import pytest
+from test_ops import ROWS, floats, function_of, nested, sampled
+
+import autograd_vs as av
+from autograd_vs.base.nest import flatten
+
+pytestmark = pytest.mark.host("plans are NumPy's")
+
+
+def places(x):
+    """The float arrays of a nest."""
+    if isinstance(x, (list, tuple)):
+        return [a for part in x for a in places(part)]
+    return [x] if floats(x) else []
+
+
+def filled(x, arrays):
+    if isinstance(x, (list, tuple)):
+        return type(x)([filled(part, arrays) for part in x]) if places(x) else x
+    return next(arrays) if floats(x) else x
+
+
+def both(key, sample):
+    function = function_of(ROWS[key])
+
+    def step(*tensors):
+        with av.GradientTape() as tape:
+            tape.watch(tensors)
+            y = function(*filled(list(sample.args), iter(tensors)), **sample.options)
+        ys = [t for t in (y if isinstance(y, tuple) else (y,))]
+        targets = [t for t in ys if t.dtype.kind in "fc"]
+        gradients = tape.gradient(targets, list(tensors), unconnected_gradients="zero") if targets and tensors else []
+        return [*ys, *gradients]
+
+    return step
+
+
+@pytest.mark.parametrize("key", list(ROWS))
+def test_a_plan_gives_what_the_eager_call_gives(key):
+    for sample in sampled(key):
+        step = both(key, sample)
+        given = places(list(sample.args))
+        plan = av.function(step)
+        with warnings.catch_warnings(), np.errstate(all="ignore"):
+            warnings.simplefilter("ignore")
+            for shift in (0.0, 0.0, 0.03):
+                tensors = [av.Tensor(np.asarray(a + a.dtype.type(shift))) for a in given]
+                want = step(*tensors)
+                got = plan(*tensors)
+                for w, g in zip(flatten(want), flatten(got), strict=True):
+                    assert g.dtype == w.dtype and g.shape == w.shape, sample
+                    np.testing.assert_array_equal(g.numpy(), w.numpy(), err_msg=repr(sample))
