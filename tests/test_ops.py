@@ -10,7 +10,7 @@ from strict_array import MISSING, StrictArray
 
 import autograd_vs as av
 from autograd_vs.base.backend import namespace
-from autograd_vs.base.nest import flatten
+from autograd_vs.base.nest import flatten, map_nest
 from autograd_vs.engine import registry
 from autograd_vs.engine.protocol import Operand
 from autograd_vs.engine.samples import arrays
@@ -217,7 +217,9 @@ def test_constants_have_numpys_values(function):
     two = {
         "searchsorted": (np.sort(x[0]), x[1]), "digitize": (x[0], np.array([0.0, 1.0])), "isin": (x, x[:1]),
         "unravel_index": (np.array([1, 5]), (2, 3)), "lexsort": (x,),
-        "argpartition": (x, 1), "isclose": (x, x + 1e-12),
+        "argpartition": (x, 1), "isclose": (x, x + 1e-12), "bitwise_count": (integers,), "packbits": (integers > 2,),
+        "unpackbits": (integers.astype(np.uint8), -1), "ravel_multi_index": ((integers[0] - 3, integers[1] - 1), (4, 5)),
+        "isnat": (np.array(["2026-01-01", "NaT"], "datetime64[D]"),),
     }  # fmt: skip
     if name in MISSING and not isinstance(av.Tensor(x).array, np.ndarray):
         pytest.skip(f"CuPy has no {name}")
@@ -229,7 +231,7 @@ def test_constants_have_numpys_values(function):
     else:
         args = (x,) if not isinstance(function, np.ufunc) or function.nin == 1 else (x, x[::-1] + 0.5)
     want = function(*args)
-    tensors = [av.Tensor(a) if isinstance(a, np.ndarray) else a for a in args]
+    tensors = [map_nest(lambda a: av.Tensor(a) if isinstance(a, np.ndarray) else a, a) for a in args]
     for got in (registry.constants[function](*tensors), function(*tensors)):
         if isinstance(want, tuple):
             assert all(np.array_equal(g.numpy(), w) for g, w in zip(got, want, strict=True))

@@ -76,9 +76,28 @@ class Operand:
         return self.array.itemsize
 
     @property
+    def strides(self) -> tuple[int, ...]:
+        """How many bytes lie between neighbours along each axis."""
+        return self.array.strides
+
+    @property
+    def flags(self) -> Any:
+        """How the array lies in memory."""
+        return self.array.flags
+
+    @property
     def device(self) -> str:
         """Where the array lies: "cpu", "gpu:0", ..."""
         return device(self.array)
+
+    def to_device(self, device: str, /, *, stream: Any = None) -> "Operand":
+        """Itself, where it lies there already."""
+        if device != self.device:
+            raise ValueError(
+                f"{describe(self)} lies on {self.device!r} and stays there, not on {device!r}: make a Tensor of an array "
+                "that lies there, av.asarray(array)"
+            )
+        return self
 
     # ---------------------------------------------------------------- the ways out of the tape
     def numpy(self) -> np.ndarray:
@@ -95,6 +114,26 @@ class Operand:
         """The values as nested Python lists."""
         mark_break(self, "converted to lists by .tolist()")
         return self.array.tolist()
+
+    def tobytes(self, order: Any = "C") -> bytes:
+        """The values as bytes."""
+        mark_break(self, "converted to bytes by .tobytes()")
+        return to_numpy(self.array).tobytes(order)
+
+    def tofile(self, fid: Any, sep: str = "", format: str = "%s") -> None:
+        """Write the values to a file, as `numpy.ndarray.tofile` does."""
+        mark_break(self, "written by .tofile()")
+        to_numpy(self.array).tofile(fid, sep, format)
+
+    def dump(self, file: Any) -> None:
+        """Pickle the values, as a NumPy array, into a file."""
+        mark_break(self, "pickled")
+        to_numpy(self.array).dump(file)
+
+    def dumps(self) -> bytes:
+        """The pickle of the values, as a NumPy array."""
+        mark_break(self, "pickled")
+        return to_numpy(self.array).dumps()
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
         refuse_if_recorded(self, "converting it to a NumPy array")
@@ -234,6 +273,8 @@ class Operand:
         @property
         def mT(self) -> Tensor: ...
         @property
+        def flat(self) -> Tensor: ...
+        @property
         def real(self) -> Tensor: ...
         @property
         def imag(self) -> Tensor: ...
@@ -248,9 +289,11 @@ class Operand:
             self, axis: int | None = -1, kind: Any = None, order: None = None, *, stable: bool | None = None
         ) -> Tensor: ...
         def astype(self, dtype: Any, /, *, copy: bool = True) -> Tensor: ...
+        def choose(self, choices: Any, out: None = None, mode: str = "raise") -> Tensor: ...
         def clip(
             self, a_min: Any = None, a_max: Any = None, out: None = None, *, min: Any = None, max: Any = None
         ) -> Tensor: ...
+        def compress(self, condition: Any, axis: int | None = None, out: None = None) -> Tensor: ...
         def conj(self) -> Tensor: ...
         def conjugate(self) -> Tensor: ...
         def copy(self) -> Tensor: ...

@@ -1,4 +1,4 @@
-"""Shapes: reshaping, transposing, broadcasting, joining, splitting, repeating, padding; copies and casts. Floor 2."""
+"""Shapes: reshaping, transposing, broadcasting, joining, splitting, repeating; copies and casts. Floor 2."""
 
 from collections.abc import Callable
 from itertools import pairwise
@@ -20,7 +20,7 @@ __all__ = [
     "array_split", "astype", "atleast_1d", "atleast_2d", "atleast_3d", "broadcast_arrays", "broadcast_to",
     "column_stack",
     "concat", "concatenate", "copy", "dsplit", "dstack", "expand_dims", "flip", "fliplr", "flipud", "hsplit", "hstack",
-    "matrix_transpose", "meshgrid", "moveaxis", "pad", "permute_dims", "ravel", "repeat", "reshape", "roll",
+    "matrix_transpose", "meshgrid", "moveaxis", "permute_dims", "ravel", "repeat", "reshape", "roll",
     "rollaxis", "rot90",
     "split", "squeeze", "stack", "swapaxes", "tile", "transpose", "tril", "triu", "unstack", "vsplit", "vstack",
 ]  # fmt: skip
@@ -145,6 +145,9 @@ def ravel(a, order="C") -> Tensor:
     (6,)
     """
     return reshape(a, -1, order)
+
+
+install("flat", property(ravel, doc="All elements in one dimension: what NumPy's iterator gives one by one."))
 
 
 @composed(
@@ -1192,95 +1195,7 @@ def rot90(m, k=1, axes=(0, 1)) -> Tensor:
     return swapaxes(flip(m, second), first, second) if k == 1 else flip(swapaxes(m, first, second), second)
 
 
-# ---------------------------------------------------------------- padding and triangles
-
-
-def _widths(pad_width, ndim):
-    """((before, after), ...) for each axis."""
-    if isinstance(pad_width, dict):
-        found = [(0, 0)] * ndim
-        for axis, width in pad_width.items():
-            found[axis_of(axis, ndim)] = (width, width) if isinstance(width, int) else tuple(width)
-        return tuple(found)
-    widths = as_array(pad_width)
-    pairs = (widths + zeros((ndim, 2), int)).tolist() if ndim else []
-    return tuple(map(tuple, pairs))
-
-
-@primitive(
-    vjp={
-        "array": lambda g, array_shape, widths: g[
-            tuple(slice(a, a + n) for (a, _), n in zip(widths, array_shape, strict=True))
-        ]
-    },
-    jvp={"array": lambda t, widths: _pad_constant.inner(t, widths, 0)}, name="pad_constant",
-    samples=lambda: [
-        Sample(arrays((2, 3)), ((1, 0), (2, 1)), 0.5),
-        Sample(arrays((3,)), ((0, 2),), 0),
-        Sample(arrays(()), (), 0),
-    ],
-)  # fmt: skip
-def _pad_constant(array, widths, value):
-    """Padded with a number."""
-    return namespace(array).pad(array, widths, constant_values=value) if widths else array.copy()
-
-
-@composed(
-    np.pad,
-    samples=lambda: [
-        Sample(arrays((2, 3)), 1),
-        Sample(arrays((2, 3)), ((1, 2), (0, 1)), constant_values=0.5),
-        *(Sample(arrays((3, 4)), ((1, 2), (2, 1)), mode) for mode in ("edge", "reflect", "symmetric", "wrap")),
-        Sample(arrays((3,)), (0, 5), "wrap"),
-        Sample(arrays((3,)), 0, "edge"),
-    ],
-)  # fmt: skip
-def pad(array, pad_width, mode="constant", *, constant_values=0) -> Tensor:
-    """An array with a border.
-
-    Parameters
-    ----------
-    array : array_like
-    pad_width : int, pair of int, sequence of pairs, or dict of axis to these
-        How many elements to put before and after, along each axis.
-    mode : {"constant", "edge", "reflect", "symmetric", "wrap"}
-        What to put there: a number, the last element, the array reflected (without or with its last element), or the
-        other end of it.
-    constant_values : float, default 0
-        The number for "constant".
-
-    Returns
-    -------
-    Tensor
-
-    Raises
-    ------
-    TypeError
-        For other modes of `numpy.pad`, which have no gradient here.
-
-    Examples
-    --------
-    >>> av.pad(av.Tensor(np.array([1.0, 2.0])), 1).numpy().tolist()
-    [0.0, 1.0, 2.0, 0.0]
-    """
-    shape = shape_of(array)
-    widths = _widths(pad_width, len(shape))
-    if mode == "constant":
-        if np.ndim(constant_values):
-            raise TypeError("pad: constant_values must be one number")
-        return _pad_constant(array, widths, constant_values)
-    if mode not in ("edge", "reflect", "symmetric", "wrap"):
-        raise TypeError(
-            f"pad: mode {mode!r} has no gradient here; there are constant, edge, reflect, symmetric and wrap"
-        )
-    from .index import take
-
-    array = as_tensor(array)
-    xp = namespace(array.array)
-    for axis, (before, after) in enumerate(widths):
-        if before or after:
-            array = take(array, xp.pad(xp.arange(shape[axis]), (before, after), mode), axis)
-    return valued(array)
+# ---------------------------------------------------------------- triangles
 
 
 def _triangles():
