@@ -218,7 +218,8 @@ def test_constants_have_numpys_values(function):
         "searchsorted": (np.sort(x[0]), x[1]), "digitize": (x[0], np.array([0.0, 1.0])), "isin": (x, x[:1]),
         "unravel_index": (np.array([1, 5]), (2, 3)), "lexsort": (x,),
         "argpartition": (x, 1), "isclose": (x, x + 1e-12), "bitwise_count": (integers,), "packbits": (integers > 2,),
-        "unpackbits": (integers.astype(np.uint8), -1), "ravel_multi_index": ((integers[0] - 3, integers[1] - 1), (4, 5)),
+        "unpackbits": (integers.astype(np.uint8), -1),
+        "ravel_multi_index": ((integers[0] - 3, integers[1] - 1), (4, 5)),
         "isnat": (np.array(["2026-01-01", "NaT"], "datetime64[D]"),),
     }  # fmt: skip
     if name in MISSING and not isinstance(av.Tensor(x).array, np.ndarray):
@@ -398,7 +399,7 @@ def test_no_out_and_clear_errors():
         lambda: np.sum(x, out=np.zeros(())), lambda: np.clip(x, 0, 1, out=np.zeros((2, 2))),
         lambda: np.sum(x, where=x > 0),
         lambda: np.exp(x, where=np.ones((2, 2), bool)), lambda: np.cumsum(x, out=np.zeros(4)),
-        lambda: np.pad(x, 1, "mean"),
+        lambda: np.pad(x, 1, lambda *args: None),
         lambda: np.linalg.eigvals(x), lambda: av.where(x > 0, x),
     ):  # fmt: skip
         with pytest.raises(TypeError):
@@ -522,7 +523,7 @@ def test_parameters_have_numpys_names(function):
         pytest.skip("this NumPy does not tell the signature")
     known = [name for name in named(ours) if name in theirs]
     extra = set(named(ours)) - set(theirs)
-    assert extra <= ({"constant_values"} if function is np.pad else set())
+    assert not extra
     assert known[:1] == theirs[:1]
     if function is not np.meshgrid:
         assert known == [name for name in theirs if name in known]
@@ -600,8 +601,6 @@ def test_block_append_and_select_say_what_is_wrong():
         (lambda t: np.linalg.det(t), "later release"),
         (lambda t: np.add.at(t, 0, 1.0), r"np\.add\.at .*t\.at\[index\]\.add"),
         (lambda t: np.copyto(np.ones((2, 2)), t), r"\.assign\(value\)"),
-        (lambda t: np.delete(t, 0), r"t\[keep\]"),
-        (lambda t: np.insert(t, 0, 1.0), r"av\.concatenate"),
         (lambda t: np.nancumsum(t), "'cumsum'"),
     ],
 )

@@ -20,11 +20,23 @@ from ..engine.samples import Sample, arrays, values, zeros
 from ..engine.tensor import Tensor, as_tensor, tensor_of
 from .elementwise import ldexp, where
 from .index import check_range, index_set, places_along, take, take_along_axis
-from .reduce import max as max_
-from .reduce import mean, min as min_
+from .reduce import max as largest
+from .reduce import mean
+from .reduce import min as smallest
 from .shape import (
-    astype, axis_of, broadcast_arrays, broadcast_to, concatenate, expand_dims, moveaxis, ravel, reshape, shape_of,
-    stack, tile, valued,
+    astype,
+    axis_of,
+    broadcast_arrays,
+    broadcast_to,
+    concatenate,
+    expand_dims,
+    moveaxis,
+    ravel,
+    reshape,
+    shape_of,
+    stack,
+    tile,
+    valued,
 )  # fmt: skip
 from .sort import sort
 
@@ -150,10 +162,10 @@ def _median(x, axis):
 
 
 _STATISTICS: dict[str, Callable] = {
-    "maximum": lambda x, axis: max_(x, axis, keepdims=True),
+    "maximum": lambda x, axis: largest(x, axis, keepdims=True),
     "mean": lambda x, axis: mean(x, axis, keepdims=True),
     "median": _median,
-    "minimum": lambda x, axis: min_(x, axis, keepdims=True),
+    "minimum": lambda x, axis: smallest(x, axis, keepdims=True),
 }
 
 
@@ -365,8 +377,8 @@ def scatter(a, indices, updates, axis=None, mode="set") -> Tensor:
     ----------
     a : array_like
     indices : array_like, int
-        With an `axis`: as for `take_along_axis`, of as many dimensions as `a`, the others than `axis` broadcasting. With
-        None: of any shape, into the flattened array. Negative ones count from the end.
+        With an `axis`: as for `take_along_axis`, of as many dimensions as `a`, the others than `axis` broadcasting.
+        With None: of any shape, into the flattened array. Negative ones count from the end.
     updates : array_like
         Of a shape that broadcasts to that of the places. (`numpy.put` repeats and cuts off; this raises.)
     axis : int or None

@@ -107,14 +107,11 @@ def _axes(axes, nest, what):
     """The axis for each leaf of a nest: `axes` is a nest like its upper part."""
     if axes is None or isinstance(axes, int):
         return [axes] * len(flatten(nest))
-    inside = axes.values() if isinstance(axes, dict) else axes
     if isinstance(axes, dict) and isinstance(nest, dict) and set(axes) == set(nest):
-        inside, parts = [axes[key] for key in nest], nest.values()
-    elif isinstance(axes, (list, tuple)) and isinstance(nest, (list, tuple)) and len(axes) == len(nest):
-        parts = nest
-    else:
-        raise ValueError(f"vmap of {what}: {axes!r} does not fit {_outline(nest)}")
-    return [axis for a, part in zip(inside, parts, strict=True) for axis in _axes(a, part, what)]
+        return [axis for key, part in nest.items() for axis in _axes(axes[key], part, what)]
+    if isinstance(axes, (list, tuple)) and isinstance(nest, (list, tuple)) and len(axes) == len(nest):
+        return [axis for a, part in zip(axes, nest, strict=True) for axis in _axes(a, part, what)]
+    raise ValueError(f"vmap of {what}: {axes!r} does not fit {_outline(nest)}")
 
 
 def _outline(nest) -> str:
