@@ -601,7 +601,6 @@ def test_block_append_and_select_say_what_is_wrong():
         (lambda t: np.linalg.det(t), "later release"),
         (lambda t: np.add.at(t, 0, 1.0), r"np\.add\.at .*t\.at\[index\]\.add"),
         (lambda t: np.copyto(np.ones((2, 2)), t), r"\.assign\(value\)"),
-        (lambda t: np.nancumsum(t), "'cumsum'"),
     ],
 )
 def test_a_refusal_says_what_to_write(call, words):

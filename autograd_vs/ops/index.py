@@ -394,8 +394,11 @@ def _updated(a, value, index, how):
 
 def _assign(y, index, value):
     xp = namespace(y)
-    if xp is np or _is_plain(index):
+    if _is_plain(index):
         y[index] = value
+        return
+    if xp is np:  # the last one in C order: NumPy goes in the order of the memory where all arrays agree on another
+        y[tuple([p.copy() if hasattr(p, "flags") and not p.flags.c_contiguous else p for p in index])] = value
         return
     last, places = _last(y.shape, index, xp)  # CuPy would store any one of several values for an element
     if places.size:

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from ..base.backend import as_array, beside, is_array, namespace, on_host
+from ..base.backend import as_array, beside, copy, is_array, namespace, on_host
 from ..base.dtypes import is_differentiable
 from ..engine import registry
 from ..engine.declare import composed, primitive
@@ -37,7 +37,7 @@ from .shape import (
     stack,
     tile,
     valued,
-)  # fmt: skip
+)
 from .sort import sort
 
 __all__ = [
@@ -60,7 +60,10 @@ def _joined(x, a) -> Operand:
     """A number, an array, or lists of these and of Tensors, as one Tensor beside the array `a`."""
     if _with_gradients(x) and not isinstance(x, Operand):
         return stack(broadcast_arrays(*[_joined(part, a) for part in x]))
-    return x if isinstance(x, Operand) else tensor_of(beside(as_array(x), a))
+    if isinstance(x, Operand) or hasattr(x, "__tensor__"):
+        return as_tensor(x)
+    array = beside(as_array(x), a)
+    return tensor_of(copy(array) if array is x else array)
 
 
 # ---------------------------------------------------------------- borders
@@ -694,8 +697,7 @@ def piecewise(x, condlist, funclist, *args, **kw) -> Tensor:
             if not elements.size:
                 continue
             part = function(elements, *args, **kw)
-        part = part if isinstance(part, Operand) else tensor_of(beside(as_array(part), x.array))
-        y = index_set(y, astype(part, x.dtype), mask)
+        y = index_set(y, astype(_joined(part, x.array), x.dtype), mask)
     return y
 
 
