@@ -103,6 +103,14 @@ def test_values_of_the_border_have_gradients():
     assert av.pad(np.zeros(1, np.float32), 1, constant_values=one).dtype == np.float32
 
 
+def test_pad_by_axis():
+    x = np.arange(6.0).reshape(2, 3)
+    y, (g,) = gradients(lambda t: av.pad(t, {-1: (1, 2), 0: 1}, "edge"), x)
+    assert np.array_equal(y, np.pad(x, ((1, 1), (1, 2)), "edge")) and g.tolist() == [[4, 2, 6], [4, 2, 6]]
+    with pytest.raises(ValueError, match="axis 2 is out of bounds"):
+        av.pad(x, {2: 1})
+
+
 def test_pad_of_what_is_empty_or_nan():
     assert av.pad(np.zeros((0, 2)), 1).shape == (2, 4)
     assert av.pad(np.zeros((0, 2)), ((0, 0), (1, 2)), "mean").shape == (0, 5)

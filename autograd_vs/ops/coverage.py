@@ -60,7 +60,7 @@ REFUSED: dict[str, str] = {
         LATER,
     ),
     # in place
-    "copyto": "A Variable has .assign(value) for that; a Tensor does not change.",
+    "copyto": "A Variable has .assign(value) for that; of a Tensor write av.where(mask, values, t).",
     "fill_diagonal": "Write av.where(np.eye(n, dtype=bool), value, t), or `t = t.at[i, i].set(values)`.",
     **_each("place put put_along_axis putmask", _SET),
     "add.at": "Write `t = t.at[index].add(values)`, which returns a new Tensor.",

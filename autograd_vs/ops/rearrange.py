@@ -262,7 +262,6 @@ def _pad_samples():
         Sample(arrays((3,)), 0, "edge"),
         Sample(zeros((0, 2)), ((0, 0), (1, 1)), "edge"),
         Sample(zeros((0, 2)), 1),
-        Sample(arrays((2, 3)), {-1: (1, 2)}, "mean"),
         Sample(arrays((2,), dtype=complex), (2, 3), "reflect", reflect_type="odd"),
         Sample(arrays((2,), dtype=complex), 2, "linear_ramp", end_values=1.0),
         Sample(y.astype(np.float32), 2, "linear_ramp", end_values=0.5, smooth=False),
