@@ -65,6 +65,10 @@ def test_results_without_a_new_axis():
         y, norm = av.vmap(lambda x: (x @ w, w @ w), out_axes=(0, None))(X)
     assert y.shape == (4,) and norm.shape == ()
     np.testing.assert_allclose(tape.gradient(norm, w).numpy(), 2 * W)
+    i, total = av.vmap(lambda i: (i + 1, w @ w), out_axes=(0, None))(np.arange(3))
+    assert i.numpy().tolist() == [1, 2, 3] and total.shape == ()
+    outer = av.grad(lambda v: av.vmap(lambda x: (x * v, v * v), out_axes=(0, None))(X)[1])(3.0)
+    assert outer.item() == 6
     same = np.ones((4, 3))  # equal slices, and yet a result that depends on them
     for f, x in ((np.sum, same), (lambda x: x, same), (np.argmax, np.eye(3)), (lambda x: [2.0, x[0] > 0], X)):
         with pytest.raises(ValueError, match="out_axes is None for a result that depends on the slice"):

@@ -154,7 +154,7 @@ def _slices(leaves, axes, name):
 
 def _depends(tape, leaf, sources) -> bool:
     """Say whether a gradient passes from a result to a slice."""
-    if not isinstance(leaf, Operand) or not is_differentiable(leaf.dtype):
+    if not sources or not isinstance(leaf, Operand) or not is_differentiable(leaf.dtype):
         return False
     return any(leaf is x for x in sources) or any(g is not None for g in tape.gradient(leaf, sources))
 
