@@ -64,7 +64,7 @@ def vmap(f: Callable, in_axes: Any = 0, out_axes: Any = 0) -> Callable:
     The gradient for each example by itself:
 
     >>> av.vmap(av.grad(lambda w, x: np.sum(w * x) ** 2), in_axes=(None, 0))(w, x).tolist()
-    [[42.0, 840.0], [258.0, 3440.0]]
+    [[42.0, 84.0], [258.0, 344.0]]
     """
     name = name_of(f)
 
