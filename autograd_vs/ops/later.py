@@ -7,12 +7,13 @@ is not there yet (``av.median``, ``av.linalg``). What a training loop needs in a
 from importlib import import_module
 
 from ..engine import registry
+from ..engine.protocol import install
 
-__all__ = ["FAMILIES", "family"]
+__all__ = ["FAMILIES", "METHODS", "family"]
 
 # Where users find their names ("" is the package itself, like ``av.median``), and the files of this folder.
 FAMILIES: dict[str, tuple[str, ...]] = {
-    "": ("calculus", "polynomials", "sets", "statistics", "ufuncs"),
+    "": ("calculus", "polynomials", "rearrange", "sets", "statistics", "ufuncs"),
     "fft": ("fft",),
     "linalg": ("decompositions", "linalg", "norms"),
     "nn": (
@@ -35,6 +36,9 @@ FAMILIES: dict[str, tuple[str, ...]] = {
     ),
 }
 
+# Methods of Tensors and Variables that these files install, and the file of each.
+METHODS = {"choose": "rearrange", "compress": "rearrange"}
+
 
 def family(name: str):
     """The module of this folder that holds a family."""
@@ -45,7 +49,20 @@ def _numpys() -> bool:
     for names in FAMILIES.values():
         for name in names:
             family(name)
+    family("coverage")  # why what is still not there is refused
     return True
 
 
+def _method(name: str):
+    """What stands in the place of a method until its file is loaded, which installs the real one."""
+
+    def call(self, *args, **kwargs):
+        family(METHODS[name])
+        return getattr(self, name)(*args, **kwargs)
+
+    return call
+
+
+for _name in METHODS:
+    install(_name, _method(_name))
 registry.later.append(_numpys)

@@ -15,11 +15,11 @@ from ..engine.samples import Sample, arrays, values, zeros
 from ..engine.tensor import Tensor, as_tensor, tensor_of
 from .calculus import convolve, inexact, of_dtype, operands, real_dtype
 from .decompositions import lstsq
+from .rearrange import pad
 from .shape import (
     astype,
     cast,
     concatenate,
-    pad,
     reshape,
     stack,
     valued,
