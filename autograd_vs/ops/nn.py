@@ -224,7 +224,7 @@ def sigmoid(x):
 
     Examples
     --------
-    >>> sigmoid(Tensor(np.array([-1000.0, 0.0, 1000.0]))).round(12).tolist()
+    >>> av.nn.sigmoid(Tensor(np.array([-1000.0, 0.0, 1000.0]))).round(12).tolist()
     [0.0, 0.5, 1.0]
     """
     return _sigmoid(x)
@@ -350,6 +350,8 @@ def _squared_away(y, a):
 
 
 def _erf(x, complement):
+    if x.dtype.kind == "c":
+        raise TypeError(f"erf{'c' * complement}: complex numbers are not supported, got {x.dtype}")
     x = x.astype(np.float64) if x.dtype.itemsize != 8 or x.dtype.kind != "f" else x
     a = np.absolute(x)
     xp = namespace(x)
