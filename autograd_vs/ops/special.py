@@ -7,6 +7,7 @@ written twice: `expit` is `nn.sigmoid`, `erf` is `nn.erf`.
 
 from math import log as _ln
 from math import pi, sqrt
+from math import prod as _product
 from operator import index
 from typing import Any
 
@@ -28,9 +29,9 @@ from .reduce import logsumexp as _logsumexp
 from .shape import axes_of, expand_dims
 
 __all__ = [
-    "airy", "beta", "betainc", "betaincc", "betaincinv", "betaln", "binom", "boxcox", "boxcox1p", "cbrt", "comb",
-    "cosdg", "cosm1", "cotdg", "dawsn", "digamma", "entr", "erf", "erfc", "erfcinv", "erfcx", "erfi", "erfinv", "exp1",
-    "exp2", "exp10", "expi", "expit", "expm1", "expn", "exprel", "fresnel", "gamma", "gammainc", "gammaincc",
+    "airy", "beta", "betainc", "betaincc", "betainccinv", "betaincinv", "betaln", "binom", "boxcox", "boxcox1p", "cbrt",
+    "comb", "cosdg", "cosm1", "cotdg", "dawsn", "digamma", "entr", "erf", "erfc", "erfcinv", "erfcx", "erfi", "erfinv",
+    "exp1", "exp2", "exp10", "expi", "expit", "expm1", "expn", "exprel", "fresnel", "gamma", "gammainc", "gammaincc",
     "gammainccinv", "gammaincinv", "gammaln", "gammasgn", "huber", "hyp1f1", "hyp2f1", "i0", "i0e", "i1", "i1e",
     "inv_boxcox", "inv_boxcox1p", "iv", "ive", "j0", "j1", "jn", "jv", "k0", "k0e", "k1", "k1e", "kl_div", "kn", "kv",
     "kve", "lambertw", "log1p", "log_expit", "log_ndtr", "log_softmax", "loggamma", "logit", "logsumexp",
@@ -43,6 +44,12 @@ sp = special()
 LN10, DEGREE = _ln(10.0), pi / 180.0
 
 # ---------------------------------------------------------------- declaring
+
+
+def _ufunc(name):
+    """SciPy's ufunc; `scipy.special` has a wrapper in its place where SCIPY_ARRAY_API is set. None if it is too old."""
+    return getattr(getattr(sp, "_ufuncs", sp), name, None) or getattr(sp, name, None)
+
 
 DOCSTRING = """{summary}
 
@@ -81,7 +88,7 @@ def _special(name, names, summary, vjp, samples, *, before="", at="[0.25, 0.5]",
         dtype="float or complex" if complex_numbers else "float",
         constants=f"\n        There is no gradient with respect to {missing}." if missing else "",
     )  # fmt: skip
-    return op(getattr(sp, name, None), forward=forward, name=name, vjp=vjp, elementwise=True, samples=samples)
+    return op(_ufunc(name), forward=forward, name=name, vjp=vjp, elementwise=True, samples=samples)
 
 
 def _run(name, args, complex_numbers=False):
@@ -250,7 +257,7 @@ def multigammaln(a, d) -> Tensor:
     return gammaln(expand_dims(a, -1) - steps).sum(-1) + d * (d - 1) * 0.25 * _ln(pi)
 
 
-gammasgn = constant(sp.gammasgn, forward=lambda x: special_function("gammasgn", x)(x))
+gammasgn = constant(_ufunc("gammasgn"), forward=lambda x: special_function("gammasgn", x)(x))
 beta = _special(
     "beta", "a, b", "The beta function.",
     {
@@ -342,6 +349,10 @@ betaincc = _special(
 betaincinv = _special(
     "betaincinv", "a, b, p", "The inverse of `betainc` with respect to `x`.",
     {"p": lambda g, a, b, y: g / _beta_density(a, b, y)}, _of_order(*_of_two, low=0.2, high=0.8), before="1.5, 2.0, ",
+)  # fmt: skip
+betainccinv = _special(
+    "betainccinv", "a, b, p", "The inverse of `betaincc` with respect to `x`.",
+    {"p": lambda g, a, b, y: -g / _beta_density(a, b, y)}, _of_order(*_of_two, low=0.2, high=0.8), before="1.5, 2.0, ",
 )  # fmt: skip
 gammainc = _special(
     "gammainc", "a, x", "The regularized lower incomplete gamma function.",
@@ -497,7 +508,7 @@ _ai, _ai_slope = _airy(0, lambda g, x: g * _ai_slope.inner(x)), _airy(1, lambda 
 _bi, _bi_slope = _airy(2, lambda g, x: g * _bi_slope.inner(x)), _airy(3, lambda g, x: g * x * _bi.inner(x))
 
 
-@composed(sp.airy, home="special", samples=elementwise(-3.0, 2.0))
+@composed(_ufunc("airy"), home="special", samples=elementwise(-3.0, 2.0))
 def airy(x) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """The Airy functions and their derivatives.
 
@@ -521,7 +532,10 @@ def airy(x) -> tuple[Tensor, Tensor, Tensor, Tensor]:
 
 # ---------------------------------------------------------------- error functions, the normal distribution
 
-FAR = 50.0  # from here on series stand in for differences that would lose their digits (the square of this many)
+# From here on series stand in for differences that would lose as many digits as the square of this has.
+FAR, FAR_LEFT = 15.0, -50.0
+_ASYMPTOTIC = [_product(range(1, 2 * k + 2, 2)) / 2.0**k for k in range(12)]  # of 1 / (2 x**2), DLMF 7.12.1
+_ALTERNATING = [(-1) ** k * c for k, c in enumerate(_ASYMPTOTIC)]
 
 
 def _erfcx_vjp(g, x, y):
@@ -531,7 +545,7 @@ def _erfcx_vjp(g, x, y):
     far = x > FAR
     t = np.reciprocal(where.inner(far, x, 1.0))
     t = t * t
-    return g * where.inner(far, (-1.0 / sqrt(pi)) * t * _sum((1.0, -1.5, 3.75, -13.125, 59.0625), t), near)
+    return g * where.inner(far, (-1.0 / sqrt(pi)) * t * _sum(_ALTERNATING, t), near)
 
 
 def _dawsn_vjp(g, x, y):
@@ -541,7 +555,7 @@ def _dawsn_vjp(g, x, y):
     far = np.absolute(x) > FAR
     t = np.reciprocal(where.inner(far, x, 1.0))
     t = t * t
-    return g * where.inner(far, -0.5 * t * _sum((1.0, 1.5, 3.75, 13.125, 59.0625), t), near)
+    return g * where.inner(far, -0.5 * t * _sum(_ASYMPTOTIC, t), near)
 
 
 def _with_complex(low, high):
@@ -572,7 +586,7 @@ def _normal_density(x):
 
 def _mills_vjp(g, x, y):
     """``-y * (x + y)``; far to the left ``x + y`` by its series in 1/x."""
-    far = x < -FAR
+    far = x < FAR_LEFT
     w = -np.reciprocal(where.inner(far, x, -1.0))
     series = w * _sum((1.0, -2.0, 10.0, -74.0, 706.0), w * w)
     return -g * y * where.inner(far, series, x + y)
@@ -638,7 +652,7 @@ def _fresnel(part, derivative):
 _fresnel_s, _fresnel_c = _fresnel(0, np.sin), _fresnel(1, np.cos)
 
 
-@composed(sp.fresnel, home="special", samples=elementwise())
+@composed(_ufunc("fresnel"), home="special", samples=elementwise())
 def fresnel(x) -> tuple[Tensor, Tensor]:
     """The Fresnel integrals: of ``sin(pi t**2 / 2)`` and ``cos(pi t**2 / 2)`` from 0 to `x`.
 
@@ -1046,17 +1060,14 @@ def lambertw(z, k=0, tol=1e-8) -> Tensor:
     1.0
     """
     z, k = as_tensor(z), _whole("lambertw", "k, the branch,", k)
-    return _lambertw(z if z.dtype.kind == "c" else z.astype(np.result_type(z.dtype, np.complex64)), k, tol)
+    return _lambertw(z if z.dtype.kind == "c" else z.astype(np.result_type(z.dtype, np.complex64)), k, float(tol))
 
 
 # ---------------------------------------------------------------- SciPy's names for what is here already
 
-for _name, _call in {
+_ALREADY = {
     "erf": erf, "erfc": erfc, "expit": sigmoid, "exp2": exp2, "expm1": expm1, "log1p": log1p, "cbrt": cbrt,
-}.items():  # fmt: skip
-    registry.functions[getattr(sp, _name)] = _call
-registry.constants[sp.round] = rint
-for _name, _call in {"_zeta": zeta, "_lambertw": lambertw}.items():  # the ufuncs behind SciPy's functions
-    _ufunc = getattr(sp._ufuncs, _name, None)
-    if _ufunc is not None:
-        registry.functions[_ufunc] = _call
+    "_zeta": zeta, "_lambertw": lambertw,  # behind functions that are no ufuncs
+}  # fmt: skip
+registry.functions.update({_ufunc(name): call for name, call in _ALREADY.items() if _ufunc(name) is not None})
+registry.constants[_ufunc("round")] = rint
