@@ -74,12 +74,13 @@ from .progress import progress
 # What comes when it is asked for (`ops/later.py`); type checkers see it here, and say which names there are not.
 if TYPE_CHECKING:
     from . import linalg, nn
+    from . import special as special, stats as stats
 else:
     from ._later import module_getattr as __getattr__  # noqa: F401
 
 
 def __dir__() -> list[str]:
-    return __all__
+    return [*__all__, "special", "stats"]  # not in `__all__`: a star import shall not need SciPy
 
 
 __all__ = [  # noqa: RUF022

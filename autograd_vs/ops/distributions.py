@@ -661,7 +661,7 @@ def _multivariate_logpdf(x, mean=None, cov=1, allow_singular=False):
 
     Examples
     --------
-    >>> round(av.stats.multivariate_normal.logpdf(av.Tensor(np.zeros(2)), cov=1 / (2 * np.pi)).item(), 12)
+    >>> round(av.stats.multivariate_normal.logpdf(av.Tensor(np.zeros(2)), np.zeros(2), 1 / (2 * np.pi)).item(), 12)
     0.0
     """
     what = "stats.multivariate_normal.logpdf"
@@ -693,7 +693,7 @@ def _multivariate_pdf(x, mean=None, cov=1, allow_singular=False):
 
     Examples
     --------
-    >>> round(av.stats.multivariate_normal.pdf(av.Tensor(np.zeros(2)), cov=1 / (2 * np.pi)).item(), 12)
+    >>> round(av.stats.multivariate_normal.pdf(av.Tensor(np.zeros(2)), np.zeros(2), 1 / (2 * np.pi)).item(), 12)
     1.0
     """
     return np.exp(_multivariate_logpdf(x, mean, cov, allow_singular))
