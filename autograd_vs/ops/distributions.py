@@ -104,6 +104,7 @@ class Distribution:
     def has(self, function, samples, name):
         """Take `function` in, under a name."""
         function.__name__ = function.__qualname__ = name
+        function.__module__ = "autograd_vs"
         if samples is not None:
             composed(home=f"stats.{self.name}", samples=samples)(function)
         setattr(self, name, function)
@@ -469,7 +470,7 @@ def _discrete(name, summary, shapes, *, constants="", valid, top=None, logpmf, c
         return _checked(y, ok)
 
     def samples(function):
-        k = np.arange(12).reshape(3, 4) % inner
+        k = values([[0, 1, 2, 3], [4, 5, 6, 7], [8, 9, 10, 11]]) % inner
         given = [e if n in held else e * arrays((4,), low=0.9, high=1.1, seed=3) for n, e in zip(names, example)]  # noqa: B905
         single = [e if n in held else values(e) for n, e in zip(names, example)]  # noqa: B905
         return [
@@ -721,7 +722,16 @@ def _multivariate_entropy(mean=None, cov=1):
     return 0.5 * (log_determinant + dim * (1.0 + LOG_2PI))
 
 
-# No samples yet: the tests would run into np.linalg.cholesky, which has no gradient yet.
+def _multivariate_samples():
+    x, mean = arrays((2, 3), (3,))
+    cov = values([[2.0, 0.5, 0.0], [0.5, 1.0, 0.1], [0.0, 0.1, 1.0]])
+    return [
+        Sample(x, mean, values([1.0, 2.0, 0.5])), Sample(x[0], None, cov), Sample(x[:, 0], values(0.5), values(1.5)),
+        Sample(x[:, ::-1], mean),
+    ]  # fmt: skip
+
+
+# TODO: pass the samples; until then tests would run into np.linalg.cholesky and solve, which have no gradients yet.
 multivariate_normal.has(_multivariate_logpdf, None, "logpdf")
 multivariate_normal.has(_multivariate_pdf, None, "pdf")
 multivariate_normal.has(_multivariate_entropy, None, "entropy")

@@ -118,6 +118,7 @@ _LOWER = {"jv": ("j0", "j1", 1.0), "iv": ("i0", "i1", -1.0), "ive": ("i0e", "i1e
 def _order_two(name, x):
     """The Bessel function of order 2, of the orders 0 and 1, for a library that lacks the general one."""
     zeroth, first, sign = _LOWER[name]
+    x = x.astype(np.float64)  # the two parts nearly cancel
     zero = x == 0
     return sign * (2.0 * _run(first, (x,)) / (x + zero) - _run(zeroth, (x,)) * ~zero)
 
@@ -164,9 +165,7 @@ loggamma = _special(
 )  # fmt: skip
 digamma = psi = _special(
     "psi", "x", "The digamma function, the derivative of `gammaln`.",
-    {"x": lambda g, x: g * polygamma.inner(1.0, x)},
-    lambda: [*elementwise(0.3, 4.0)(), Sample(arrays((2, 3), low=0.3, dtype=complex), smooth=False)],
-    complex_numbers=True,
+    {"x": lambda g, x: g * polygamma.inner(1.0, x)}, elementwise(0.3, 4.0), complex_numbers=True,
 )  # fmt: skip
 
 
@@ -864,7 +863,8 @@ def logsumexp(a, axis=None, b=None, keepdims=False, return_sign=False) -> Any:
     if b is None and not return_sign and a.dtype.kind == "f":
         return _logsumexp(a, axis, keepdims)
     xp = namespace(a.array)
-    b = tensor_of(xp.asarray(1.0 if b is None else b, dtype=a.dtype)) if b is None or np.isscalar(b) else as_tensor(b)
+    b = 1.0 if b is None else b
+    b = tensor_of(xp.asarray(b, dtype=a.dtype)) if b.__class__ in (int, float) else as_tensor(b)
     if "c" in (a.dtype.kind, b.dtype.kind):
         raise TypeError("logsumexp: complex numbers are not supported for Tensors; write av.log(av.sum(b * av.exp(a)))")
     # The largest exponent that counts is taken out: the value does not depend on it, so it is a constant.
