@@ -47,7 +47,9 @@ from .ops.shape import (
     transpose, tril, triu, unstack, vsplit, vstack,
 )  # fmt: skip
 from .ops.index import take, take_along_axis
-from .ops.products import diag, diagflat, diagonal, dot, inner, kron, matmul, outer, tensordot, trace, vdot, vecdot
+from .ops.products import (
+    cross, diag, diagflat, diagonal, dot, inner, kron, matmul, outer, tensordot, trace, vdot, vecdot,
+)  # fmt: skip
 from .ops.einsum import einsum
 from .ops.sort import sort
 from . import random
@@ -73,8 +75,20 @@ from .progress import progress
 
 # What comes when it is asked for (`ops/later.py`); type checkers see it here, and say which names there are not.
 if TYPE_CHECKING:
-    from . import linalg, nn
+    from . import fft, linalg, nn
     from . import special as special, stats as stats
+    from .ops.calculus import (
+        convolve, correlate, ediff1d, geomspace, gradient, i0, interp, linspace, logspace, real_if_close, trapezoid,
+        unwrap,
+    )  # fmt: skip
+    from .ops.polynomials import (
+        poly, polyadd, polyder, polydiv, polyfit, polyint, polymul, polysub, polyval, roots, vander,
+    )  # fmt: skip
+    from .ops.sets import intersect1d, partition, setdiff1d, setxor1d, sort_complex, trim_zeros, union1d, unique
+    from .ops.statistics import (
+        corrcoef, cov, median, nancumprod, nancumsum, nanmax, nanmean, nanmedian, nanmin, nanpercentile, nanprod,
+        nanquantile, nanstd, nansum, nanvar, percentile, quantile,
+    )  # fmt: skip
 else:
     from ._later import module_getattr as __getattr__  # noqa: F401
 
@@ -86,29 +100,35 @@ def __dir__() -> list[str]:
 __all__ = [  # noqa: RUF022
     "AUTO_REUSE", "ForwardAccumulator", "GradientTape", "History", "IndexedSlices", "LoadReport",
     "PartialGradientWarning", "PrecisionWarning", "ScopeWarning", "Slots", "Tensor", "Variable", "VariableScope",
-    "VariableStore", "__version__", "abs", "absolute", "acos", "acosh", "add", "all", "amax", "amin", "angle", "any",
-    "apply_update", "arccos", "arccosh", "arcsin", "arcsinh", "arctan", "arctan2", "arctanh", "argmax", "argmin",
-    "argpartition", "argsort", "argwhere", "around", "array_split", "asarray", "asin", "asinh", "astype", "atan",
-    "atan2", "atanh", "atleast_1d", "atleast_2d", "atleast_3d", "average", "bincount", "bitwise_and", "bitwise_invert",
-    "bitwise_left_shift", "bitwise_not", "bitwise_or", "bitwise_right_shift", "bitwise_xor", "broadcast_arrays",
-    "broadcast_to", "cbrt", "ceil", "clip", "column_stack", "concat", "concatenate", "conj", "conjugate", "copy",
-    "copysign", "cos", "cosh", "count_nonzero", "cumprod", "cumsum", "current_store", "custom_gradient",
-    "default_dtype", "deg2rad", "degrees", "diag", "diagflat", "diagonal", "diff", "digitize", "divide", "divmod",
-    "dot", "dsplit", "dstack", "einsum", "empty_like", "equal", "exp", "exp2", "expand_dims", "expm1", "fabs", "fix",
-    "flatnonzero", "flip", "fliplr", "flipud", "float_power", "floor", "floor_divide", "fmax", "fmin", "fmod",
-    "full_like", "gcd", "get_num_threads", "get_variable", "get_variable_scope", "global_variables", "grad", "greater",
-    "greater_equal", "heaviside", "hessian", "hsplit", "hstack", "hvp", "hypot", "imag", "index_of", "initializers",
-    "inner", "invert", "isclose", "iscomplex", "isfinite", "isin", "isinf", "isnan", "isneginf", "isposinf", "isreal",
-    "jacobian", "jvp", "kron", "lcm", "ldexp", "left_shift", "less", "less_equal", "lexsort", "linalg", "log", "log10",
-    "log1p", "log2", "logaddexp", "logaddexp2", "logical_and", "logical_not", "logical_or", "logical_xor", "logsumexp",
-    "make_template", "matmul", "matrix_transpose", "max", "maximum", "mean", "meshgrid", "min", "minimum", "mod",
-    "modf", "moveaxis", "multiply", "name_scope", "nan_to_num", "nanargmax", "nanargmin", "negative", "nextafter", "nn",
-    "no_regularizer", "nonzero", "not_equal", "ones_like", "outer", "pad", "permute_dims", "positive", "pow", "power",
-    "prod", "progress", "ptp", "rad2deg", "radians", "random", "ravel", "real", "reciprocal", "recompute_grad",
-    "remainder", "repeat", "reshape", "right_shift", "rint", "roll", "rollaxis", "rot90", "round", "searchsorted",
-    "set_default_dtype", "set_num_threads", "sign", "signbit", "sin", "sinc", "sinh", "sort", "spacing", "split",
-    "sqrt", "square", "squeeze", "stack", "std", "stop_gradient", "subtract", "sum", "swapaxes", "take",
-    "take_along_axis", "tan", "tanh", "tensordot", "testing", "tile", "trace", "trainable_variables", "transpose",
-    "tril", "triu", "true_divide", "trunc", "unravel_index", "unstack", "value_and_grad", "var", "variable_scope",
+    "VariableStore", "__version__", "abs", "absolute", "acos", "acosh", "add", "all", "amax", "amin", "angle",
+    "any", "apply_update", "arccos", "arccosh", "arcsin", "arcsinh", "arctan", "arctan2", "arctanh", "argmax",
+    "argmin", "argpartition", "argsort", "argwhere", "around", "array_split", "asarray", "asin", "asinh", "astype",
+    "atan", "atan2", "atanh", "atleast_1d", "atleast_2d", "atleast_3d", "average", "bincount", "bitwise_and",
+    "bitwise_invert", "bitwise_left_shift", "bitwise_not", "bitwise_or", "bitwise_right_shift", "bitwise_xor",
+    "broadcast_arrays", "broadcast_to", "cbrt", "ceil", "clip", "column_stack", "concat", "concatenate", "conj",
+    "conjugate", "convolve", "copy", "copysign", "corrcoef", "correlate", "cos", "cosh", "count_nonzero", "cov",
+    "cross", "cumprod", "cumsum", "current_store", "custom_gradient", "default_dtype", "deg2rad", "degrees", "diag",
+    "diagflat", "diagonal", "diff", "digitize", "divide", "divmod", "dot", "dsplit", "dstack", "ediff1d", "einsum",
+    "empty_like", "equal", "exp", "exp2", "expand_dims", "expm1", "fabs", "fft", "fix", "flatnonzero", "flip",
+    "fliplr", "flipud", "float_power", "floor", "floor_divide", "fmax", "fmin", "fmod", "full_like", "gcd",
+    "geomspace", "get_num_threads", "get_variable", "get_variable_scope", "global_variables", "grad", "gradient",
+    "greater", "greater_equal", "heaviside", "hessian", "hsplit", "hstack", "hvp", "hypot", "i0", "imag",
+    "index_of", "initializers", "inner", "interp", "intersect1d", "invert", "isclose", "iscomplex", "isfinite",
+    "isin", "isinf", "isnan", "isneginf", "isposinf", "isreal", "jacobian", "jvp", "kron", "lcm", "ldexp",
+    "left_shift", "less", "less_equal", "lexsort", "linalg", "linspace", "log", "log10", "log1p", "log2",
+    "logaddexp", "logaddexp2", "logical_and", "logical_not", "logical_or", "logical_xor", "logspace", "logsumexp",
+    "make_template", "matmul", "matrix_transpose", "max", "maximum", "mean", "median", "meshgrid", "min", "minimum",
+    "mod", "modf", "moveaxis", "multiply", "name_scope", "nan_to_num", "nanargmax", "nanargmin", "nancumprod",
+    "nancumsum", "nanmax", "nanmean", "nanmedian", "nanmin", "nanpercentile", "nanprod", "nanquantile", "nanstd",
+    "nansum", "nanvar", "negative", "nextafter", "nn", "no_regularizer", "nonzero", "not_equal", "ones_like",
+    "outer", "pad", "partition", "percentile", "permute_dims", "poly", "polyadd", "polyder", "polydiv", "polyfit",
+    "polyint", "polymul", "polysub", "polyval", "positive", "pow", "power", "prod", "progress", "ptp", "quantile",
+    "rad2deg", "radians", "random", "ravel", "real", "real_if_close", "reciprocal", "recompute_grad", "remainder",
+    "repeat", "reshape", "right_shift", "rint", "roll", "rollaxis", "roots", "rot90", "round", "searchsorted",
+    "set_default_dtype", "set_num_threads", "setdiff1d", "setxor1d", "sign", "signbit", "sin", "sinc", "sinh",
+    "sort", "sort_complex", "spacing", "split", "sqrt", "square", "squeeze", "stack", "std", "stop_gradient",
+    "subtract", "sum", "swapaxes", "take", "take_along_axis", "tan", "tanh", "tensordot", "testing", "tile",
+    "trace", "trainable_variables", "transpose", "trapezoid", "tril", "trim_zeros", "triu", "true_divide", "trunc",
+    "union1d", "unique", "unravel_index", "unstack", "unwrap", "value_and_grad", "vander", "var", "variable_scope",
     "vdot", "vecdot", "vjp", "vsplit", "vstack", "where", "zeros_like",
 ]  # fmt: skip

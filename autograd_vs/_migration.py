@@ -82,8 +82,8 @@ _ADVICE = {
 
 
 _CONSTANTS = (
-    "zeros", "ones", "full", "empty", "eye", "arange", "linspace", "logspace", "geomspace", "indices", "tri", "vander",
-    "loadtxt", "load", "frombuffer", "fromfunction", "asanyarray", "ascontiguousarray",
+    "zeros", "ones", "full", "empty", "eye", "arange", "indices", "tri", "loadtxt", "load", "frombuffer",
+    "fromfunction", "asanyarray", "ascontiguousarray",
 )  # fmt: skip
 
 _WRITE = "a Tensor never changes; for a Variable there are assign, assign_add and assign_sub"
@@ -145,10 +145,24 @@ _ATTRIBUTES = {
 
 _LAYER = "a layer is a function: w, b = av.get_variable('w', (n, m)), av.get_variable('b', (m,)); av.nn.linear(x, w, b)"
 _MODEL = "write a model as a function with av.variable_scope and av.get_variable"
-_NOT_YET = "convolutions, pooling, recurrent cells and attention are not there yet"
-_STATISTICS = "not there yet; av.nn.layer_norm is, and av.mean(x, axis) and av.var(x, axis)"
-_ENTROPY = "use av.nn.softmax_cross_entropy(logits, labels): labels are classes or probabilities"
-_BINARY = "not there yet: av.mean(av.nn.softplus(x) - x * labels) for logits x"
+_CONVOLUTION = "use av.nn.conv2d(x, filters, strides, padding) and its kin; filters come from av.get_variable"
+_POOLING = "use av.nn.max_pool2d(x, size), av.nn.avg_pool2d, av.nn.adaptive_avg_pool2d and their kin"
+_ENTROPY = (
+    "use av.nn.softmax_cross_entropy(logits, labels): labels are classes or probabilities, and the loss of each row "
+    "comes back (reduction='mean' for one number); there are class_weights=, label_smoothing= and ignore="
+)
+_BINARY = "use av.nn.sigmoid_cross_entropy(logits, labels), a loss for each label; reduction='mean' for one number"
+_DIVERGENCE = "use av.nn.kl_divergence(p, q), where p is the target; of logarithms av.nn.kl_divergence(p, q, logs=True)"
+_LOOP = (
+    "a network is a Python loop over a cell: `for x in steps: h, c = av.nn.lstm_cell(x, h, c, kernel, recurrent, bias)`"
+)
+_BATCH = (
+    "av.nn.batch_norm_train(x, gamma, beta) is for training, av.nn.batch_norm(x, gamma, beta, mean, variance) for later"
+)
+_ATTENTION = "use av.nn.scaled_dot_product_attention(q, k, v), and av.nn.linear for the projections"
+_CHANNELS = "use av.nn.dropout(x, rate, training=True, noise_shape=(None, 1, 1, None))"
+_RESIZE = "use av.nn.resize(x, size, method)"
+_ROWS = "use av.sum(av.nn.embedding_lookup(table, ids), axis)"
 _NN = {
     "Linear": _LAYER,
     "Dense": _LAYER,
@@ -159,51 +173,98 @@ _NN = {
     "functional": "the functions are in av.nn itself",
     "init": "use av.initializers",
     "CrossEntropyLoss": _ENTROPY,
-    "NLLLoss": _ENTROPY,
+    "CategoricalCrossentropy": _ENTROPY,
+    "SparseCategoricalCrossentropy": _ENTROPY,
     "cross_entropy": _ENTROPY,
     "softmax_cross_entropy_with_logits": _ENTROPY,
     "softmax_cross_entropy_with_logits_v2": _ENTROPY,
     "sparse_softmax_cross_entropy_with_logits": _ENTROPY,
+    "NLLLoss": "use av.nn.nll(log_probabilities, labels), or av.nn.softmax_cross_entropy(logits, labels)",
+    "nll_loss": "use av.nn.nll(log_probabilities, labels), or av.nn.softmax_cross_entropy(logits, labels)",
     "sigmoid_cross_entropy_with_logits": _BINARY,
+    "weighted_cross_entropy_with_logits": f"{_BINARY}; pos_weight= weighs what is true",
     "BCEWithLogitsLoss": _BINARY,
-    "BCELoss": _BINARY,
-    "binary_cross_entropy": _BINARY,
+    "BinaryCrossentropy": _BINARY,
     "binary_cross_entropy_with_logits": _BINARY,
+    "MultiLabelSoftMarginLoss": _BINARY,
+    "multilabel_soft_margin_loss": _BINARY,
+    "BCELoss": "use av.nn.binary_cross_entropy(probabilities, labels), or of logits av.nn.sigmoid_cross_entropy",
+    "SoftMarginLoss": "use av.mean(av.nn.softplus(-labels * scores)) for labels of 1 and -1",
+    "soft_margin_loss": "use av.mean(av.nn.softplus(-labels * scores)) for labels of 1 and -1",
+    "sigmoid_focal_loss": "use av.nn.sigmoid_focal(logits, labels, alpha=0.25, gamma=2.0)",
+    "BinaryFocalCrossentropy": "use av.nn.sigmoid_focal(logits, labels, alpha=None, gamma=2.0)",
+    "KLDivLoss": _DIVERGENCE,
+    "KLDivergence": _DIVERGENCE,
+    "kl_div": _DIVERGENCE,
+    "CTCLoss": "use av.nn.ctc_loss(logits, labels, input_lengths, label_lengths); logits are (time, batch, classes)",
     "MSELoss": "use av.nn.mse(prediction, target)",
+    "MeanSquaredError": "use av.nn.mse(prediction, target)",
     "mse_loss": "use av.nn.mse(prediction, target)",
+    "L1Loss": "use av.nn.mae(prediction, target)",
+    "MeanAbsoluteError": "use av.nn.mae(prediction, target)",
+    "l1_loss": "use av.nn.mae(prediction, target)",
+    "HuberLoss": "use av.nn.huber(prediction, target, delta)",
+    "huber_loss": "use av.nn.huber(prediction, target, delta)",
+    "SmoothL1Loss": "use av.nn.smooth_l1(prediction, target, beta)",
+    "smooth_l1_loss": "use av.nn.smooth_l1(prediction, target, beta)",
+    "LogCosh": "use av.nn.log_cosh(prediction, target)",
+    "PoissonNLLLoss": "use av.nn.poisson_nll(prediction, target)",
+    "poisson_nll_loss": "use av.nn.poisson_nll(prediction, target)",
+    "log_poisson_loss": "use av.nn.poisson_nll(log_rate, counts), the prediction first; full=True for the full loss",
+    "GaussianNLLLoss": "use av.nn.gaussian_nll(prediction, target, variance)",
+    "gaussian_nll_loss": "use av.nn.gaussian_nll(prediction, target, variance)",
+    "hinge_loss": "use av.nn.hinge(scores, labels); labels are 1 and -1",
+    "SquaredHinge": "use av.nn.squared_hinge(scores, labels); labels are 1 and -1",
+    "MultiMarginLoss": "use av.nn.multi_margin(scores, labels)",
+    "multi_margin_loss": "use av.nn.multi_margin(scores, labels)",
+    "MarginRankingLoss": "use av.nn.margin_ranking(a, b, labels)",
+    "margin_ranking_loss": "use av.nn.margin_ranking(a, b, labels)",
+    "TripletMarginLoss": "use av.nn.triplet_margin(anchor, positive, negative)",
+    "triplet_margin_loss": "use av.nn.triplet_margin(anchor, positive, negative)",
+    "CosineSimilarity": "use av.nn.cosine_similarity(a, b, axis)",
+    "CosineEmbeddingLoss": "use av.nn.cosine_embedding(a, b, labels)",
+    "cosine_embedding_loss": "use av.nn.cosine_embedding(a, b, labels)",
+    "cosine_distance": "use 1 - av.nn.cosine_similarity(a, b)",
     "Embedding": "use av.nn.embedding_lookup(table, ids)",
     "embedding": "use av.nn.embedding_lookup(table, ids)",
     "LayerNorm": "use av.nn.layer_norm(x, gamma, beta)",
     "Dropout": "use av.nn.dropout(x, rate, training=True)",
     "swish": "use av.nn.silu(x)",
-    "tanh": "use av.tanh(x)",
-    "Tanh": "use av.tanh(x)",
     "logsumexp": "use av.logsumexp(x, axis)",
-    "log_sigmoid": "use -av.nn.softplus(-x)",
-    "logsigmoid": "use -av.nn.softplus(-x)",
     "bias_add": "use x + b",
     "xw_plus_b": "use av.nn.linear(x, w, b)",
-    "moments": "use av.mean(x, axis) and av.var(x, axis)",
-    "l2_normalize": "use x / av.sqrt(av.sum(x * x, axis, keepdims=True))",
-    "normalize": "use x / av.sqrt(av.sum(x * x, axis, keepdims=True))",
-    "one_hot": "use np.eye(classes, dtype='float32')[labels]",
-    "static_rnn": _NOT_YET,
-    "dynamic_rnn": _NOT_YET,
+    "normalize": "use av.nn.l2_normalize(x, axis)",
+    "static_rnn": _LOOP,
+    "dynamic_rnn": _LOOP,
+    "bidirectional_dynamic_rnn": _LOOP,
+    "dot_product_attention": _ATTENTION,
+    "Attention": _ATTENTION,
+    "BatchNorm": _BATCH,
+    "GroupNorm": "use av.nn.group_norm(x, groups, gamma, beta)",
+    "RMSNorm": "use av.nn.rms_norm(x, gamma)",
+    "RMSNormalization": "use av.nn.rms_norm(x, gamma)",
+    "SpatialDropout2D": _CHANNELS,
+    "Dropout2d": _CHANNELS,
+    "dropout2d": _CHANNELS,
+    "interpolate": _RESIZE,
+    "Upsample": _RESIZE,
+    "upsample": _RESIZE,
+    "UpSampling2D": _RESIZE,
+    "EmbeddingBag": _ROWS,
+    "embedding_bag": _ROWS,
+    "embedding_lookup_sparse": _ROWS,
+    "crelu": "use av.nn.relu(av.concatenate([x, -x], axis=-1))",
+    "hard_silu": "use av.nn.hardswish(x)",
 }
-_NOT_THERE = (
-    "conv",
-    "max_pool",
-    "avg_pool",
-    "maxpool",
-    "avgpool",
-    "pool",
-    "lstm",
-    "gru",
-    "rnn",
-    "multihead",
-    "scaled_dot",
-)
-_STATISTICAL = ("batch_norm", "batchnorm", "group_norm", "groupnorm", "instance_norm", "instancenorm", "fused_batch")
+_PREFIXES = {
+    ("conv", "depthwise", "separable", "atrous"): _CONVOLUTION,
+    ("maxpool", "avgpool", "max_pool", "avg_pool", "pool", "adaptive", "globalaverage", "averagepool"): _POOLING,
+    ("lstm", "gru", "rnn", "simplernn"): _LOOP,
+    ("multihead",): _ATTENTION,
+    ("batch_norm", "batchnorm", "fused_batch"): _BATCH,
+    ("instancenorm",): "use av.nn.instance_norm(x, gamma, beta)",
+    ("resize",): _RESIZE,
+}
 
 
 class Elsewhere:
@@ -276,17 +337,16 @@ def nn_advice(name: str, names) -> str:
 
     Examples
     --------
-    >>> nn_advice("conv2d", [])
-    "autograd_vs.nn has no 'conv2d': convolutions, pooling, recurrent cells and attention are not there yet."
+    >>> nn_advice("LogSigmoid", ["log_sigmoid"])
+    "autograd_vs.nn has no 'LogSigmoid': use the function av.nn.log_sigmoid."
     """
     text = _NN.get(name)
     low = name.lower()
-    if text is None and low.startswith(_NOT_THERE):
-        text = _NOT_YET
-    if text is None and low.startswith(_STATISTICAL):
-        text = _STATISTICS
-    if text is None and low in names:
-        text = f"use the function av.nn.{low}"
+    if text is None:  # LogSigmoid, hard_tanh: the same letters
+        found = {n.replace("_", ""): n for n in names}.get(low.replace("_", ""))
+        text = None if found is None else f"use the function av.nn.{found}"
+    if text is None:
+        text = next((words for starts, words in _PREFIXES.items() if low.startswith(starts)), None)
     if text is not None:
         return f"autograd_vs.nn has no {name!r}: {text}."
     from .base.errors import close_names

@@ -1,6 +1,7 @@
 """A training step with an embedding whose gradient stays rows: does its time depend on the size of the table?
 
-The step of W10s, SGD on 64 bags of 16 ids, with the same ids in tables of different sizes; one process, in turn::
+The steps of W10s (SGD) and W10l (lazy Adam) on 64 bags of 16 ids, with the same ids in tables of different sizes; one
+process, in turn::
 
     python bench/vocabulary.py
 """
@@ -15,7 +16,10 @@ SIZES = 10_000, 100_000, 1_000_000, 4_000_000
 UNITS, BAGS, IDS = 64, 64, 16
 
 
-def make(rows, used):
+OPTIMIZERS = {"SGD": lambda optim: optim.SGD(0.01), "lazy Adam": lambda optim: optim.Adam(lazy=True)}
+
+
+def make(rows, used, optimizer):
     import autograd_vs as av
     import optim
 
@@ -23,7 +27,7 @@ def make(rows, used):
     table = av.Variable(rng.uniform(-0.05, 0.05, (rows, UNITS)).astype(np.float32))
     w, b = av.Variable(rng.normal(size=(UNITS, 1)).astype(np.float32)), av.Variable(np.zeros(1, np.float32))
     ids, y = rng.integers(0, used, (BAGS, IDS)), av.Tensor(rng.normal(size=(BAGS, 1)).astype(np.float32))
-    variables, optimizer = [table, w, b], optim.SGD(0.01)
+    variables, optimizer = [table, w, b], OPTIMIZERS[optimizer](optim)
 
     def step():
         with av.GradientTape() as tape:
@@ -41,7 +45,17 @@ def main():
     parser.add_argument("--sizes", type=int, nargs="+", default=SIZES, help="rows of the tables")
     harness.add_writing_options(parser)
     options = parser.parse_args()
-    steps = {size: make(size, min(options.sizes)) for size in options.sizes}
+    content = {"machine": harness.machine(), "seconds_per_step": {}, "ratios": {}}
+    for name in OPTIMIZERS:
+        print(name)
+        times, ratios = compared(name, options)
+        content["seconds_per_step"][name], content["ratios"][name] = times, ratios
+    if not options.no_write:
+        harness.write("vocabulary", content, options.results)
+
+
+def compared(name, options):
+    steps = {size: make(size, min(options.sizes), name) for size in options.sizes}
     times = {str(size): [] for size in steps}
     for _, size in harness.in_turn(steps, options.rounds):
         start = time.perf_counter()
@@ -53,9 +67,7 @@ def main():
     ratios = {size: harness.ratio(times[size], times[smallest]) for size in others}
     for size, result in ratios.items():
         harness.print_ratio(f"{size} rows / {smallest}", result)
-    if not options.no_write:
-        content = {"machine": harness.machine(), "seconds_per_step": times, "ratios": ratios}
-        harness.write("vocabulary", content, options.results)
+    return times, ratios
 
 
 if __name__ == "__main__":

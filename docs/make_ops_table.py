@@ -120,8 +120,9 @@ def page() -> str:
     public, internal, composed = "", "", ""
     for name, row in sorted(registry.ops.items()):
         cells = ", ".join(map(code, row.vjps)), kind(row), is_complex(row)
-        if home(name) is not None and name not in registry.composed:
-            public += line(code(home(name)), numpy_of(row.numpy), *cells)
+        where = home(name)  # an internal op may have the name of the composed function that prepares its arguments
+        if where is not None and not {name, where.removeprefix("av.")} & registry.composed.keys():
+            public += line(code(where), numpy_of(row.numpy), *cells)
         else:
             by = f" ({code(REACHED_BY[name])})" if name in REACHED_BY else ""
             internal += line(code(name) + by, *cells)

@@ -538,7 +538,9 @@ _LACKS = {
     "arange array asarray asanyarray empty eye full linspace ones zeros empty_like full_like ones_like zeros_like":
         "device like ndmax",
     "concat concatenate stack": "arrays", "flip fliplr flipud rot90": "m", "histogram": "a", "reshape": "shape",
+    "fft ifft fft2 ifft2 fftn ifftn rfft irfft rfft2 irfft2 rfftn irfftn hfft ihfft": "out",
     "take_along_axis": "arr", "unravel_index": "shape", "indices": "sparse", "cov": "m", "corrcoef": "x",
+    "cholesky": "upper", "pinv": "hermitian rtol", "svd": "hermitian", "matrix_rank": "hermitian rtol",
 }  # fmt: skip
 LACKS = {name: set(parameters.split()) for names, parameters in _LACKS.items() for name in names.split()}
 RENAMED = {"arrays", "m", "a", "shape", "arr", "x"}  # those only by keyword
@@ -586,8 +588,8 @@ class _Module:
         if name in self._missing or name.startswith("_"):
             raise AttributeError(f"module 'cupy' has no attribute {name!r}")
         value = getattr(self._module, name)
-        if name == "linalg":
-            found = _Module(value, MISSING_LINALG)
+        if name in ("linalg", "fft") and type(value).__name__ == "module":
+            found = _Linalg(value, MISSING_LINALG) if name == "linalg" else _Module(value, set())
         elif isinstance(value, type) or not callable(value) or name in ("errstate", "printoptions", "issubdtype"):
             if type(value).__name__ == "module":
                 raise AttributeError(f"the stand-in has no {name}")
@@ -596,6 +598,58 @@ class _Module:
             found = Ufunc(value) if isinstance(value, np.ufunc) else _function(value, name)
         setattr(self, name, found)
         return found
+
+
+class _Linalg(_Module):
+    """``cupy.linalg`` (`linalg/_solve.py`, `_decomposition.py`, `_eigenvalue.py`): where it is not NumPy's."""
+
+    def __getattr__(self, name):
+        found = super().__getattr__(name)
+        if name in ("inv", "solve", "cholesky"):
+            found = _unchecked(found)
+        setattr(self, name, found)
+        return found
+
+    def solve(self, a, b):
+        """No broadcasting of stacks."""
+        if b.ndim > 1 and a.shape[:-1] != b.shape[:-1]:
+            raise ValueError("a must have (..., M, M) shape and b must have (..., M, K) for multidimensional b")
+        return _unchecked(_function(np.linalg.solve, "solve"))(a, b)
+
+    def eig(self, a):
+        """Complex results always."""
+        w, v = apply(np.linalg.eig, "eig", (a,), {})
+        dtype = np.result_type(w.dtype, np.complex64)
+        return w.astype(dtype), v.astype(dtype)
+
+    def eigvals(self, a):
+        return self.eig(a)[0]
+
+    def eigh(self, a, UPLO="L"):
+        if UPLO not in ("L", "U"):
+            raise ValueError("UPLO argument must be 'L' or 'U'")
+        return apply(np.linalg.eigh, "eigh", (a, UPLO), {})
+
+    def lstsq(self, a, b, rcond=None):
+        """The rank is an array; the host waits for it to see whether there are residuals."""
+        if a.shape[0] > a.shape[1]:
+            _note("lstsq")
+        return apply(np.linalg.lstsq, "lstsq", (a, b, rcond), {})
+
+
+def _unchecked(function):
+    """By default CuPy does not look whether a matrix was singular, or not positive definite: anything comes back."""
+
+    def call(a, *b):
+        try:
+            return function(a, *b)
+        except np.linalg.LinAlgError as error:
+            if "quare" in str(error) or "dimension" in str(error):
+                raise
+            like = a if not b else a[..., 0] if b[0].ndim == 1 else b[0]
+            return like * float("nan")
+
+    return call
 
 
 def _function(function, name):

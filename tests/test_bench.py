@@ -16,6 +16,7 @@ COMMANDS = [
     ["import_time.py", "--rounds", "2", "--no-write"],
     ["long_tape.py", "--rounds", "1", "--sizes", "2000", "--no-write"],
     ["op_costs.py", "--rounds", "1", "--no-write"],
+    ["windows.py", "--rounds", "1", "--seconds", "0", "--small", "--no-write"],
     ["vocabulary.py", "--rounds", "1", "--steps", "2", "--sizes", "100", "200", "--no-write"],
 ]
 

@@ -1,7 +1,9 @@
 """What users of other libraries look for is an AttributeError that says what to write here."""
 
 import copy
+import inspect
 import pickle
+import re
 import traceback
 
 import numpy as np
@@ -68,7 +70,7 @@ def test_probes_get_plain_answers(make):
         "no_grad": "tape.stop_recording()", "tensor": "av.asarray", "zeros": "use np.zeros", "ones": "use np.ones",
         "array": "np.array", "float32": "np.float32, 'float32'", "int64": "'int64'", "bool_": "'bool'",
         "keras": "package optim", "zeros_initializer": "av.initializers.zeros",
-        "truncated_normal_initializer": "av.initializers.truncated_normal", "eye": "np.eye", "linspace": "np.linspace",
+        "truncated_normal_initializer": "av.initializers.truncated_normal", "eye": "np.eye", "arange": "np.arange",
         "uniform_unit_scaling_initializer": "are in av.initializers", "manual_seed": "av.random.set_seed",
     }.items(),
 )  # fmt: skip
@@ -81,11 +83,29 @@ def test_names_of_the_package(name, words):
 @pytest.mark.parametrize(
     "name, words",
     {
-        "Linear": "av.nn.linear(x, w, b)", "conv2d": "not there yet", "Conv2d": "not there yet",
-        "MaxPool2d": "not there yet", "LSTM": "not there yet", "BatchNorm1d": "av.nn.layer_norm",
-        "ReLU": "the function av.nn.relu", "CrossEntropyLoss": "av.nn.softmax_cross_entropy",
-        "softmax_cross_entropy_with_logits": "av.nn.softmax_cross_entropy", "tanh": "av.tanh",
-        "functional": "av.nn itself", "BCEWithLogitsLoss": "av.nn.softplus",
+        "Linear": "av.nn.linear(x, w, b)", "Conv2d": "the function av.nn.conv2d",
+        "MaxPool2d": "av.nn.max_pool2d", "GlobalAveragePooling2D": "adaptive_avg_pool2d",
+        "LSTM": "a Python loop over a cell", "BatchNorm1d": "av.nn.batch_norm_train",
+        "LSTMCell": "the function av.nn.lstm_cell", "GRUCell": "the function av.nn.gru_cell", "rnn_cell": "loop",
+        "MultiheadAttention": "av.nn.scaled_dot_product_attention", "batch_normalization": "av.nn.batch_norm(",
+        "GroupNorm": "av.nn.group_norm(x, groups", "InstanceNorm2d": "av.nn.instance_norm",
+        "RMSNorm": "av.nn.rms_norm", "LogSigmoid": "the function av.nn.log_sigmoid",
+        "hard_tanh": "the function av.nn.hardtanh", "Softmin": "av.nn.softmin", "normalize": "av.nn.l2_normalize",
+        "interpolate": "av.nn.resize", "resize_bilinear": "av.nn.resize", "Dropout2d": "noise_shape=",
+        "AlphaDropout": "av.nn.alpha_dropout", "OneHot": "the function av.nn.one_hot",
+        "EmbeddingBag": "av.nn.embedding_lookup", "ReLU": "the function av.nn.relu",
+        "CrossEntropyLoss": "av.nn.softmax_cross_entropy",
+        "softmax_cross_entropy_with_logits": "av.nn.softmax_cross_entropy", "Tanh": "av.nn.tanh",
+        "functional": "av.nn itself", "BCEWithLogitsLoss": "av.nn.sigmoid_cross_entropy", "conv": "av.nn.conv2d(",
+        "atrous_conv2d": "av.nn.conv2d(", "sigmoid_cross_entropy_with_logits": "reduction='mean'",
+        "weighted_cross_entropy_with_logits": "pos_weight=",
+        "BCELoss": "av.nn.binary_cross_entropy(probabilities, labels)", "NLLLoss": "av.nn.nll(log_probabilities",
+        "cross_entropy": "ignore=", "KLDivLoss": "p is the target", "kl_div": "logs=True", "L1Loss": "av.nn.mae",
+        "smooth_l1_loss": "av.nn.smooth_l1(prediction, target, beta)", "HuberLoss": "av.nn.huber(",
+        "TripletMarginLoss": "av.nn.triplet_margin(", "CTCLoss": "(time, batch, classes)",
+        "LogCosh": "av.nn.log_cosh", "CosineSimilarity": "av.nn.cosine_similarity(", "hinge_loss": "1 and -1",
+        "Hinge": "av.nn.hinge", "Huber": "av.nn.huber", "log_poisson_loss": "the prediction first",
+        "sigmoid_focal_loss": "av.nn.sigmoid_focal(",
     }.items(),
 )  # fmt: skip
 def test_names_of_nn(name, words):
@@ -98,9 +118,19 @@ def test_near_names_of_nn():
     with pytest.raises(AttributeError, match="Did you mean 'softmax'"):
         av.nn.sofmax  # noqa: B018
     assert not hasattr(av.nn, "__nothing__")
-    for kind in ("", "_with_logits"):
-        with pytest.raises(AttributeError, match="mean"):
-            getattr(av.nn, f"binary_cross_entropy{kind}")
+    for name in ("binary_cross_entropy_with_logits", "multilabel_soft_margin_loss"):
+        with pytest.raises(AttributeError, match="sigmoid_cross_entropy"):
+            getattr(av.nn, name)
+
+
+def test_advice_about_losses_is_right():
+    """What the advice says in formulas, and in names of options."""
     x, labels = np.array([-2.0, 0.5, 3.0]), np.array([0.0, 1.0, 1.0])
     by_hand = -np.mean(labels * np.log(1 / (1 + np.exp(-x))) + (1 - labels) * np.log(1 / (1 + np.exp(x))))
-    np.testing.assert_allclose(av.mean(av.nn.softplus(x) - x * labels).numpy(), by_hand)
+    np.testing.assert_allclose(av.nn.sigmoid_cross_entropy(x, labels, reduction="mean").numpy(), by_hand)
+    np.testing.assert_allclose(av.mean(av.nn.softplus(-(2 * labels - 1) * x)).numpy(), by_hand)
+    for name, text in _migration._NN.items():
+        for used in re.findall(r"av\.nn\.(\w+)", text):
+            assert used in av.nn.__all__, f"{name}: {used}"
+    options = inspect.signature(av.nn.softmax_cross_entropy).parameters
+    assert {"class_weights", "label_smoothing", "ignore", "reduction"} <= set(options)

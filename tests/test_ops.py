@@ -19,7 +19,7 @@ from autograd_vs.ops.later import FAMILIES, NEED_SCIPY
 from autograd_vs.testing import check_gradients
 
 # Rows that belong to a mechanism, not to a function: they have tests of their own.
-NO_SAMPLES = {"alias", "dropout", "np.histogram"}
+NO_SAMPLES = {"alias", "alpha_dropout", "dropout", "np.histogram", "np.histogram2d", "np.histogramdd"}
 ROWS = {f"op {name}": row for name, row in registry.ops.items()} | {
     f"composed {name}": call for name, call in (registry.composed | registry.numpy_only).items()
 }
@@ -69,8 +69,9 @@ def checked(key, sample, order):
     def f(*args):
         full = list(given)
         for i, a in zip(places, args, strict=True):
-            full[i] = a
-        return function(*full, **sample.options)
+            full[i] = sample.domain(a) if sample.domain else a
+        y = function(*full, **sample.options)
+        return sample.seen(y) if sample.seen else y
 
     check_gradients(f, [given[i] for i in places], order=order)
 
@@ -100,7 +101,8 @@ def test_the_value_is_numpys(key, sample):
             assert isinstance(y, av.Tensor)
             np.testing.assert_allclose(y.numpy(), w, rtol=2e-6 if y.dtype.char in "fF" else 1e-12, atol=1e-12)
             assert y.shape == np.shape(w)
-            assert y.dtype == np.asarray(w).dtype
+            complex_there = y.device != "cpu" and key.endswith(("eig", "eigvals"))  # always, in CuPy
+            assert y.dtype == np.asarray(w).dtype or complex_there
 
 
 @pytest.mark.parametrize(("key", "sample"), cases(smooth=True))
@@ -138,7 +140,7 @@ def test_float32_stays_float32(key):
             ys = y if isinstance(y, tuple) else (y,)
             entries = [e for e in tape._record.entries if e[0].op is row]
             if row.name != "float_power":
-                assert all(t.dtype == np.float32 for t in ys)
+                assert all(t.dtype in (np.float32, np.complex64) for t in ys)  # eigenvalues may be complex
             if row.outputs != 1 or len(entries) != 1:
                 continue
             rule, _, _, saved, _ = entries[0]
@@ -167,7 +169,8 @@ def value_and_gradients(function, sample, move):
         tape.watch(sources)
         y = function(*args, **sample.options)
     outputs = [t for t in (y if isinstance(y, tuple) else (y,)) if t.dtype.kind in "fc"]
-    return outputs, [*outputs, *tape.gradient(outputs, sources, unconnected_gradients="zero")]
+    found = tape.gradient(outputs, sources, unconnected_gradients="zero") if sources else ()  # a constant: one_hot
+    return outputs, [*outputs, *found]
 
 
 @pytest.mark.parametrize("key", list(ROWS))
@@ -398,10 +401,9 @@ def test_no_out_and_clear_errors():
     x = av.Tensor(np.ones((2, 2)))
     for call in (
         lambda: np.sum(x, out=np.zeros(())), lambda: np.clip(x, 0, 1, out=np.zeros((2, 2))),
-        lambda: np.sum(x, where=x > 0),
         lambda: np.exp(x, where=np.ones((2, 2), bool)), lambda: np.cumsum(x, out=np.zeros(4)),
         lambda: np.pad(x, 1, "mean"),
-        lambda: np.linalg.eigvals(x), lambda: av.where(x > 0, x),
+        lambda: np.linalg.qr(x, 'raw'), lambda: av.where(x > 0, x),
     ):  # fmt: skip
         with pytest.raises(TypeError):
             call()
@@ -524,30 +526,18 @@ def test_parameters_have_numpys_names(function):
         pytest.skip("this NumPy does not tell the signature")
     known = [name for name in named(ours) if name in theirs]
     extra = set(named(ours)) - set(theirs)
-    assert extra <= ({"constant_values"} if function is np.pad else set())
+    newer = {np.unique: {"sorted"}, np.trim_zeros: {"axis"}}  # than NumPy 2.1
+    assert extra <= newer.get(function, {"constant_values"} if function is np.pad else set())
     assert known[:1] == theirs[:1]
     if function is not np.meshgrid:
         assert known == [name for name in theirs if name in known]
 
 
-@pytest.mark.parametrize(
-    ("call", "words"),
-    [
-        (lambda t: np.sum(t, where=t > 0), r"sum: where= .*av\.where"),
-        (lambda t: t.mean(where=np.ones(2, bool)), r"mean: where= .*av\.where"),
-        (lambda t: np.sum(t, initial=1.0), "sum: initial= .*afterwards"),
-        (lambda t: np.add.reduce(t, initial=1.0), "sum: initial= .*afterwards"),
-        (lambda t: np.max(t, initial=1.0), r"max: initial= .*av\.maximum"),
-        (lambda t: np.prod(t, where=t > 0), "prod: where= "),
-        (lambda t: np.min(t, where=t > 0), "min: where= "),
-        (lambda t: np.std(t, mean=0.0), "std: mean= "),
-        (lambda t: np.var(t, correction=1), "var: correction= .*ddof="),
-    ],
-)
-def test_what_reductions_do_not_take_is_named(call, words):
-    with pytest.raises(TypeError, match=words):
-        call(av.Tensor(np.ones(2)))
-    assert np.sum(av.Tensor(np.ones(2)), where=True).item() == 2
+@pytest.mark.parametrize("function", [np.sum, np.prod, np.max, np.min, np.mean, np.std, np.var, np.any, np.all])
+def test_reductions_do_not_take_out(function):
+    with pytest.raises(TypeError, match=f"{function.__name__}: out= .*the Tensor that it returns"):
+        function(av.Tensor(np.ones(2)), out=np.zeros(()))
+    assert function(av.Tensor(np.ones(2)), where=True) == function(np.ones(2))
 
 
 # ---------------------------------------------------------------- NumPy 2's names
@@ -574,9 +564,6 @@ def test_the_norm_has_gradient_0_at_0():
     np.testing.assert_allclose(gradient(lambda t: np.linalg.norm(t, axis=1).sum(), x), [[0, 0], [0.6, 0.8]])
     np.testing.assert_allclose(gradient(lambda t: np.linalg.norm(t, axis=1).sum(), x * 1j), [[0, 0], [0.6j, 0.8j]])
     assert np.linalg.norm(av.Tensor(np.array([3, 4]))).item() == 5
-    for ord in (3, "nuc", 0):
-        with pytest.raises(TypeError, match=r"np\.linalg\.norm: ord="):
-            np.linalg.norm(av.Tensor(x[0]), ord) if ord != "nuc" else np.linalg.norm(av.Tensor(x), ord)
 
 
 def test_block_append_and_select_say_what_is_wrong():
@@ -598,13 +585,11 @@ def test_block_append_and_select_say_what_is_wrong():
 @pytest.mark.parametrize(
     ("call", "words"),
     [
-        (lambda t: np.linalg.inv(t), "later release"),
-        (lambda t: np.linalg.det(t), "later release"),
         (lambda t: np.add.at(t, 0, 1.0), r"np\.add\.at .*t\.at\[index\]\.add"),
         (lambda t: np.copyto(np.ones((2, 2)), t), r"\.assign\(value\)"),
         (lambda t: np.delete(t, 0), r"t\[keep\]"),
         (lambda t: np.insert(t, 0, 1.0), r"av\.concatenate"),
-        (lambda t: np.nancumsum(t), "'cumsum'"),
+        (lambda t: np.apply_along_axis(np.sum, 0, t), "'take_along_axis'"),
     ],
 )
 def test_a_refusal_says_what_to_write(call, words):
@@ -615,13 +600,9 @@ def test_a_refusal_says_what_to_write(call, words):
 @pytest.mark.parametrize(
     "call",
     [
-        np.gradient,
-        np.median,
-        lambda t: np.percentile(t, 50),
-        np.fft.fft,
-        lambda t: np.add.reduceat(t, [0]),
-        np.vander,
-        np.unwrap,
+        lambda t: np.multiply.reduceat(t, [0]),
+        np.packbits,
+        np.ix_,
     ],
 )
 def test_a_refusal_guesses_no_names(call):

@@ -159,13 +159,10 @@ def test_refusals_name_the_function():
         sp.stdtridf(0.5, x)
     with pytest.raises(TypeError, match=r"^scipy\.special\.xlogy\.reduce has no gradient"):
         sp.xlogy.reduce(x)
-    with pytest.raises(TypeError, match=r"^scipy\.special\.gammaln: where is not supported"):
+    with pytest.raises(TypeError, match=r"^scipy\.special\.gammaln: where= is not supported"):
         sp.gammaln(x, where=np.array([True]))
     with pytest.raises(TypeError, match=r"^scipy\.special\.gammaln\(\.\.\., out=\)"):
         sp.gammaln(x, out=np.zeros(1))
-    with pytest.raises(TypeError) as refused:
-        np.i0(x)
-    assert "av.special.i0" in str(refused.value)
 
 
 def test_complex_numbers_where_there_is_no_rule():

@@ -19,7 +19,7 @@ import optim
 from autograd_vs.base import backend
 from autograd_vs.engine import call, cotangent, registry, walk
 from autograd_vs.history import History
-from autograd_vs.ops import index, nn
+from autograd_vs.ops import activations, index, nn, normalization
 from autograd_vs.state import packs, update, variable
 from optim import adam, clipping
 
@@ -118,13 +118,13 @@ def logged(home):
 
 
 SWITCHES = [
-    (op("softmax"), nn.softmax.op.forward, "np.exp(x - x.max", "np.exp(np.asarray(x) - x.max"),
+    (op("softmax"), activations.softmax.op.forward, "np.exp(x - x.max", "np.exp(np.asarray(x) - x.max"),
     (op("scatter_rows"), index.scatter_rows.op.forward, "y = xp.zeros(shape", "y = np.zeros(shape"),
     (op("scatter_add"), index.scatter_add.op.forward, "y = xp.zeros(shape", "y = np.zeros(shape"),
     (op("index_max"), index._updated, "y = xp.empty(", "y = np.empty("),
     (op("on_diagonal"), registry.ops["on_diagonal"].forward, "namespace(g).zeros(", "np.zeros("),
     (op("softmax_cross_entropy"), registry.ops["softmax_cross_entropy"].forward, "of_label = z[", "of_label = np.array(z)["),
-    (op("layer_norm"), nn._mean_over, "s = x.sum(", "s = np.asarray(x).sum("),
+    (op("layer_norm"), normalization.mean_over, "s = sum_over(x, over)", "s = sum_over(np.asarray(x), over)"),
     (op("mse"), registry.ops["mse"].forward, "namespace(d).vdot(d, d)", "np.dot(np.ravel(d), np.array(d).ravel())"),
     (op("where"), registry.ops["where"].forward, "namespace(condition).where(condition, a, b)", "np.where(np.array(condition), a, b)"),
     (op("ldexp"), registry.ops["ldexp"].forward, "beside(n, x) if is_array(n) else n", "n"),

@@ -199,9 +199,17 @@ def test_a_transfer_is_noticed(wait):
 
 TABLE = av.Variable(on_device(np.ones((4, 2))))
 IDS = av.Tensor(on_device(np.array([1, 1])))
+LOGITS = av.Tensor(on_device(np.ones((3, 2, 2))))
 KNOWN = {
     "ids on the device are checked there": (lambda: av.nn.embedding_lookup(TABLE, IDS), ["down: int"]),
     "class numbers on the device, too": (lambda: av.nn.softmax_cross_entropy(TABLE[:2], IDS), ["down: int"]),
+    "labels of ctc_loss": (
+        lambda: av.nn.ctc_loss(LOGITS, IDS.reshape(2, 1), IDS, IDS),
+        ["down: bool", "down: bool", "down: int", "down: bool"],
+    ),
+    "those from the host are checked there": (
+        lambda: av.nn.ctc_loss(LOGITS, np.array([[1], [1]])), ["up: asarray"] * 3,
+    ),
     "indices of take": (lambda: av.take(TABLE, IDS, axis=0), ["down: bool"]),
     "a mask as an index": (lambda: TABLE[TABLE > 0], ["down: mask"]),
     "nonzero": (lambda: av.nonzero(TABLE), ["down: nonzero"]),

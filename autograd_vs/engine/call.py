@@ -22,7 +22,7 @@ from .record import NOBODY, active, lease, new_position
 from .rule import Rule, parameters
 from .tensor import Tensor, new_tensor
 
-__all__ = ["Call", "announce", "form"]
+__all__ = ["Call", "Otherwise", "announce", "form"]
 
 ndarray = np.ndarray
 array_of, position_of = attrgetter("array"), attrgetter("position")
@@ -35,6 +35,25 @@ class Call:
 
     def __init__(self, op, operands, attributes, options, output):
         self.op, self.operands, self.attributes, self.options, self.output = op, operands, attributes, options, output
+
+
+class Otherwise(Exception):
+    """Raised by the forward of an op of one array: a function made of other ops takes this call.
+
+    For options of rare use: the forward looks at them in any case, and a `try` costs nothing where nothing is raised.
+    """
+
+    def __init__(self, function):
+        self.function = function
+
+    def run(self, x, attributes, options):
+        """What the function makes of the call; its errors do not name this exception."""
+        try:
+            return self.function(x, *attributes, **options)
+        except Exception as error:
+            if error.__context__ is self:
+                error.__context__ = None
+            raise
 
 
 def _unary(op):
@@ -156,7 +175,10 @@ def _one(op):
             if hasattr(x, "__tensor__"):
                 return call(x.__tensor__(), *attributes, **options)
             a, k = unwrap(x, view), 0
-        y = forward(a, *attributes, **options)
+        try:
+            y = forward(a, *attributes, **options)
+        except Otherwise as other:
+            return other.run(x, attributes, options)
         t = new_tensor(Tensor)
         t.array = y if y.__class__ is ndarray else as_array(y)
         t.source = op

@@ -67,12 +67,15 @@ def composed(
 
 def reduces(ufunc: np.ufunc, call, method: str = "reduce") -> None:
     """Say that ``ufunc.reduce`` (or another of its methods) is `call`; a ufunc's own default is the first axis."""
+    takes_dtype = not hasattr(call, "op") or "dtype" in call.op.names
 
     def reduction(a, axis=0, dtype=None, out=None, keepdims=False, **options):
         if keepdims:
             options["keepdims"] = keepdims
-        if dtype is not None:
+        if dtype is not None and takes_dtype:
             options["dtype"] = dtype
+        elif dtype is not None:
+            a = registry.ops["astype"].public(a, dtype)
         if out is not None:
             options["out"] = out
         return call(a, axis=axis, **options)

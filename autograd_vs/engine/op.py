@@ -173,12 +173,12 @@ def op(
     return call
 
 
-def constant(function, operators: str = "", methods: str = "", forward: Any = None) -> Callable[..., Tensor]:
+def constant(function, operators: str = "", methods: str = "", forward=None) -> Callable[..., Tensor]:
     """Declare a NumPy function with integer, bool or step output: it works on Tensors and passes no gradient.
 
-    `forward` is what runs on bare arrays, where that is not the function itself.
+    `forward` is what runs on bare arrays, where that is not NumPy's function itself.
     """
-    forward = forward or function
+    runs = forward or function
 
     def call(*args, **options):
         watched = []
@@ -193,7 +193,7 @@ def constant(function, operators: str = "", methods: str = "", forward: Any = No
 
         if isinstance(function, np.ufunc):
             args = tuple([unwrap(x, False) if isinstance(x, (list, tuple)) else x for x in args])
-        y = forward(*map(bare, args), **{key: bare(value) for key, value in options.items()})
+        y = runs(*map(bare, args), **{key: bare(value) for key, value in options.items()})
         for x in watched:
             mark_break(x, f"{call.__name__} passes no gradient")
         return tuple([tensor_of(part) for part in y]) if isinstance(y, tuple) else tensor_of(y)

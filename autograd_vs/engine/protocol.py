@@ -26,7 +26,8 @@ __all__ = [
     "At", "Operand", "index_of", "install", "is_recorded", "mark_break", "op_name", "operand_types", "reductions",
 ]  # fmt: skip
 
-reductions: dict[tuple[Any, str], Any] = {}  # (ufunc, "reduce") -> function: np.add.reduce is sum
+# (ufunc, "reduce") -> function: np.add.reduce is sum. (None, "outer") -> what takes the ufunc first, for all others.
+reductions: dict[tuple[Any, str], Any] = {}
 
 
 operand_types: set[Any] = set()  # Tensor, Variable: `x.__class__ in operand_types` is 3 times faster than isinstance
@@ -237,8 +238,8 @@ class Operand:
         def real(self) -> Tensor: ...
         @property
         def imag(self) -> Tensor: ...
-        def all(self, axis: Any = None, *, keepdims: bool = False) -> Tensor: ...
-        def any(self, axis: Any = None, *, keepdims: bool = False) -> Tensor: ...
+        def all(self, axis: Any = None, *, keepdims: bool = False, where: Any = True) -> Tensor: ...
+        def any(self, axis: Any = None, *, keepdims: bool = False, where: Any = True) -> Tensor: ...
         def argmax(self, axis: int | None = None, *, keepdims: bool = False) -> Tensor: ...
         def argmin(self, axis: int | None = None, *, keepdims: bool = False) -> Tensor: ...
         def argpartition(
@@ -259,11 +260,20 @@ class Operand:
         def diagonal(self, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Tensor: ...
         def dot(self, b: Any) -> Tensor: ...
         def flatten(self, order: str = "C") -> Tensor: ...
-        def max(self, axis: Any = None, out: None = None, keepdims: bool = False) -> Tensor: ...
-        def mean(self, axis: Any = None, dtype: Any = None, out: None = None, keepdims: bool = False) -> Tensor: ...
-        def min(self, axis: Any = None, out: None = None, keepdims: bool = False) -> Tensor: ...
+        def max(
+            self, axis: Any = None, out: None = None, keepdims: bool = False, initial: Any = None, where: Any = None
+        ) -> Tensor: ...
+        def mean(
+            self, axis: Any = None, dtype: Any = None, out: None = None, keepdims: bool = False, where: Any = None
+        ) -> Tensor: ...
+        def min(
+            self, axis: Any = None, out: None = None, keepdims: bool = False, initial: Any = None, where: Any = None
+        ) -> Tensor: ...
         def nonzero(self) -> tuple[Tensor, ...]: ...
-        def prod(self, axis: Any = None, dtype: Any = None, out: None = None, keepdims: bool = False) -> Tensor: ...
+        def prod(
+            self, axis: Any = None, dtype: Any = None, out: None = None, keepdims: bool = False, initial: Any = None,
+            where: Any = None
+        ) -> Tensor: ...
         def ravel(self, order: str = "C") -> Tensor: ...
         def repeat(self, repeats: Any, axis: int | None = None) -> Tensor: ...
         def reshape(self, *shape: Any, order: str = "C") -> Tensor: ...
@@ -271,9 +281,13 @@ class Operand:
         def searchsorted(self, v: Any, side: Any = "left", sorter: Any = None) -> Tensor: ...
         def squeeze(self, axis: Any = None) -> Tensor: ...
         def std(
-            self, axis: Any = None, dtype: Any = None, out: None = None, ddof: float = 0, keepdims: bool = False
+            self, axis: Any = None, dtype: Any = None, out: None = None, ddof: float = 0, keepdims: bool = False,
+            where: Any = None, mean: Any = None, correction: float | None = None
         ) -> Tensor: ...
-        def sum(self, axis: Any = None, dtype: Any = None, out: None = None, keepdims: bool = False) -> Tensor: ...
+        def sum(
+            self, axis: Any = None, dtype: Any = None, out: None = None, keepdims: bool = False, initial: Any = None,
+            where: Any = None
+        ) -> Tensor: ...
         def swapaxes(self, axis1: int, axis2: int) -> Tensor: ...
         def take(self, indices: Any, axis: int | None = None, out: None = None, mode: str = "raise") -> Tensor: ...
         def tanh(self) -> Tensor: ...
@@ -282,7 +296,8 @@ class Operand:
         ) -> Tensor: ...
         def transpose(self, *axes: Any) -> Tensor: ...
         def var(
-            self, axis: Any = None, dtype: Any = None, out: None = None, ddof: float = 0, keepdims: bool = False
+            self, axis: Any = None, dtype: Any = None, out: None = None, ddof: float = 0, keepdims: bool = False,
+            where: Any = None, mean: Any = None, correction: float | None = None
         ) -> Tensor: ...
         # fmt: on
 
@@ -428,6 +443,17 @@ def _on_host(x):
     return on_host(x.array) if isinstance(x, Operand) else on_host(x) if hasattr(x, "dtype") else x
 
 
+_WHERE = (
+    "; without out= NumPy leaves the other elements undefined: write av.where(mask, {}(t), otherwise), and where that "
+    "would give NaN or an infinity outside of the mask, av.where(mask, t, harmless) in the place of t"
+)
+
+
+def _says_nothing(option, value) -> bool:
+    """True for the default of an option of ufuncs."""
+    return value.__class__ in (bool, str) and value == {"where": True, "casting": "same_kind", "order": "K"}.get(option)
+
+
 def _ufunc_with_options(ufunc, method, inputs, kwargs):
     out = kwargs.pop("out", None)
     if out is not None and not (out[0] is inputs[0] and len(out) == 1 and not isinstance(out[0], Operand)):
@@ -441,15 +467,21 @@ def _ufunc_with_options(ufunc, method, inputs, kwargs):
         if function is None:
             raise registry.refusal(ufunc)
         dtype = kwargs.pop("dtype", None)
+        kwargs = {key: value for key, value in kwargs.items() if not _says_nothing(key, value)}
         if kwargs:
             raise TypeError(
-                f"{registry.numpy_name(ufunc)}: {', '.join(kwargs)} is not supported for Tensors"
-                + ("; use av.where(condition, result, otherwise)" if "where" in kwargs else "")
+                f"{registry.numpy_name(ufunc)}: {', '.join(f'{key}=' for key in kwargs)} is not supported for Tensors"
+                + (_WHERE.format(ufunc.__name__) if "where" in kwargs else "")
             )
         if dtype is not None:
             inputs = [registry.ops["astype"].public(x, dtype) for x in inputs]
         return function(*inputs)
     function = reductions.get((ufunc, method))
+    if function is None:
+        registry.load()
+        function = reductions.get((ufunc, method))
+        if function is None and (None, method) in reductions:
+            return reductions[None, method](ufunc, *inputs, **kwargs)
     if function is None:
         raise registry.refusal(ufunc, f".{method}")
     return function(*inputs, **kwargs)

@@ -75,15 +75,8 @@ def refusal(function, detail: str = "") -> TypeError:
     )
 
 
-_LATER = " It comes in a later release."
 _SET = " Write `t = t.at[index].set(values)`, which returns a new Tensor."
 _HINTS = {
-    "np.linalg": dict.fromkeys(
-        "cholesky cond cross det eig eigh eigvals eigvalsh inv lstsq matrix_norm matrix_power matrix_rank pinv qr "
-        "slogdet solve svd svdvals tensorinv tensorsolve vector_norm".split(),
-        _LATER,
-    )
-    | {"multi_dot": " Write a @ b @ c.", "norm": " Write av.sqrt(av.sum(x * x))."},
     "np": {
         "add.at": " Write `t = t.at[index].add(values)`, which returns a new Tensor.",
         "subtract.at": " Write `t = t.at[index].add(-values)`, which returns a new Tensor.",
@@ -96,16 +89,9 @@ _HINTS = {
         "put": _SET,
         "put_along_axis": _SET,
         "putmask": _SET,
-        "multiply.outer": " Write av.outer(a, b).",
         "append": " Write av.concatenate([a, b]).",
         "insert": " Write av.concatenate([t[:i], values, t[i:]]).",
         "delete": " Index with what stays: t[keep].",
-        "nansum": " Write av.sum(av.where(av.isnan(t), 0.0, t)): 'sum' has a gradient.",
-        "gradient": "",
-        "i0": " Write av.special.i0(t).",
-        "median": "",
-        "percentile": "",
-        "quantile": "",
     },
 }
 

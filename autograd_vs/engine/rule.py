@@ -130,8 +130,12 @@ def _fitted(vjp):
 
 def fit(c, shape, dtype):
     """The gradient `c` of a broadcast (or promoted) argument, brought to the shape and dtype of the argument."""
-    if c.__class__ is ndarray and c.dtype is dtype and dtype.char in "fd" and c.ndim == 2 and c.shape[1:] == shape:
-        return ones(len(c), c).dot(c)  # a bias: BLAS sums rows 2 times faster than add.reduce
+    if c.__class__ is ndarray and c.dtype is dtype and dtype.char in "fd" and c.ndim > 1 and c.shape[-1:] == shape:
+        if c.ndim == 2:
+            return ones(len(c), c).dot(c)  # a bias: BLAS sums rows 2 to 8 times faster than add.reduce
+        if c.flags.c_contiguous and 0 < c.size <= MANY * shape[0]:
+            c = c.reshape((-1, shape[0]))
+            return ones(len(c), c).dot(c)
     if c.shape != shape:
         extra = c.ndim - len(shape)
         # (Tuples are made of lists: one made of a generator lands on another free list than it came from, which looks
@@ -150,6 +154,7 @@ def fit(c, shape, dtype):
     return c
 
 
+MANY = 1 << 17  # rows, for which ones are kept
 _ones: dict[Any, Any] = {}
 
 

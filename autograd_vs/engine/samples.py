@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["Sample", "arrays", "away", "elementwise", "integers", "pairs", "values", "zeros"]
+__all__ = ["Sample", "arrays", "away", "elementwise", "eye", "integers", "pairs", "values", "zeros"]
 
-values, zeros = np.array, np.zeros  # under names of their own: samples are made on the host
+eye, values, zeros = np.eye, np.array, np.zeros  # under names of their own: samples are made on the host
 
 
 class Sample:
@@ -24,14 +24,20 @@ class Sample:
         False where a derivative does not exist or is not what differences see: the forward only is checked.
     order : int
         The highest order of derivatives that exists here.
+    domain : function, optional
+        Of each differentiated argument, for gradient checks: brings what is one step away to where the op is defined
+        (Hermitian matrices).
+    seen : function, optional
+        Of the result, for gradient checks: what does not depend on the library's choice (of an eigenvector's sign).
     options :
         Keyword arguments.
     """
 
-    __slots__ = ("args", "options", "order", "smooth")
+    __slots__ = ("args", "domain", "options", "order", "seen", "smooth")
 
-    def __init__(self, *args, smooth: bool = True, order: int = 2, **options):
+    def __init__(self, *args, smooth: bool = True, order: int = 2, domain: Any = None, seen: Any = None, **options):
         self.args, self.options, self.smooth, self.order = args, options, smooth, order
+        self.domain, self.seen = domain, seen
 
     def __repr__(self):
         return f"Sample({', '.join([*map(_short, self.args), *(f'{k}={_short(v)}' for k, v in self.options.items())])})"

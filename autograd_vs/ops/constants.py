@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ..base.backend import namespace, on_host
+from ..base.backend import as_array, beside, on_host
 from ..base.nest import map_nest
 from ..engine import registry
 from ..engine.declare import composed, reduces
@@ -115,8 +115,29 @@ isneginf = constant(np.isneginf)
 isposinf = constant(np.isposinf)
 isreal = constant(np.isreal)
 iscomplex = constant(np.iscomplex)
-any = constant(np.any, methods="any")
-all = constant(np.all, methods="all")
+
+
+def _logical(name):
+    """`any` or `all` of bare arrays; other libraries than NumPy do not know `where`."""
+
+    def logical(a, axis=None, out=None, keepdims=False, *, where=True):
+        if out is not None:
+            raise TypeError(f"{name}: out= is not supported for Tensors; use the Tensor that it returns")
+        a = as_array(a)
+        if where is not True:
+            where = beside(as_array(where), a)
+            if where.dtype.kind != "b" or np.broadcast_shapes(a.shape, where.shape) != a.shape:
+                raise TypeError(
+                    f"{name}: where= must be bool and broadcast to shape {a.shape}, got {where.dtype}, {where.shape}"
+                )
+            a = (a != 0) & where if name == "any" else (a != 0) | ~where
+        return getattr(a, name)(axis=axis, keepdims=keepdims)
+
+    return logical
+
+
+any = constant(np.any, methods="any", forward=_logical("any"))
+all = constant(np.all, methods="all", forward=_logical("all"))
 count_nonzero = constant(np.count_nonzero)
 reduces(np.logical_or, any)
 reduces(np.logical_and, all)
@@ -280,14 +301,26 @@ registry.queries.update([
 ])  # fmt: skip
 
 
-def _histogram(a, bins=10, range=None, density=None, weights=None):
-    """NumPy's: a query of `a`, for counts are steps; refused where `weights` would lose a gradient."""
+def _counted(function, weights, *args):
+    """A histogram of NumPy's as a query, for counts are steps; refused where `weights` would lose a gradient."""
     if isinstance(weights, Operand):
         refuse_if_recorded(
-            weights, "np.histogram(weights=), in the place of which there is av.bincount(ids, weights), "
+            weights,
+            f"np.{function.__name__}(weights=), in the place of which there is av.bincount(ids, weights), ",
         )
-    a, bins, range, density, weights = map_nest(_array, (a, bins, range, density, weights))
-    return namespace(a).histogram(a, bins, range, density, weights)
+    return function(*map_nest(_array, args), weights=_array(weights))
+
+
+def _histogram(a, bins=10, range=None, density=None, weights=None):
+    return _counted(np.histogram, weights, a, bins, range, density)
+
+
+def _histogram2d(x, y, bins=10, range=None, density=None, weights=None):
+    return _counted(np.histogram2d, weights, x, y, bins, range, density)
+
+
+def _histogramdd(sample, bins=10, range=None, density=None, weights=None):
+    return _counted(np.histogramdd, weights, sample, bins, range, density)
 
 
 def _array(x):
@@ -296,6 +329,8 @@ def _array(x):
 
 registry.queries.remove(np.histogram)
 registry.for_numpy(np.histogram)(_histogram)
+registry.for_numpy(np.histogram2d)(_histogram2d)
+registry.for_numpy(np.histogramdd)(_histogramdd)
 
 # ---------------------------------------------------------------- on purpose
 

@@ -17,7 +17,9 @@ from ..engine.protocol import Operand, is_recorded
 from ..engine.samples import Sample, arrays, values, zeros
 from ..engine.tensor import Tensor, as_tensor, tensor_of
 from .constants import stop_gradient
+from .decompositions import cholesky
 from .elementwise import where
+from .linalg import solve
 from .products import diagonal
 from .shape import concatenate, expand_dims
 from .special import (
@@ -104,9 +106,7 @@ class Distribution:
     def has(self, function, samples, name):
         """Take `function` in, under a name."""
         function.__name__ = function.__qualname__ = name
-        function.__module__ = "autograd_vs"
-        if samples is not None:
-            composed(home=f"stats.{self.name}", samples=samples)(function)
+        composed(home=f"stats.{self.name}", samples=samples)(function)
         setattr(self, name, function)
 
     if not TYPE_CHECKING:
@@ -623,7 +623,7 @@ def _factor(what, mean, cov, dtypes_of=()):
     if cov.shape != (dim, dim):
         raise ValueError(f"{what}: a mean of length {dim} and a covariance of shape {cov.shape} do not fit")
     # Half of each of the two equal elements: the gradient is symmetric, too.
-    factor = np.linalg.cholesky(0.5 * (cov + cov.T))
+    factor = cholesky(0.5 * (cov + cov.T))
     return mean, others, dim, factor, 2.0 * np.log(diagonal(factor)).sum()
 
 
@@ -662,8 +662,8 @@ def _multivariate_logpdf(x, mean=None, cov=1, allow_singular=False):
 
     Examples
     --------
-    >>> round(av.stats.multivariate_normal.logpdf(av.Tensor(np.zeros(2)), np.zeros(2), 1 / (2 * np.pi)).item(), 12)
-    0.0
+    >>> round(av.stats.multivariate_normal.logpdf(av.Tensor(np.zeros(2)), np.zeros(2)).item(), 6)
+    -1.837877
     """
     what = "stats.multivariate_normal.logpdf"
     _not_singular(what, allow_singular)
@@ -673,7 +673,7 @@ def _multivariate_logpdf(x, mean=None, cov=1, allow_singular=False):
     if x.shape[-1] != dim:
         raise ValueError(f"{what}: values of shape {x.shape} do not fit {dim} dimensions")
     d = x if mean is None else x - mean
-    u = np.linalg.solve(factor, d.reshape((-1, dim)).T)
+    u = solve(factor, d.reshape((-1, dim)).T)
     y = -0.5 * ((u * u).sum(0) + log_determinant + dim * LOG_2PI)
     return _squeezed(y.reshape(d.shape[:-1]))
 
@@ -715,8 +715,8 @@ def _multivariate_entropy(mean=None, cov=1):
 
     Examples
     --------
-    >>> round(av.stats.multivariate_normal.entropy(cov=av.Tensor(1 / (2 * np.pi * np.e))).item(), 12)
-    0.0
+    >>> round(av.stats.multivariate_normal.entropy(cov=av.Tensor(1.0)).item(), 6)
+    1.418939
     """
     _, _, dim, _, log_determinant = _factor("stats.multivariate_normal.entropy", mean, cov)
     return 0.5 * (log_determinant + dim * (1.0 + LOG_2PI))
@@ -731,7 +731,8 @@ def _multivariate_samples():
     ]  # fmt: skip
 
 
-# TODO: pass the samples; until then tests would run into np.linalg.cholesky and solve, which have no gradients yet.
-multivariate_normal.has(_multivariate_logpdf, None, "logpdf")
-multivariate_normal.has(_multivariate_pdf, None, "pdf")
-multivariate_normal.has(_multivariate_entropy, None, "entropy")
+multivariate_normal.has(_multivariate_logpdf, _multivariate_samples, "logpdf")
+multivariate_normal.has(_multivariate_pdf, _multivariate_samples, "pdf")
+multivariate_normal.has(
+    _multivariate_entropy, lambda: [Sample(*s.args[1:]) for s in _multivariate_samples()[:3]], "entropy"
+)

@@ -592,3 +592,11 @@ for _op, _call in (
     (_index_max, index_max),
 ):  # fmt: skip
     _op.op.public = _call
+
+
+def check_ids(ids, n, what) -> None:
+    """IndexError that names the first number which is not in ``[0, n)``."""
+    # As unsigned numbers negative ones are large: one reduction finds both.
+    if ids.size and int((ids.view(f"u{ids.dtype.itemsize}") if ids.dtype.kind == "i" else ids).max()) >= n:
+        wrong = ids[(ids < 0) | (ids >= n)].reshape(-1)[0]
+        raise IndexError(f"{what} {int(wrong)} is out of range: there are {n}, numbered from 0")

@@ -14,9 +14,27 @@ __all__ = ["FAMILIES", "NEED_SCIPY", "family"]
 
 # Where users find their names ("" is the package itself, like ``av.median``), and the files of this folder.
 FAMILIES: dict[str, tuple[str, ...]] = {
-    "": (),
-    "linalg": ("linalg",),
-    "nn": ("nn",),
+    "": ("calculus", "polynomials", "sets", "statistics", "ufuncs"),
+    "fft": ("fft",),
+    "linalg": ("decompositions", "linalg", "norms"),
+    "nn": (
+        "activations",
+        "attention",
+        "batch_norm",
+        "cells",
+        "conv",
+        "ctc",
+        "erf",
+        "losses",
+        "margins",
+        "nn",
+        "normalization",
+        "piecewise",
+        "pool",
+        "regression",
+        "resize",
+        "smooth",
+    ),
     "special": ("special",),
     "stats": ("distributions",),
 }

@@ -13,10 +13,11 @@ from ..engine.declare import composed, primitive
 from ..engine.op import fit
 from ..engine.samples import Sample, arrays
 from ..engine.tensor import Tensor, as_tensor
-from .shape import axes_of, axis_of, cast, ravel, reshape
+from .shape import axes_of, axis_of, cast, moveaxis, ravel, reshape
 
 __all__ = [
-    "diag", "diagflat", "diagonal", "dot", "inner", "kron", "matmul", "outer", "tensordot", "trace", "vdot", "vecdot",
+    "cross", "diag", "diagflat", "diagonal", "dot", "inner", "kron", "matmul", "outer", "tensordot", "trace", "vdot",
+    "vecdot",
 ]  # fmt: skip
 
 ndarray = np.ndarray
@@ -393,6 +394,71 @@ def kron(a, b) -> Tensor:
         b, tuple(n for k in shape_b for n in (1, k))
     )
     return reshape(product, tuple(m * n for m, n in zip(shape_a, shape_b, strict=True)))
+
+
+@primitive(
+    vjp={
+        "a": lambda g, b, a_shape, a_dtype: fit(_cross.inner(b, g), a_shape, a_dtype),
+        "b": lambda g, a, b_shape, b_dtype: fit(_cross.inner(g, a), b_shape, b_dtype),
+    },
+    linear="each", name="cross",
+    samples=lambda: [
+        Sample(*arrays((3,), (3,))),
+        Sample(*arrays((2, 3), (4, 1, 3))),
+        Sample(*arrays((0, 3), (3,))),
+        Sample(arrays((2, 3)), arrays((2, 3), dtype=complex)),
+    ],
+)  # fmt: skip
+def _cross(a, b):
+    """The vector products of 3-dimensional vectors along the last axis."""
+    return namespace(a).cross(a, b)
+
+
+@composed(
+    np.cross,
+    samples=lambda: [
+        Sample(*arrays((3,), (2, 3))),
+        Sample(*arrays((3, 2), (3, 4, 1)), 0, 0, 1),
+        Sample(*arrays((2, 3, 2), (3, 2)), axis=-2),
+    ],
+)
+def cross(a, b, axisa=-1, axisb=-1, axisc=-1, axis=None) -> Tensor:
+    """The vector product of vectors of three components; the other dimensions broadcast.
+
+    Parameters
+    ----------
+    a, b : array_like, shape (..., 3)
+    axisa, axisb : int, default -1
+        The axes of the components.
+    axisc : int, default -1
+        The axis of the components in the result.
+    axis : int, optional
+        Stands for all three.
+
+    Returns
+    -------
+    Tensor
+
+    Raises
+    ------
+    ValueError
+        If a vector has not three components. Those of two went out of NumPy with 2.5.
+
+    Examples
+    --------
+    >>> av.cross(av.Tensor(np.array([1.0, 0.0, 0.0])), np.array([0.0, 1.0, 0.0])).numpy().tolist()
+    [0.0, 0.0, 1.0]
+    """
+    if axis is not None:
+        axisa = axisb = axisc = axis
+    a, b = as_tensor(a), as_tensor(b)
+    axisa, axisb = axis_of(axisa, a.ndim), axis_of(axisb, b.ndim)
+    if a.shape[axisa] != 3 or b.shape[axisb] != 3:
+        raise ValueError(
+            f"cross: vectors have 3 components, these have {a.shape[axisa]} and {b.shape[axisb]}; of 2 it is "
+            "a[..., 0] * b[..., 1] - a[..., 1] * b[..., 0]"
+        )
+    return moveaxis(_cross(moveaxis(a, axisa, -1), moveaxis(b, axisb, -1)), -1, axisc)
 
 
 # ---------------------------------------------------------------- diagonals

@@ -3,6 +3,7 @@
 Names as in NumPy shadow Python's own (`sum`, `max`, `min`) in this module: it uses neither of those.
 """
 
+from math import nan
 from math import prod as _product
 from typing import Any
 
@@ -10,13 +11,14 @@ import numpy as np
 
 from ..base.backend import namespace
 from ..engine import registry
+from ..engine.call import Otherwise
 from ..engine.cotangent import bare
 from ..engine.declare import composed, primitive, reduces
 from ..engine.protocol import Operand
 from ..engine.samples import Sample, arrays, values, zeros
 from ..engine.tensor import Tensor, as_tensor
 from .elementwise import where
-from .shape import axes_of, axis_of, broadcast_to, cast, concatenate, shown_as, valued
+from .shape import astype, axes_of, axis_of, broadcast_to, cast, concatenate, valued
 
 __all__ = [
     "amax", "amin", "average", "cumprod", "cumsum", "diff", "logsumexp", "max", "mean", "min", "prod", "ptp", "std",
@@ -44,27 +46,23 @@ def kept(y, shape, axis, keepdims):
     return y.reshape(tuple([1 if i in axes else n for i, n in enumerate(shape)]))
 
 
-_INSTEAD = {
-    "out": "use the Tensor that it returns",
-    "initial": "add or multiply it afterwards, or take av.maximum or av.minimum with it",
-    "where": "reduce av.where(mask, t, neutral), with 0 for sums, 1 for products, an infinity for extremes; for a mean "
-    "divide the sum by mask.sum(); or reduce t[mask]",
-    "mean": "it is computed again, which costs little",
-    "correction": "ddof= says the same",
-}
+def _refuse_out(name, out):
+    if out is not None:
+        raise TypeError(f"{name}: out= is not supported for Tensors; use the Tensor that it returns")
 
 
-def _refuse(name, **given):
-    """TypeError for options of NumPy's that are not supported here."""
-    for option, value in given.items():
-        if value is not None and not (option == "where" and value is True):
-            raise TypeError(f"{name}: {option}= is not supported for Tensors; {_INSTEAD[option]}")
+def _otherwise(name):
+    """The forward does not take these options: the function of `masked` does."""
+    from . import masked
+
+    raise Otherwise(getattr(masked, name))
 
 
 def reduced(
-    low: float = -2.0, high: float = 2.0, apart: float = 0.0, complex_numbers: bool = False, empty: bool = True
-):
-    """Samples of a reduction: over one, several and all axes, with keepdims, 0-d, empty, non-contiguous."""
+    low: float = -2.0, high: float = 2.0, apart: float = 0.0, complex_numbers: bool = False, empty: bool = True,
+    options: Any = tuple,
+):  # fmt: skip
+    """Samples of a reduction: over one, several, all and no axes, 0-d, empty, non-contiguous, with options."""
 
     def samples():
         x = arrays((2, 3, 4), low=low, high=high, apart=apart)
@@ -75,9 +73,11 @@ def reduced(
             Sample(x, (0, 2)),
             Sample(x, axis=(2, 0), keepdims=True),
             Sample(x, keepdims=True),
+            Sample(x, axis=()),
             Sample(arrays((), low=low, high=high)),
             Sample(x[:, ::-2, ::2].T, 1),
             Sample(x.astype(np.float32), 1, smooth=False),
+            *[Sample(x, **given) for given in options()],
         ]
         if empty:
             found.append(Sample(zeros((0, 3)), 0))
@@ -88,15 +88,55 @@ def reduced(
     return samples
 
 
+def _mask():
+    return values([[[True], [False], [True]]])
+
+
+def _narrower():
+    return {"axis": 1, "dtype": np.float32, "smooth": False}
+
+
+def _wider():
+    return {"axis": 1, "dtype": np.complex128}
+
+
+def _begun():
+    return [
+        {"axis": 1, "where": _mask()},
+        {"axis": (0, 2), "initial": 0.75},
+        {"initial": 2.5, "where": _mask()[0], "keepdims": True},
+        {"where": True, "initial": None},
+        _narrower(),
+    ]
+
+
+def _limited():
+    return [
+        {"axis": 1, "initial": 0.05},
+        {"axis": (0, 2), "initial": -1.5, "where": _mask()},
+        {"initial": 3.0, "where": _mask()[0], "keepdims": True},
+    ]
+
+
+def _spread_options():
+    return [
+        {"axis": 1, "where": _mask()},
+        {"axis": (0, -1), "where": _mask()[:, :1], "keepdims": True, "ddof": 1},
+        {"axis": 0, "correction": 0.5},
+        {"axis": (0, 1), "mean": 0.1},
+        {"axis": (0, 1), "mean": 0.1, "where": _mask(), "ddof": 2},
+        _narrower(),
+    ]
+
+
 # ---------------------------------------------------------------- sums and means
 
 
 @primitive(
     np.sum, vjp={"a": lambda g, a_shape, a_dtype, axis, keepdims: cast(spread(g, a_shape, axis, keepdims), a_dtype)},
-    linear="each", methods="sum", samples=reduced(complex_numbers=True),
+    linear="each", methods="sum", samples=reduced(complex_numbers=True, options=lambda: [*_begun(), _wider()]),
 )  # fmt: skip
-@shown_as(lambda a, axis=None, dtype=None, out=None, keepdims=False: None)
-def sum(a, axis=None, dtype=None, out=None, keepdims=False, initial: None = None, where: None = None):
+def sum(a, axis=None, dtype=None, out=None, keepdims=False, initial=None, where=None):
     """The sum over all elements, or along axes.
 
     Parameters
@@ -109,8 +149,10 @@ def sum(a, axis=None, dtype=None, out=None, keepdims=False, initial: None = None
         Not supported.
     keepdims : bool, default False
         Leave the reduced dimensions at size 1.
-    initial, where : None
-        Not supported.
+    initial : float or 0-d Tensor, optional
+        What to add to; gradients reach it.
+    where : array_like, bool, optional
+        Take only these elements; of a shape that broadcasts to that of `a`.
 
     Returns
     -------
@@ -122,7 +164,7 @@ def sum(a, axis=None, dtype=None, out=None, keepdims=False, initial: None = None
     [2.0, 2.0, 2.0]
     """
     if out is not None or initial is not None or where is not None:
-        _refuse("sum", out=out, initial=initial, where=where)
+        _otherwise("sum")
     if a.__class__ is ndarray:
         return add_reduce(a, axis, dtype, None, keepdims)
     return a.sum(axis=axis, dtype=dtype, keepdims=keepdims)
@@ -146,10 +188,15 @@ def _mean_vjp(g, a_shape, a_dtype, axis, keepdims):
 
 
 @primitive(
-    np.mean, vjp={"a": _mean_vjp}, linear="each", methods="mean", samples=reduced(empty=False, complex_numbers=True)
-)
-@shown_as(lambda a, axis=None, dtype=None, out=None, keepdims=False: None)
-def mean(a, axis=None, dtype=None, out=None, keepdims=False, where: None = None):
+    np.mean, vjp={"a": _mean_vjp}, linear="each", methods="mean",
+    samples=reduced(
+        empty=False, complex_numbers=True,
+        options=lambda: [
+            {"axis": 1, "where": _mask()}, {"axis": (0, 1), "where": _mask(), "keepdims": True}, _narrower(), _wider(),
+        ],
+    ),
+)  # fmt: skip
+def mean(a, axis=None, dtype=None, out=None, keepdims=False, where=None):
     """The mean of all elements, or along axes.
 
     Parameters
@@ -162,8 +209,8 @@ def mean(a, axis=None, dtype=None, out=None, keepdims=False, where: None = None)
         Not supported.
     keepdims : bool, default False
         Leave the reduced dimensions at size 1.
-    where : None
-        Not supported.
+    where : array_like, bool, optional
+        Take only these elements; of a shape that broadcasts to that of `a`.
 
     Returns
     -------
@@ -175,7 +222,7 @@ def mean(a, axis=None, dtype=None, out=None, keepdims=False, where: None = None)
     3.0
     """
     if out is not None or where is not None:
-        _refuse("mean", out=out, where=where)
+        _otherwise("mean")
     if a.__class__ is ndarray and dtype is None and a.dtype.char in "fd" and a.size:
         if axis is None and not keepdims:
             return add_reduce(a, None) / a.size
@@ -189,12 +236,15 @@ def _deviation(a, axis):
 
 
 def _var_vjp(g, a, axis, ddof, keepdims):
-    g = g * (2.0 / (_count(a.shape, axis) - ddof))
-    return kept(g, a.shape, axis, keepdims) * _deviation(a, axis)
+    n = _count(a.shape, axis) - ddof
+    g = g * (2.0 / n if n > 0 else nan)
+    return cast(kept(g, a.shape, axis, keepdims) * _deviation(a, axis), a.dtype)
 
 
-@primitive(np.var, vjp={"a": _var_vjp}, methods="var", samples=reduced(empty=False, complex_numbers=True))
-@shown_as(lambda a, axis=None, dtype=None, out=None, ddof=0, keepdims=False: None)
+@primitive(
+    np.var, vjp={"a": _var_vjp}, methods="var",
+    samples=reduced(empty=False, complex_numbers=True, options=_spread_options),
+)  # fmt: skip
 def var(
     a,
     axis=None,
@@ -202,9 +252,9 @@ def var(
     out=None,
     ddof=0,
     keepdims=False,
-    where: None = None,
-    mean: None = None,
-    correction: None = None,
+    where=None,
+    mean=None,
+    correction=None,
 ):
     """The variance of all elements, or along axes.
 
@@ -219,8 +269,12 @@ def var(
     ddof : float, default 0
         The sum of squares is divided by the number of elements minus this.
     keepdims : bool, default False
-    where, mean, correction : None
-        Not supported.
+    where : array_like, bool, optional
+        Take only these elements; of a shape that broadcasts to that of `a`.
+    mean : array_like, optional
+        The mean, if it is known, of the shape that it has with ``keepdims=True``; gradients reach it.
+    correction : float, optional
+        Another name of `ddof`.
 
     Returns
     -------
@@ -231,17 +285,21 @@ def var(
     >>> av.var(av.Tensor(np.array([1.0, 3.0]))).item()
     1.0
     """
-    _refuse("var", out=out, where=where, mean=mean, correction=correction)
+    if out is not None or where is not None or mean is not None or correction is not None:
+        _otherwise("var")
     return a.var(axis=axis, dtype=dtype, ddof=ddof, keepdims=keepdims)
 
 
 def _std_vjp(g, a, y, axis, ddof, keepdims):
-    g = g / ((_count(a.shape, axis) - ddof) * (y + (y == 0)))
-    return kept(g, a.shape, axis, keepdims) * _deviation(a, axis)
+    n = _count(a.shape, axis) - ddof
+    g = g / ((n if n > 0 else nan) * (y + (y == 0)))
+    return cast(kept(g, a.shape, axis, keepdims) * _deviation(a, axis), a.dtype)
 
 
-@primitive(np.std, vjp={"a": _std_vjp}, methods="std", samples=reduced(empty=False, complex_numbers=True))
-@shown_as(lambda a, axis=None, dtype=None, out=None, ddof=0, keepdims=False: None)
+@primitive(
+    np.std, vjp={"a": _std_vjp}, methods="std",
+    samples=reduced(empty=False, complex_numbers=True, options=_spread_options),
+)  # fmt: skip
 def std(
     a,
     axis=None,
@@ -249,9 +307,9 @@ def std(
     out=None,
     ddof=0,
     keepdims=False,
-    where: None = None,
-    mean: None = None,
-    correction: None = None,
+    where=None,
+    mean=None,
+    correction=None,
 ):
     """The standard deviation of all elements, or along axes; its gradient is 0 where all are equal.
 
@@ -266,8 +324,12 @@ def std(
     ddof : float, default 0
         The sum of squares is divided by the number of elements minus this.
     keepdims : bool, default False
-    where, mean, correction : None
-        Not supported.
+    where : array_like, bool, optional
+        Take only these elements; of a shape that broadcasts to that of `a`.
+    mean : array_like, optional
+        The mean, if it is known, of the shape that it has with ``keepdims=True``; gradients reach it.
+    correction : float, optional
+        Another name of `ddof`.
 
     Returns
     -------
@@ -278,11 +340,43 @@ def std(
     >>> av.std(av.Tensor(np.array([1.0, 3.0]))).item()
     1.0
     """
-    _refuse("std", out=out, where=where, mean=mean, correction=correction)
+    if out is not None or where is not None or mean is not None or correction is not None:
+        _otherwise("std")
     return a.std(axis=axis, dtype=dtype, ddof=ddof, keepdims=keepdims)
 
 
-@composed(np.average, samples=lambda: [Sample(arrays((2, 3))), Sample(arrays((2, 3)), 1, values([1.0, 2.0, 3.0]))])
+def weights_of(name, weights, shape, axis):
+    """Weights as a Tensor that broadcasts to `shape`: they have that shape, or its sizes along the axes."""
+    weights = as_tensor(weights)
+    if weights.shape == shape:
+        return weights
+    if axis is None:
+        raise TypeError(f"{name}: weights of shape {weights.shape} for an array of shape {shape} need axis=")
+    axes = axes_of(axis, len(shape))
+    if weights.shape != tuple([shape[i] for i in axes]):
+        raise ValueError(
+            f"{name}: weights of shape {weights.shape} fit neither the shape of the array, {shape}, nor its axis {axis}"
+        )
+    order = sorted(range(len(axes)), key=axes.__getitem__)
+    return weights.transpose(order).reshape(tuple([n if i in axes else 1 for i, n in enumerate(shape)]))
+
+
+def _average_samples():
+    x = arrays((2, 3))
+    w = arrays((2, 3), low=0.5, seed=1)
+    return [
+        Sample(x),
+        Sample(x, 1, values([1.0, 2.0, 3.0])),
+        Sample(x, None, w),
+        Sample(x, -1, w, keepdims=True),
+        Sample(arrays((2, 3, 2)), (2, 0), arrays((2, 2), low=0.5, seed=2), True),
+        Sample(x, 0, returned=True),
+        Sample(x.astype(np.float32), 1, values([1, 2, 3]), smooth=False),
+        Sample(arrays((3,), dtype=complex), 0, w[0], True),
+    ]
+
+
+@composed(np.average, samples=_average_samples)
 def average(a, axis=None, weights=None, returned=False, *, keepdims=False) -> Any:
     """The weighted mean.
 
@@ -290,7 +384,8 @@ def average(a, axis=None, weights=None, returned=False, *, keepdims=False) -> An
     ----------
     a : array_like
     axis : int or tuple of int, optional
-    weights : array_like, of the shape of `a`, or of its size along `axis`
+    weights : array_like, of the shape of `a`, or of its sizes along `axis`
+        Gradients reach them.
     returned : bool, default False
         Also return the sum of the weights.
     keepdims : bool, default False
@@ -298,6 +393,13 @@ def average(a, axis=None, weights=None, returned=False, *, keepdims=False) -> An
     Returns
     -------
     Tensor, or a pair of Tensors
+
+    Raises
+    ------
+    TypeError, ValueError
+        If the shapes do not fit.
+    ZeroDivisionError
+        If weights sum to zero; on a device, where to look would be to wait, the result is infinite or NaN.
 
     Examples
     --------
@@ -307,18 +409,14 @@ def average(a, axis=None, weights=None, returned=False, *, keepdims=False) -> An
     a = as_tensor(a)
     if weights is None:
         y = mean(a, axis, keepdims=keepdims)
-        total = as_tensor(float(_count(a.shape, axis)))
+        total = as_tensor(namespace(a.array).asarray(_count(a.shape, axis), y.dtype))
     else:
-        weights = as_tensor(weights)
-        if weights.shape != a.shape:
-            if axis is None or weights.ndim != 1 or isinstance(axis, tuple):
-                raise TypeError(
-                    f"average: weights of shape {weights.shape} need one axis of `a`, whose shape is {a.shape}"
-                )
-            place = axis_of(axis, a.ndim)
-            weights = weights.reshape(tuple([-1 if i == place else 1 for i in range(a.ndim)]))
-        total = sum(weights, axis, keepdims=keepdims)
-        y = sum(a * weights, axis, keepdims=keepdims) / total
+        weights = weights_of("average", weights, a.shape, axis)
+        dtype = np.result_type(a.dtype, weights.dtype, *([np.float64] if a.dtype.kind in "biu" else []))
+        total = sum(weights, axis, dtype, keepdims=keepdims)
+        if namespace(total.array) is np and not total.array.all():
+            raise ZeroDivisionError("average: weights sum to zero, so there is no mean")
+        y = sum(astype(a, dtype) * weights, axis, keepdims=keepdims) / total
     return (y, broadcast_to(total, y.shape)) if returned else y
 
 
@@ -336,7 +434,7 @@ def _prod_vjp(g, a, axis, keepdims):
     others = _before(rows) * _before(rows[..., ::-1])[..., ::-1]
     back = tuple([order.index(i) for i in range(len(shape))])
     others = others.reshape(tuple([shape[i] for i in order])).transpose(back)
-    return kept(g, shape, axis, keepdims) * others
+    return cast(kept(g, shape, axis, keepdims) * others, a.dtype)
 
 
 def _before(rows):
@@ -351,12 +449,12 @@ def _prod_samples():
     zero, zeros = x.copy(), x.copy()
     zero[0, 1] = 0
     zeros[0, :2] = 0
-    return [*reduced(0.5, 2.0, complex_numbers=True)(), Sample(zero, 1), Sample(zeros, 1), Sample(zeros)]
+    ordinary = reduced(0.5, 2.0, complex_numbers=True, options=_begun)()
+    return [*ordinary, Sample(zero, 1), Sample(zeros, 1), Sample(zeros)]
 
 
 @primitive(np.prod, vjp={"a": _prod_vjp}, methods="prod", samples=_prod_samples)
-@shown_as(lambda a, axis=None, dtype=None, out=None, keepdims=False: None)
-def prod(a, axis=None, dtype=None, out=None, keepdims=False, initial: None = None, where: None = None):
+def prod(a, axis=None, dtype=None, out=None, keepdims=False, initial=None, where=None):
     """The product of all elements, or along axes. The gradient is right where elements are 0, too.
 
     Parameters
@@ -368,8 +466,10 @@ def prod(a, axis=None, dtype=None, out=None, keepdims=False, initial: None = Non
     out : None
         Not supported.
     keepdims : bool, default False
-    initial, where : None
-        Not supported.
+    initial : float or 0-d Tensor, optional
+        The first factor; gradients reach it.
+    where : array_like, bool, optional
+        Take only these elements; of a shape that broadcasts to that of `a`.
 
     Returns
     -------
@@ -380,7 +480,8 @@ def prod(a, axis=None, dtype=None, out=None, keepdims=False, initial: None = Non
     >>> av.prod(av.Tensor(np.array([2.0, 3.0]))).item()
     6.0
     """
-    _refuse("prod", out=out, initial=initial, where=where)
+    if out is not None or initial is not None or where is not None:
+        _otherwise("prod")
     return a.prod(axis=axis, dtype=dtype, keepdims=keepdims)
 
 
@@ -398,12 +499,11 @@ def _extreme_vjp(g, a, y, axis, keepdims):
 
 def _extreme_samples():
     ties = values([[1.0, 3.0, 3.0], [2.0, 2.0, 2.0]])
-    return [*reduced(apart=1.0, empty=False)(), Sample(ties, 1, smooth=False)]
+    return [*reduced(apart=1.0, empty=False, options=_limited)(), Sample(ties, 1, smooth=False)]
 
 
 @primitive(np.max, vjp={"a": _extreme_vjp}, methods="max", samples=_extreme_samples)
-@shown_as(lambda a, axis=None, out=None, keepdims=False: None)
-def max(a, axis=None, out=None, keepdims=False, initial: None = None, where: None = None):
+def max(a, axis=None, out=None, keepdims=False, initial=None, where=None):
     """The largest element, or the largest along axes. Elements that share it share the gradient equally.
 
     Parameters
@@ -413,8 +513,10 @@ def max(a, axis=None, out=None, keepdims=False, initial: None = None, where: Non
     out : None
         Not supported.
     keepdims : bool, default False
-    initial, where : None
-        Not supported.
+    initial : float or 0-d Tensor, optional
+        A value that takes part; needed with `where`, and for no elements; gradients reach it.
+    where : array_like, bool, optional
+        Take only these elements; of a shape that broadcasts to that of `a`.
 
     Returns
     -------
@@ -423,20 +525,20 @@ def max(a, axis=None, out=None, keepdims=False, initial: None = None, where: Non
     Raises
     ------
     ValueError
-        If there is no element.
+        If there is no element, or there is `where` but no `initial`.
 
     Examples
     --------
     >>> av.max(av.Tensor(np.array([[1.0, 5.0], [7.0, 3.0]])), axis=1).numpy().tolist()
     [5.0, 7.0]
     """
-    _refuse("max", out=out, initial=initial, where=where)
+    if out is not None or initial is not None or where is not None:
+        _otherwise("max")
     return a.max(axis=axis, keepdims=keepdims)
 
 
 @primitive(np.min, vjp={"a": _extreme_vjp}, methods="min", samples=_extreme_samples)
-@shown_as(lambda a, axis=None, out=None, keepdims=False: None)
-def min(a, axis=None, out=None, keepdims=False, initial: None = None, where: None = None):
+def min(a, axis=None, out=None, keepdims=False, initial=None, where=None):
     """The smallest element, or the smallest along axes. Elements that share it share the gradient equally.
 
     Parameters
@@ -446,8 +548,10 @@ def min(a, axis=None, out=None, keepdims=False, initial: None = None, where: Non
     out : None
         Not supported.
     keepdims : bool, default False
-    initial, where : None
-        Not supported.
+    initial : float or 0-d Tensor, optional
+        A value that takes part; needed with `where`, and for no elements; gradients reach it.
+    where : array_like, bool, optional
+        Take only these elements; of a shape that broadcasts to that of `a`.
 
     Returns
     -------
@@ -456,14 +560,15 @@ def min(a, axis=None, out=None, keepdims=False, initial: None = None, where: Non
     Raises
     ------
     ValueError
-        If there is no element.
+        If there is no element, or there is `where` but no `initial`.
 
     Examples
     --------
     >>> av.min(av.Tensor(np.array([[1.0, 5.0], [7.0, 3.0]])), axis=1).numpy().tolist()
     [1.0, 3.0]
     """
-    _refuse("min", out=out, initial=initial, where=where)
+    if out is not None or initial is not None or where is not None:
+        _otherwise("min")
     return a.min(axis=axis, keepdims=keepdims)
 
 
@@ -494,7 +599,8 @@ def ptp(a, axis=None, out=None, keepdims=False) -> Tensor:
     >>> av.ptp(av.Tensor(np.array([1.0, 5.0]))).item()
     4.0
     """
-    return max(a, axis, out, keepdims) - min(a, axis, out, keepdims)
+    _refuse_out("ptp", out)
+    return max(a, axis, None, keepdims) - min(a, axis, None, keepdims)
 
 
 def _logsumexp_vjp(g, x, y, axis, keepdims):
@@ -533,7 +639,15 @@ def logsumexp(x, axis=None, keepdims=False):
     return y if keepdims else y.reshape(x.sum(axis=axis).shape if axis is not None else ())
 
 
-reduces(np.logaddexp, logsumexp)
+def _logaddexp_reduce(x, axis=None, keepdims=False, initial=None, where=None):
+    if initial is None and where is None:
+        return logsumexp(x, axis, keepdims)
+    from .masked import logsumexp as with_options
+
+    return with_options(x, axis, keepdims, initial, where)
+
+
+reduces(np.logaddexp, _logaddexp_reduce)
 
 # ---------------------------------------------------------------- running sums and products
 
@@ -585,7 +699,7 @@ def cumsum(a, axis=None, dtype=None, out=None):
     >>> av.cumsum(av.Tensor(np.array([1.0, 2.0, 3.0]))).numpy().tolist()
     [1.0, 3.0, 6.0]
     """
-    _refuse("cumsum", out=out)
+    _refuse_out("cumsum", out)
     return a.cumsum(axis=axis, dtype=dtype)
 
 
@@ -610,7 +724,7 @@ def _cumprod_vjp(g, a, y, axis):
     first = zero & (zero.cumsum(axis) == 1)
     quotient = _running_total(g * y, axis) / where.inner(zero, 1.0, a)
     at_zero = _running_total(g * cumprod.inner(where.inner(first, 1.0, a), axis), axis)
-    return where.inner(first, at_zero, quotient)
+    return cast(where.inner(first, at_zero, quotient), a.dtype)
 
 
 def _cumprod_table(g, a, axis):
@@ -655,7 +769,7 @@ def cumprod(a, axis=None, dtype=None, out=None):
     >>> av.cumprod(av.Tensor(np.array([1.0, 2.0, 3.0]))).numpy().tolist()
     [1.0, 2.0, 6.0]
     """
-    _refuse("cumprod", out=out)
+    _refuse_out("cumprod", out)
     return a.cumprod(axis=axis, dtype=dtype)
 
 
@@ -674,6 +788,8 @@ def _beside(x, a):
         Sample(arrays((2, 4))),
         Sample(arrays((4, 2)), 2, 0),
         Sample(arrays((2, 3)), prepend=0.0, append=1.5),
+        Sample(arrays((2, 3)), 2, -1, *arrays((2, 1), (2, 2))),
+        Sample(arrays((2, 3)), 0, 1, arrays((2, 1))),
         Sample(arrays((2, 3)), 0),
     ],
 )
@@ -701,21 +817,20 @@ def diff(a, n=1, axis=-1, prepend=None, append=None) -> Tensor:
     if n < 0:
         raise ValueError(f"diff: the order must not be negative, got {n}")
     a = as_tensor(a)
+    if n == 0:  # NumPy returns `a` without what would stand around it
+        return valued(a)
     axis = axis_of(axis, a.ndim)
     edge = (*a.shape[:axis], 1, *a.shape[axis + 1 :])
-    parts = [
-        broadcast_to(_beside(x, a), edge) if np.ndim(x) == 0 else x
-        for x in (prepend, a, append)
-        if x is not None and x is not a
+    head, tail = [
+        [] if x is None else [broadcast_to(_beside(x, a), edge) if np.ndim(x) == 0 else x] for x in (prepend, append)
     ]
-    if parts:
-        head = [] if prepend is None else [parts[0]]
-        tail = [] if append is None else [parts[-1]]
+    if head or tail:
         a = concatenate([*head, a, *tail], axis)
+    front = (slice(None),) * axis
     for _ in range(n):
-        front = (slice(None),) * axis
-        a = a[(*front, slice(1, None))] - a[(*front, slice(None, -1))]
-    return valued(a)
+        late, early = a[(*front, slice(1, None))], a[(*front, slice(None, -1))]
+        a = late ^ early if a.dtype.kind == "b" else late - early
+    return a
 
 
 def _running(x, axis, dtype, out, include_initial, run, first):

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from ..base.backend import namespace
 from ..engine.declare import composed, primitive
 from ..engine.samples import Sample, arrays, values, zeros
 from ..engine.tensor import Tensor
@@ -12,6 +13,8 @@ __all__ = ["sort"]
 
 
 def _order(a, axis, kind):
+    if namespace(a) is not np and kind != "stable":
+        kind = None  # CuPy's sort is stable always, and knows no other kind
     return a.argsort(axis=axis, kind=kind)
 
 
@@ -34,13 +37,13 @@ def _along(x, order, axis):
 )  # fmt: skip
 def _sort(a, axis=-1, kind=None):
     """Elements in rising order along an axis."""
-    order = a.argsort(axis=axis, kind=kind)
+    order = _order(a, axis, kind)
     return take_along.inner(a, order, axis_of(axis, a.ndim)), order
 
 
 @composed(np.sort, samples=lambda: [Sample(arrays((2, 3), apart=1.0), None), Sample(arrays((2, 3), apart=1.0), axis=0)])
 def sort(a, axis=-1, kind=None, order=None, *, stable=None) -> Tensor:
-    """Elements in rising order.
+    """Elements in rising order. Each passes its gradient back to where it was, equal ones too.
 
     Parameters
     ----------
@@ -58,6 +61,11 @@ def sort(a, axis=-1, kind=None, order=None, *, stable=None) -> Tensor:
     -------
     Tensor
 
+    Raises
+    ------
+    ValueError
+        If both `kind` and `stable` are given, or there is no such kind.
+
     Examples
     --------
     >>> av.sort(av.Tensor(np.array([3.0, 1.0, 2.0]))).numpy().tolist()
@@ -65,6 +73,8 @@ def sort(a, axis=-1, kind=None, order=None, *, stable=None) -> Tensor:
     """
     if order is not None:
         raise TypeError("sort: order= is for structured arrays, which have no gradient")
+    if kind is not None and stable is not None:
+        raise ValueError("sort: kind= and stable= say the same: give one of them")
     if axis is None:
         a, axis = ravel(a), 0
     return _sort(a, axis, "stable" if stable else kind)

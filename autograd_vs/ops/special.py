@@ -20,13 +20,15 @@ from ..engine.declare import composed, primitive
 from ..engine.op import constant, op
 from ..engine.samples import Sample, arrays, away, elementwise, pairs, values, zeros
 from ..engine.tensor import Tensor, as_tensor, tensor_of
+from .activations import log_softmax as _log_softmax
+from .activations import sigmoid, softplus
+from .activations import softmax as _softmax
 from .constants import rint
 from .elementwise import cbrt, exp2, expm1, log1p, power, sinc, where
-from .nn import erf, erfc, sigmoid, softplus
-from .nn import log_softmax as _log_softmax
-from .nn import softmax as _softmax
+from .erf import erf, erfc
 from .reduce import logsumexp as _logsumexp
 from .shape import axes_of, expand_dims
+from .smooth import log_sigmoid
 
 __all__ = [
     "airy", "beta", "betainc", "betaincc", "betainccinv", "betaincinv", "betaln", "binom", "boxcox", "boxcox1p", "cbrt",
@@ -72,7 +74,18 @@ DOCSTRING = """{summary}
     """
 
 
-def _special(name, names, summary, vjp, samples, *, before="", at="[0.25, 0.5]", complex_numbers=False):
+def _special(
+    name,
+    names,
+    summary,
+    vjp,
+    samples,
+    *,
+    before="",
+    at="[0.25, 0.5]",
+    op_name=None,
+    complex_numbers=False,
+):
     """Declare a ufunc of SciPy's; the example of its docstring has the arguments `before` and, last, `at`."""
 
     def forward(*args):
@@ -88,7 +101,7 @@ def _special(name, names, summary, vjp, samples, *, before="", at="[0.25, 0.5]",
         dtype="float or complex" if complex_numbers else "float",
         constants=f"\n        There is no gradient with respect to {missing}." if missing else "",
     )  # fmt: skip
-    return op(_ufunc(name), forward=forward, name=name, vjp=vjp, elementwise=True, samples=samples)
+    return op(_ufunc(name), forward=forward, name=op_name or name, vjp=vjp, elementwise=True, samples=samples)
 
 
 def _run(name, args, complex_numbers=False):
@@ -443,7 +456,7 @@ yv = _special(
 )  # fmt: skip
 i0 = _special(
     "i0", "x", "The modified Bessel function of the first kind of order 0.",
-    {"x": lambda g, x: g * i1.inner(x)}, elementwise(),
+    {"x": lambda g, x: g * i1.inner(x)}, elementwise(), op_name="special.i0",
 )  # fmt: skip
 i1 = _special(
     "i1", "x", "The modified Bessel function of the first kind of order 1.",
@@ -679,9 +692,7 @@ logit = _special(
     "logit", "x", "The logarithm of the odds, ``log(x / (1 - x))``.",
     {"x": lambda g, x: g / (x * (1.0 - x))}, elementwise(0.1, 0.9),
 )  # fmt: skip
-log_expit = _special(
-    "log_expit", "x", "The logarithm of `expit`.", {"x": lambda g, x: g * sigmoid.inner(-x)}, elementwise(-4.0, 4.0)
-)
+log_expit = log_sigmoid
 
 
 def _both_zero(a, b):
@@ -759,7 +770,7 @@ def _pseudo_huber_r(g, delta, r):
 huber = _special(
     "huber", "delta, r", "Huber's loss: ``r**2 / 2`` up to `delta`, and linear from there on.",
     {"delta": _huber_delta, "r": lambda g, delta, r: g * np.sign(r) * np.minimum(np.absolute(r), delta)},
-    _huber_samples, before="0.4, ",
+    _huber_samples, before="0.4, ", op_name="special.huber",
 )  # fmt: skip
 pseudo_huber = _special(
     "pseudo_huber", "delta, r", "The smooth Huber loss, ``delta**2 * (sqrt(1 + (r / delta)**2) - 1)``.",
@@ -1067,7 +1078,7 @@ def lambertw(z, k=0, tol=1e-8) -> Tensor:
 
 _ALREADY = {
     "erf": erf, "erfc": erfc, "expit": sigmoid, "exp2": exp2, "expm1": expm1, "log1p": log1p, "cbrt": cbrt,
-    "_zeta": zeta, "_lambertw": lambertw,  # behind functions that are no ufuncs
+    "log_expit": log_sigmoid, "_zeta": zeta, "_lambertw": lambertw,  # behind functions that are no ufuncs
 }  # fmt: skip
 registry.functions.update({_ufunc(name): call for name, call in _ALREADY.items() if _ufunc(name) is not None})
 registry.constants[_ufunc("round")] = rint
