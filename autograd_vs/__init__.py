@@ -77,6 +77,7 @@ from .progress import progress
 # What comes when it is asked for (`ops/later.py`); type checkers see it here, and say which names there are not.
 if TYPE_CHECKING:
     from . import fft, linalg, nn
+    from . import special as special, stats as stats
     from .ops.calculus import (
         convolve, correlate, ediff1d, geomspace, gradient, i0, interp, linspace, logspace, real_if_close, trapezoid,
         unwrap,
@@ -98,7 +99,7 @@ else:
 
 
 def __dir__() -> list[str]:
-    return __all__
+    return [*__all__, "special", "stats"]  # not in `__all__`: a star import shall not need SciPy
 
 
 __all__ = [  # noqa: RUF022

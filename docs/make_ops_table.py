@@ -10,7 +10,7 @@ import numpy as np
 
 import autograd_vs as av
 from autograd_vs.engine import registry
-from autograd_vs.ops.later import FAMILIES
+from autograd_vs.ops.later import FAMILIES, family
 
 PAGE = Path(__file__).parent / "ops.md"
 
@@ -62,10 +62,11 @@ REACHED_BY = {"getitem": "x[index]", "power_number": "x ** number", "astype": "x
 
 
 def home(name: str) -> str | None:
-    """Where users find a name: ``"av.tanh"``, ``"av.nn.relu"``, or None."""
+    """Where users find a name: ``"av.tanh"``, ``"av.nn.relu"``, ``"av.stats.norm.pdf"``, or None."""
     for prefix in FAMILIES:
         module = getattr(av, prefix) if prefix else av
-        if name.removeprefix(f"{prefix}.") in module.__all__:
+        rest = name.removeprefix(f"{prefix}.")
+        if rest in module.__all__ or (rest != name and rest.partition(".")[0] in module.__all__):
             return f"av.{prefix}.{name.removeprefix(prefix + '.')}" if prefix else f"av.{name}"
     return None
 
@@ -112,8 +113,10 @@ def numpy_of(function) -> str:
 
 
 def page() -> str:
-    """The whole of docs/ops.md."""
-    registry.load()
+    """The whole of docs/ops.md. SciPy must be there."""
+    for names in FAMILIES.values():
+        for each in names:
+            family(each)
     public, internal, composed = "", "", ""
     for name, row in sorted(registry.ops.items()):
         cells = ", ".join(map(code, row.vjps)), kind(row), is_complex(row)

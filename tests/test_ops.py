@@ -1,6 +1,7 @@
 """Every op of the table against NumPy and against differences: the ops, and their samples, are found by themselves."""
 
 import doctest
+import importlib.util
 import inspect
 import warnings
 
@@ -14,7 +15,7 @@ from autograd_vs.base.nest import flatten, map_nest
 from autograd_vs.engine import registry
 from autograd_vs.engine.protocol import Operand
 from autograd_vs.engine.samples import arrays
-from autograd_vs.ops.later import FAMILIES
+from autograd_vs.ops.later import FAMILIES, NEED_SCIPY
 from autograd_vs.testing import check_gradients
 
 # Rows that belong to a mechanism, not to a function: they have tests of their own.
@@ -255,7 +256,10 @@ def test_queries_just_work():
         assert "2." in np.array2string(y)
 
 
-HOMES = {"av": av} | {f"av.{name}": getattr(av, name) for name in FAMILIES if name}
+HAS_SCIPY = importlib.util.find_spec("scipy") is not None
+HOMES = {"av": av} | {
+    f"av.{name}": getattr(av, name) for name in FAMILIES if name and (HAS_SCIPY or name not in NEED_SCIPY)
+}
 DOCUMENTED = [
     pytest.param(getattr(module, name), vars(module), id=f"{home}.{name}")
     for home, module in HOMES.items()

@@ -8,6 +8,7 @@ find them there by themselves. `numpy_only` are composed functions under NumPy's
 Families that most programs never use are loaded when a function is not found (`later`): the import stays quick.
 """
 
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -56,13 +57,18 @@ def for_numpy(function, *, samples: Any = None):
 
 
 def numpy_name(function) -> str:
-    """``"np.linalg.norm"`` and the like, for messages."""
-    module = getattr(function, "__module__", None) or "numpy"
-    return f"{module.replace('numpy', 'np', 1)}.{getattr(function, '__name__', function)}"
+    """``"np.linalg.norm"``, ``"scipy.special.gammaln"`` and the like, for messages."""
+    name = getattr(function, "__name__", str(function))
+    module = getattr(function, "__module__", None)
+    if module is None:  # SciPy's ufuncs do not say where they live; the ones with an underscore stand behind functions
+        homes = [sys.modules.get(home) for home in ("scipy.special", "scipy.special._ufuncs")]
+        if any(getattr(home, name, None) is function for home in homes):
+            return f"scipy.special.{name.removeprefix('_')}"
+    return f"{(module or 'numpy').replace('numpy', 'np', 1)}.{name}"
 
 
 def refusal(function, detail: str = "") -> TypeError:
-    """The error for a NumPy function that has no gradient here."""
+    """The error for a function of NumPy or SciPy that has no gradient here."""
     load()
     return TypeError(
         f"{numpy_name(function)}{detail} has no gradient in autograd_vs, so it refuses Tensors and Variables rather "
@@ -80,6 +86,7 @@ def _hint(function, detail: str) -> str:
         return ""
     from difflib import get_close_matches  # late: 5 ms at import
 
-    name = name.rpartition(".")[2]
-    near = get_close_matches(name, sorted({f.__name__ for f in (*functions, *constants, *queries)}), n=3, cutoff=0.7)
+    ours = name.startswith("scipy.special.")
+    known = {f.__name__ for f in (*functions, *constants, *queries) if numpy_name(f).startswith("scipy.") is ours}
+    near = get_close_matches(name.rpartition(".")[2], sorted(known), n=3, cutoff=0.7)
     return f" Did you mean {', '.join(map(repr, near))}?" if near else ""

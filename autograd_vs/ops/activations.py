@@ -141,7 +141,7 @@ def sigmoid(x):
 
     Examples
     --------
-    >>> sigmoid(Tensor(np.array([-1000.0, 0.0, 1000.0]))).round(12).tolist()
+    >>> av.nn.sigmoid(Tensor(np.array([-1000.0, 0.0, 1000.0]))).round(12).tolist()
     [0.0, 0.5, 1.0]
     """
     return _sigmoid(x)

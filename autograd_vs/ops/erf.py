@@ -74,6 +74,8 @@ def _squared_away(y, a):
 
 
 def _erf(x, complement):
+    if x.dtype.kind == "c":
+        raise TypeError(f"erf{'c' * complement}: complex numbers are not supported, got {x.dtype}")
     x = x.astype(np.float64) if x.dtype.itemsize != 8 or x.dtype.kind != "f" else x
     a = np.absolute(x)
     xp = namespace(x)

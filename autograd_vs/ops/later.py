@@ -1,15 +1,17 @@
 """Families of ops that are loaded when first needed, so that the import takes little more time than NumPy's. Floor 2.
 
 A NumPy function that is not in the table yet loads them all (`registry.find`), and so does a name of the package that
-is not there yet (``av.median``, ``av.linalg``). What a training loop needs in any case is not here.
+is not there yet (``av.median``, ``av.linalg``). What a training loop needs in any case is not here. The families that
+need SciPy come when they are asked for, and when a program that imported `scipy.special` itself gives it a Tensor.
 """
 
+import sys
 from importlib import import_module
 
 from ..engine import registry
 from ..engine.protocol import install
 
-__all__ = ["FAMILIES", "METHODS", "family"]
+__all__ = ["FAMILIES", "METHODS", "NEED_SCIPY", "family"]
 
 # Where users find their names ("" is the package itself, like ``av.median``), and the files of this folder.
 FAMILIES: dict[str, tuple[str, ...]] = {
@@ -34,7 +36,10 @@ FAMILIES: dict[str, tuple[str, ...]] = {
         "resize",
         "smooth",
     ),
+    "special": ("special",),
+    "stats": ("distributions",),
 }
+NEED_SCIPY = {"special", "stats"}
 
 # Methods of Tensors and Variables that these files install, and the file of each.
 METHODS = {"choose": "rearrange", "compress": "rearrange"}
@@ -46,10 +51,18 @@ def family(name: str):
 
 
 def _numpys() -> bool:
-    for names in FAMILIES.values():
-        for name in names:
-            family(name)
+    for home, names in FAMILIES.items():
+        if home not in NEED_SCIPY:
+            for name in names:
+                family(name)
     family("coverage")  # why what is still not there is refused
+    return True
+
+
+def _scipys() -> bool:
+    if "scipy.special" not in sys.modules:
+        return False
+    family("special")
     return True
 
 
@@ -65,4 +78,4 @@ def _method(name: str):
 
 for _name in METHODS:
     install(_name, _method(_name))
-registry.later.append(_numpys)
+registry.later += [_numpys, _scipys]

@@ -24,7 +24,7 @@ def log_sigmoid(x):
 
     Examples
     --------
-    >>> log_sigmoid(Tensor(np.array([-1e4, 0.0, 1e4]))).round(6).tolist()
+    >>> av.nn.log_sigmoid(Tensor(np.array([-1e4, 0.0, 1e4]))).round(6).tolist()
     [-10000.0, -0.693147, 0.0]
     """
     return np.minimum(x, 0.0) - np.log1p(np.exp(-np.absolute(x)))
