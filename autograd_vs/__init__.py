@@ -50,7 +50,6 @@ from .ops.index import take, take_along_axis
 from .ops.products import diag, diagflat, diagonal, dot, inner, kron, matmul, outer, tensordot, trace, vdot, vecdot
 from .ops.einsum import einsum
 from .ops.sort import sort
-from . import random
 
 # state
 from .state.report import LoadReport
@@ -73,7 +72,7 @@ from .progress import progress
 
 # What comes when it is asked for (`ops/later.py`); type checkers see it here, and say which names there are not.
 if TYPE_CHECKING:
-    from . import linalg, nn
+    from . import linalg, nn, random
 else:
     from ._later import module_getattr as __getattr__  # noqa: F401
 

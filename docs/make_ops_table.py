@@ -62,11 +62,13 @@ REACHED_BY = {"getitem": "x[index]", "power_number": "x ** number", "astype": "x
 
 
 def home(name: str) -> str | None:
-    """Where users find a name: ``"av.tanh"``, ``"av.nn.relu"``, or None."""
+    """Where users find a row of the table: ``"av.tanh"``, ``"av.nn.relu"``, or None."""
+    row = registry.composed[name] if name in registry.composed else registry.ops[name].public
     for prefix in FAMILIES:
         module = getattr(av, prefix) if prefix else av
-        if name.removeprefix(f"{prefix}.") in module.__all__:
-            return f"av.{prefix}.{name.removeprefix(prefix + '.')}" if prefix else f"av.{name}"
+        short = name.removeprefix(f"{prefix}.")
+        if short in module.__all__ and getattr(module, short) is row:
+            return f"av.{prefix}.{short}" if prefix else f"av.{name}"
     return None
 
 
@@ -124,8 +126,7 @@ def page() -> str:
             internal += line(code(name) + by, *cells)
     for name, call in sorted(registry.composed.items()):
         # av.ravel flattens nests: NumPy's function of that name is reached through np.ravel and the method
-        where = home(name) if home(name) and getattr(av, name, call) is call else None
-        composed += line(code(where or f"x.{name}()"), numpy_of(call.numpy))
+        composed += line(code(home(name) or f"x.{name}()"), numpy_of(call.numpy))
     return "".join([
         TOP, OPS, public, INTERNAL, internal, COMPOSED, composed,
         CONSTANTS, listed(registry.constants), QUERIES, listed(registry.queries),
