@@ -72,7 +72,7 @@ def _between_samples():
         Sample(low, low + 1.0, u),
         Sample(arrays(()), arrays((), low=3.0, high=4.0), u),
         Sample(arrays(()), arrays((), low=3.0, high=4.0), values(u[0, 0])),
-        Sample(low[:, ::2].T, high[0] + 3.0, u[:, ::2].T),
+        Sample(low[:, ::2].T, values(high[0] + 3.0), u[:, ::2].T),
         Sample(low, high + 3.0, zeros((0, 2, 3))),
         Sample(*[x.astype(np.float32) for x in (low, low + 1.0, u)], smooth=False),
     ]
