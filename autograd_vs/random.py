@@ -7,20 +7,7 @@ Parameters of continuous distributions may be Tensors and Variables, and get gra
 orders no gradient passes, and `GradientTape.explain` says so.
 """
 
-from .ops.discrete import (
-    bernoulli,
-    binomial,
-    categorical,
-    choice,
-    gumbel_softmax,
-    integers,
-    multinomial,
-    permutation,
-    poisson,
-    rademacher,
-    shuffle,
-)
-from .ops.distributions import (
+from .ops.continuous import (
     beta,
     cauchy,
     chi2,
@@ -36,6 +23,19 @@ from .ops.distributions import (
     student_t,
     truncated_normal,
     uniform,
+)
+from .ops.discrete import (
+    bernoulli,
+    binomial,
+    categorical,
+    choice,
+    gumbel_softmax,
+    integers,
+    multinomial,
+    permutation,
+    poisson,
+    rademacher,
+    shuffle,
 )
 from .ops.random import generator, get_state, set_seed, set_state
 

@@ -14,7 +14,7 @@ from ..base.dtypes import is_differentiable
 from ..engine.protocol import Operand, mark_break
 from ..engine.tensor import Tensor, as_tensor, tensor_of
 from .constants import argmax, stop_gradient
-from .distributions import NOT_NEGATIVE, POSITIVE, broadcast, float_dtype, gumbels, require
+from .continuous import NOT_NEGATIVE, POSITIVE, broadcast, float_dtype, gumbels, require
 from .index import take
 from .random import Shape, as_shape, generator, uniforms
 from .reduce import logsumexp

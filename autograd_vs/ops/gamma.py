@@ -23,10 +23,11 @@ from math import comb, factorial, log
 import numpy as np
 
 from ..base.backend import namespace
+from ..base.dtypes import refuse_complex
 from ..engine.declare import primitive
 from ..engine.samples import Sample, arrays, values
 
-__all__ = ["gamma_at_level", "gamma_slope", "psi"]
+__all__ = ["gamma_at_level", "gamma_slope", "polygamma"]
 
 # The positive nodes of the Gauss-Legendre rule of 24 points on [-1, 1], and their weights.
 NODES = (
@@ -66,7 +67,7 @@ def _psi(x, n):
 
 
 @primitive(
-    vjp={"x": lambda g, x, n: g * psi.inner(x, n + 1)}, elementwise=True,
+    vjp={"x": lambda g, x, n: g * polygamma.inner(x, n + 1)}, elementwise=True, name="gamma_psi",
     samples=lambda: [
         *[Sample(arrays((2, 3), low=0.5, high=20.0), n) for n in (0, 1, 2)],
         Sample(arrays((), low=0.5)),
@@ -75,8 +76,9 @@ def _psi(x, n):
         Sample(arrays((2, 3), low=0.5, high=20.0).astype(np.float32), 1, smooth=False),
     ],
 )  # fmt: skip
-def psi(x, n=0):
+def polygamma(x, n=0):
     """The n-th derivative of the digamma function, for positive `x`."""
+    refuse_complex("gamma_psi", x)
     return _psi(x.astype(np.float64), n).astype(x.dtype)
 
 
@@ -135,7 +137,7 @@ def _series(alpha, ell, n):
 
 def _slope_ell(g, alpha, ell, y, n):
     """By ``dr/dl = psi(alpha) - l + (z - alpha) r``, differentiated n times for alpha."""
-    slope = psi.inner(alpha, n) + (np.exp(ell) - alpha) * y
+    slope = polygamma.inner(alpha, n) + (np.exp(ell) - alpha) * y
     if n == 0:
         return g * (slope - ell)
     return g * (slope - gamma_slope.inner(alpha, ell, n - 1) * float(n))
@@ -162,6 +164,7 @@ def _slope_samples():
 )  # fmt: skip
 def gamma_slope(alpha, ell, n=0):
     """How the logarithm `ell` of a gamma-distributed number moves with alpha; its n-th derivative for alpha."""
+    refuse_complex("gamma_slope", alpha, ell)
     dtype = np.result_type(alpha.dtype, ell.dtype)
     alpha, ell = alpha.astype(np.float64), ell.astype(np.float64)
     edge = log(SMALL)

@@ -15,7 +15,7 @@ FAMILIES: dict[str, tuple[str, ...]] = {
     "": (),
     "linalg": ("linalg",),
     "nn": ("activations", "erf", "losses", "nn", "normalization"),
-    "random": ("discrete", "distributions", "gamma"),
+    "random": ("continuous", "discrete", "gamma"),
 }
 
 

@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 
 from ..base.backend import as_array, namespace, placed
+from ..base.dtypes import refuse_complex
 from ..engine.declare import composed, primitive
 from ..engine.protocol import Operand, operand_types
 from ..engine.samples import Sample, arrays, integers
@@ -185,6 +186,7 @@ def _mse_samples():
 def _mse(prediction, target):
     """The mean of the squared differences."""
     d = prediction - target
+    refuse_complex("mse", d)
     return as_array(namespace(d).vdot(d, d) * (1.0 / d.size))
 
 
@@ -253,4 +255,5 @@ def l2_loss(x):
     >>> l2_loss(Tensor(np.array([3.0, 4.0]))).item()
     12.5
     """
+    refuse_complex("l2_loss", x)
     return as_array(namespace(x).vdot(x, x) * 0.5)

@@ -3,7 +3,7 @@
 A stream is a name. Its n-th call draws from block n of the Philox generator whose key is a hash of (seed, name), so a
 value depends on the seed, the name of the stream and the number of the call in that stream, and on nothing else: not on
 other streams, not on how many numbers earlier calls drew, not on the machine. NumPy's global state is never touched.
-What is made of the raw numbers: `distributions.py` (with gradients), `discrete.py` (without).
+What is made of the raw numbers: `continuous.py` (with gradients), `discrete.py` (without).
 """
 
 import os

@@ -1284,10 +1284,20 @@ def pad(array, pad_width, mode="constant", *, constant_values=0) -> Tensor:
 
 
 def _triangles():
-    return [Sample(arrays((3, 4))), Sample(arrays((2, 3, 3)), 1), Sample(arrays((3, 3)), -1), Sample(arrays((0, 2)))]
+    return [
+        Sample(arrays((3, 4))), Sample(arrays((2, 3, 3)), 1), Sample(arrays((3, 3)), -1), Sample(arrays((0, 2))),
+        Sample(arrays((3,)), 1),
+    ]  # fmt: skip
 
 
-@primitive(np.tril, vjp={"m": lambda g, k: tril.inner(g, k)}, linear="each", samples=_triangles)
+def _of_rows(g, m_shape):
+    """NumPy makes a square of one row: then its copies go back into one."""
+    return g if len(m_shape) > 1 else g.sum(axis=0)
+
+
+@primitive(
+    np.tril, vjp={"m": lambda g, m_shape, k: _of_rows(tril.inner(g, k), m_shape)}, linear="each", samples=_triangles
+)
 def tril(m, k=0):
     """Zeros above the `k`-th diagonal.
 
@@ -1309,7 +1319,9 @@ def tril(m, k=0):
     return namespace(m).tril(m, k)
 
 
-@primitive(np.triu, vjp={"m": lambda g, k: triu.inner(g, k)}, linear="each", samples=_triangles)
+@primitive(
+    np.triu, vjp={"m": lambda g, m_shape, k: _of_rows(triu.inner(g, k), m_shape)}, linear="each", samples=_triangles
+)
 def triu(m, k=0):
     """Zeros below the `k`-th diagonal.
 

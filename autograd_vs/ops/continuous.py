@@ -43,6 +43,7 @@ def _affine_samples():
         Sample(*arrays((), (4,), (3, 4))),
         Sample(*arrays((3, 1), (1, 4), (3, 4))),
         Sample(*arrays((), (), ())),
+        Sample(*arrays((2, 3), (2, 3), (3,))),
         Sample(*arrays((), (3,), (0, 3))),
         Sample(arrays((4, 6))[::2, ::-2].T, *arrays((2,), (3, 2))),
         Sample(*[x.astype(np.float32) for x in arrays((2,), (2,), (2,))], smooth=False),
@@ -74,6 +75,7 @@ def _between_samples():
         Sample(arrays(()), arrays((), low=3.0, high=4.0), values(u[0, 0])),
         Sample(low[:, ::2].T, values(high[0] + 3.0), u[:, ::2].T),
         Sample(low, high + 3.0, zeros((0, 2, 3))),
+        Sample(low, high + 3.0, u[0]),
         Sample(*[x.astype(np.float32) for x in (low, low + 1.0, u)], smooth=False),
     ]
 
