@@ -805,7 +805,12 @@ def _sections(ary_shape, indices_or_sections, axis):
         sizes = [n // parts + (i < n % parts) for i in range(parts)]
     else:
         ends = [0, *(slice(None, int(i)).indices(n)[1] for i in indices_or_sections), n]
-        sizes = [max(0, b - a) for a, b in pairwise(ends)]
+        sizes = [b - a for a, b in pairwise(ends)]
+        if any(k < 0 for k in sizes):  # NumPy gives parts that overlap
+            raise ValueError(
+                f"split: the places {list(indices_or_sections)} do not rise (of {n} elements); take parts that overlap "
+                "by slices, x[a:b]"
+            )
     return [(*ary_shape[:axis], k, *ary_shape[axis + 1 :]) for k in sizes]
 
 
@@ -836,6 +841,11 @@ def array_split(ary, indices_or_sections, axis=0):
     Returns
     -------
     tuple of Tensor
+
+    Raises
+    ------
+    ValueError
+        If the places where to cut do not rise.
 
     Examples
     --------
@@ -869,7 +879,7 @@ def split(ary, indices_or_sections, axis=0) -> tuple[Tensor, ...]:
     Raises
     ------
     ValueError
-        If a number of parts does not divide the size.
+        If a number of parts does not divide the size, or the places do not rise.
 
     Examples
     --------
