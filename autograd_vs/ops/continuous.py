@@ -47,7 +47,7 @@ def _affine_samples():
         Sample(*arrays((), (3,), (0, 3))),
         Sample(arrays((4, 6))[::2, ::-2].T, *arrays((2,), (3, 2))),
         Sample(*[x.astype(np.float32) for x in arrays((2,), (2,), (2,))], smooth=False),
-        Sample(*arrays((2,), (2,), (2,)), np.float32, smooth=False),
+        Sample(*arrays((2,), (2,), (2,)), "float32", smooth=False),
     ]
 
 
