@@ -254,15 +254,14 @@ def uniform(
     ((2, 3), dtype('float32'))
     """
     dtype = float_dtype("uniform", dtype)
-    numbers = _is_number(low) and _is_number(high)
-    if numbers:
-        require("uniform", "high - low", as_array(high - low), NOT_NEGATIVE)
-        if low == 0.0 and high == 1.0:
-            return Tensor(uniforms(generator(stream), () if shape is None else shape, dtype))
+    if _is_number(low) and _is_number(high) and low == 0.0 and high == 1.0:
+        return Tensor(uniforms(generator(stream), () if shape is None else shape, dtype))
+    given = [x.array if isinstance(x, Operand) else as_array(x) for x in (low, high)]
     low, high = _tensors("uniform", {"low": (low, ANY), "high": (high, ANY)})
     shape = broadcast("uniform", shape, {"low": low.shape, "high": high.shape})
-    if not numbers and namespace(low.array) is np:
-        require("uniform", "high - low", as_array(high.array - low.array), NOT_NEGATIVE)
+    if all(namespace(a) is np for a in given):
+        gap = given[1].astype(np.float64) - given[0]
+        require("uniform", "high - low", as_array(gap), NOT_NEGATIVE)
     u = uniforms(generator(stream), shape, dtype)
     return between(low, high, tensor_of(beside(u, low.array)))
 
