@@ -52,7 +52,6 @@ from .ops.products import (
 )  # fmt: skip
 from .ops.einsum import einsum
 from .ops.sort import sort
-from . import random
 
 # state
 from .state.report import LoadReport
@@ -76,8 +75,8 @@ from .progress import progress
 
 # What comes when it is asked for (`ops/later.py`); type checkers see it here, and say which names there are not.
 if TYPE_CHECKING:
-    from . import fft, linalg, nn
-    from . import special as special, stats as stats
+    from . import fft, linalg, nn, random
+    from . import special as special, stats as stats  # not in __all__: they need SciPy
     from .ops.calculus import (
         convolve, correlate, ediff1d, geomspace, gradient, i0, interp, linspace, logspace, real_if_close, trapezoid,
         unwrap,

@@ -16,7 +16,7 @@ from ..engine.protocol import Operand, install
 from ..engine.record import active
 from ..engine.samples import Sample, arrays, integers, values, zeros
 from ..engine.tensor import Tensor, as_tensor
-from .shape import axis_of, cast, ravel
+from .shape import axis_of, cast, ravel, shape_of
 
 __all__ = ["take", "take_along_axis"]
 
@@ -259,6 +259,7 @@ def _take(a, indices, axis, mode="raise"):
         Sample(arrays((2, 3)), 1, 1),
         Sample(arrays((0, 3)), values([2, 0]), 1),
         Sample(arrays((2, 3)), values([5, -9]), 0, mode="wrap"),
+        Sample(arrays(()), values([5, -9]), 0, mode="wrap"),
     ],
 )
 def take(a, indices, axis=None, out=None, mode="raise") -> Tensor:
@@ -301,8 +302,8 @@ def take(a, indices, axis=None, out=None, mode="raise") -> Tensor:
             indices = indices.astype(np.intp)
     if indices.dtype.kind not in "iu":
         raise IndexError(f"take: indices must be integers, got dtype {indices.dtype}")
-    if axis is None:
-        a, axis = ravel(a), 0
+    if axis is None or not shape_of(a):
+        a, axis = ravel(a), 0 if axis is None else axis_of(axis, 1)
     if isinstance(a, Operand) and namespace(a.array) is not np:
         if mode == "raise":
             check_range(indices, a.shape[axis], axis)

@@ -36,6 +36,7 @@ FAMILIES: dict[str, tuple[str, ...]] = {
         "resize",
         "smooth",
     ),
+    "random": ("continuous", "discrete", "gamma"),
     "special": ("special",),
     "stats": ("distributions",),
 }

@@ -411,6 +411,8 @@ def polyint(p, m=1, k=None) -> Tensor:
     [1.0, 2.0, 5.0]
     """
     p, constants = (as_tensor(p), None) if k is None else operands(p, k)
+    if m == 0:
+        return valued(p)
     p, m = _coefficients("polyint", p), int(m)
     if m < 0:
         raise ValueError(f"polyint: the order must not be negative, got {m} (see polyder)")

@@ -840,7 +840,12 @@ def _sections(ary_shape, indices_or_sections, axis):
         sizes = [n // parts + (i < n % parts) for i in range(parts)]
     else:
         ends = [0, *(slice(None, int(i)).indices(n)[1] for i in indices_or_sections), n]
-        sizes = [max(0, b - a) for a, b in pairwise(ends)]
+        sizes = [b - a for a, b in pairwise(ends)]
+        if any(k < 0 for k in sizes):  # NumPy gives parts that overlap
+            raise ValueError(
+                f"split: the places {list(indices_or_sections)} do not rise (of {n} elements); take parts that overlap "
+                "by slices, x[a:b]"
+            )
     return [(*ary_shape[:axis], k, *ary_shape[axis + 1 :]) for k in sizes]
 
 
@@ -871,6 +876,11 @@ def array_split(ary, indices_or_sections, axis=0):
     Returns
     -------
     tuple of Tensor
+
+    Raises
+    ------
+    ValueError
+        If the places where to cut do not rise.
 
     Examples
     --------
@@ -904,7 +914,7 @@ def split(ary, indices_or_sections, axis=0) -> tuple[Tensor, ...]:
     Raises
     ------
     ValueError
-        If a number of parts does not divide the size.
+        If a number of parts does not divide the size, or the places do not rise.
 
     Examples
     --------
@@ -1231,10 +1241,20 @@ def rot90(m, k=1, axes=(0, 1)) -> Tensor:
 
 
 def _triangles():
-    return [Sample(arrays((3, 4))), Sample(arrays((2, 3, 3)), 1), Sample(arrays((3, 3)), -1), Sample(arrays((0, 2)))]
+    return [
+        Sample(arrays((3, 4))), Sample(arrays((2, 3, 3)), 1), Sample(arrays((3, 3)), -1), Sample(arrays((0, 2))),
+        Sample(arrays((3,)), 1),
+    ]  # fmt: skip
 
 
-@primitive(np.tril, vjp={"m": lambda g, k: tril.inner(g, k)}, linear="each", samples=_triangles)
+def _of_rows(g, m_shape):
+    """NumPy makes a square of one row: then its copies go back into one."""
+    return g if len(m_shape) > 1 else g.sum(axis=0)
+
+
+@primitive(
+    np.tril, vjp={"m": lambda g, m_shape, k: _of_rows(tril.inner(g, k), m_shape)}, linear="each", samples=_triangles
+)
 def tril(m, k=0):
     """Zeros above the `k`-th diagonal.
 
@@ -1256,7 +1276,9 @@ def tril(m, k=0):
     return namespace(m).tril(m, k)
 
 
-@primitive(np.triu, vjp={"m": lambda g, k: triu.inner(g, k)}, linear="each", samples=_triangles)
+@primitive(
+    np.triu, vjp={"m": lambda g, m_shape, k: _of_rows(triu.inner(g, k), m_shape)}, linear="each", samples=_triangles
+)
 def triu(m, k=0):
     """Zeros below the `k`-th diagonal.
 
