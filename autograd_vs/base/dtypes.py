@@ -62,7 +62,7 @@ def is_differentiable(dtype) -> bool:
 def refuse_complex(name: str, *arrays) -> None:
     """TypeError where a formula that holds for real numbers only would compute something of complex ones."""
     for a in arrays:
-        if a.dtype.kind == "c":
+        if getattr(a, "dtype", np.dtype(float)).kind == "c":
             raise TypeError(f"{name}: real numbers are needed, got dtype {a.dtype}")
 
 
