@@ -177,6 +177,8 @@ def reference(key):
 @pytest.mark.parametrize("size", SIZES)
 @pytest.mark.parametrize("key", [k for k in ROWS if reference(k) is not None])
 def test_every_size_that_numpy_takes(key, size):
+    if "linalg.eig" in key and not isinstance(av.Tensor(np.ones(1)).array, np.ndarray):
+        pytest.skip("eigenvalues are always complex there, as CuPy's")
     for sample in sampled(key):
         if not sample.smooth:
             continue
