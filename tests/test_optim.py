@@ -602,7 +602,8 @@ def test_memory_stays():
     try:
         tracemalloc.start()
         steps(100)
-        objects, grown = len(gc.get_objects()), []
+        grown: list = []
+        objects = len(gc.get_objects())
         for _ in range(3):  # a dict of the process may grow once, for what tests before this one left in it
             memory = tracemalloc.get_traced_memory()[0]
             steps(1000)
