@@ -1,9 +1,14 @@
 """For the examples in docstrings: `np` and `av` are there, as in NumPy's own documentation."""
 
+import importlib.util
+
 import numpy as np
 import pytest
 
 import autograd_vs as av
+
+if importlib.util.find_spec("scipy") is None:  # an extra
+    collect_ignore = [f"autograd_vs/{name}.py" for name in ("special", "stats", "ops/special", "ops/distributions")]
 
 
 @pytest.fixture(autouse=True)

@@ -44,7 +44,7 @@ from .ops.reduce import (
 from .ops.shape import (
     array_split, astype, atleast_1d, atleast_2d, atleast_3d, broadcast_arrays, broadcast_to, column_stack, concat,
     concatenate, copy, dsplit, dstack, expand_dims, flip, fliplr, flipud, hsplit, hstack, matrix_transpose, meshgrid,
-    moveaxis, pad, permute_dims, repeat, reshape, roll, rollaxis, rot90, split, squeeze, stack, swapaxes, tile,
+    moveaxis, permute_dims, repeat, reshape, roll, rollaxis, rot90, split, squeeze, stack, swapaxes, tile,
     transpose, tril, triu, unstack, vsplit, vstack,
 )  # fmt: skip
 from .ops.index import take, take_along_axis
@@ -53,7 +53,6 @@ from .ops.products import (
 )  # fmt: skip
 from .ops.einsum import einsum
 from .ops.sort import sort
-from . import random
 
 # state
 from .state.report import LoadReport
@@ -72,18 +71,24 @@ from .transforms.custom import custom_gradient, recompute_grad
 from .transforms.function import function
 from .transforms.grad import grad, hessian, hvp, jacobian, jvp, value_and_grad, vjp
 from .transforms.ravel import ravel
+from .transforms.vmap import vmap
 from .history import History
 from .progress import progress
 
 # What comes when it is asked for (`ops/later.py`); type checkers see it here, and say which names there are not.
 if TYPE_CHECKING:
-    from . import fft, linalg, nn
+    from . import fft, linalg, nn, random
+    from . import special as special, stats as stats  # not in __all__: they need SciPy
     from .ops.calculus import (
         convolve, correlate, ediff1d, geomspace, gradient, i0, interp, linspace, logspace, real_if_close, trapezoid,
         unwrap,
     )  # fmt: skip
     from .ops.polynomials import (
         poly, polyadd, polyder, polydiv, polyfit, polyint, polymul, polysub, polyval, roots, vander,
+    )  # fmt: skip
+    from .ops.rearrange import (
+        apply_along_axis, apply_over_axes, bitwise_count, choose, compress, delete, extract, frexp, full, insert,
+        isnat, ix_, packbits, pad, piecewise, ravel_multi_index, resize, scatter, unpackbits,
     )  # fmt: skip
     from .ops.sets import intersect1d, partition, setdiff1d, setxor1d, sort_complex, trim_zeros, union1d, unique
     from .ops.statistics import (
@@ -95,41 +100,43 @@ else:
 
 
 def __dir__() -> list[str]:
-    return __all__
+    return [*__all__, "special", "stats"]  # not in `__all__`: a star import shall not need SciPy
 
 
 __all__ = [  # noqa: RUF022
     "AUTO_REUSE", "ForwardAccumulator", "GradientTape", "History", "IndexedSlices", "LoadReport",
     "PartialGradientWarning", "PrecisionWarning", "ScopeWarning", "Slots", "Tensor", "Variable", "VariableScope",
     "VariableStore", "__version__", "abs", "absolute", "acos", "acosh", "add", "all", "amax", "amin", "angle",
-    "any", "apply_update", "arccos", "arccosh", "arcsin", "arcsinh", "arctan", "arctan2", "arctanh", "argmax",
-    "argmin", "argpartition", "argsort", "argwhere", "around", "array_split", "asarray", "asin", "asinh", "astype",
-    "atan", "atan2", "atanh", "atleast_1d", "atleast_2d", "atleast_3d", "average", "bincount", "bitwise_and",
-    "bitwise_invert", "bitwise_left_shift", "bitwise_not", "bitwise_or", "bitwise_right_shift", "bitwise_xor",
-    "broadcast_arrays", "broadcast_to", "cbrt", "ceil", "clip", "column_stack", "concat", "concatenate", "conj",
-    "conjugate", "convolve", "copy", "copysign", "corrcoef", "correlate", "cos", "cosh", "count_nonzero", "cov",
-    "cross", "cumprod", "cumsum", "current_store", "custom_gradient", "default_dtype", "deg2rad", "degrees", "diag",
+    "any", "apply_along_axis", "apply_over_axes", "apply_update", "arccos", "arccosh", "arcsin", "arcsinh",
+    "arctan", "arctan2", "arctanh", "argmax", "argmin", "argpartition", "argsort", "argwhere", "around",
+    "array_split", "asarray", "asin", "asinh", "astype", "atan", "atan2", "atanh", "atleast_1d", "atleast_2d",
+    "atleast_3d", "average", "bincount", "bitwise_and", "bitwise_count", "bitwise_invert", "bitwise_left_shift",
+    "bitwise_not", "bitwise_or", "bitwise_right_shift", "bitwise_xor", "broadcast_arrays", "broadcast_to", "cbrt",
+    "ceil", "choose", "clip", "column_stack", "compress", "concat", "concatenate", "conj", "conjugate", "convolve",
+    "copy", "copysign", "corrcoef", "correlate", "cos", "cosh", "count_nonzero", "cov", "cross", "cumprod",
+    "cumsum", "current_store", "custom_gradient", "default_dtype", "deg2rad", "degrees", "delete", "diag",
     "diagflat", "diagonal", "diff", "digitize", "divide", "divmod", "dot", "dsplit", "dstack", "ediff1d", "einsum",
-    "empty_like", "equal", "exp", "exp2", "expand_dims", "expm1", "fabs", "fft", "fix", "flatnonzero", "flip",
-    "fliplr", "flipud", "float_power", "floor", "floor_divide", "fmax", "fmin", "fmod", "full_like", "gcd",
-    "geomspace", "get_num_threads", "get_variable", "get_variable_scope", "global_variables", "grad", "gradient",
-    "greater", "greater_equal", "heaviside", "hessian", "hsplit", "hstack", "hvp", "hypot", "i0", "imag",
-    "index_of", "initializers", "inner", "interp", "intersect1d", "invert", "isclose", "iscomplex", "isfinite",
-    "isin", "isinf", "isnan", "isneginf", "isposinf", "isreal", "jacobian", "jvp", "kron", "lcm", "ldexp",
-    "left_shift", "less", "less_equal", "lexsort", "linalg", "linspace", "log", "log10", "log1p", "log2",
-    "logaddexp", "logaddexp2", "logical_and", "logical_not", "logical_or", "logical_xor", "logspace", "logsumexp",
-    "make_template", "matmul", "matrix_transpose", "max", "maximum", "mean", "median", "meshgrid", "min", "minimum",
-    "mod", "modf", "moveaxis", "multiply", "name_scope", "nan_to_num", "nanargmax", "nanargmin", "nancumprod",
-    "nancumsum", "nanmax", "nanmean", "nanmedian", "nanmin", "nanpercentile", "nanprod", "nanquantile", "nanstd",
-    "nansum", "nanvar", "negative", "nextafter", "nn", "no_regularizer", "nonzero", "not_equal", "ones_like",
-    "outer", "pad", "partition", "percentile", "permute_dims", "poly", "polyadd", "polyder", "polydiv", "polyfit",
-    "polyint", "polymul", "polysub", "polyval", "positive", "pow", "power", "prod", "progress", "ptp", "quantile",
-    "rad2deg", "radians", "random", "ravel", "real", "real_if_close", "reciprocal", "recompute_grad", "remainder",
-    "repeat", "reshape", "right_shift", "rint", "roll", "rollaxis", "roots", "rot90", "round", "searchsorted",
+    "empty_like", "equal", "exp", "exp2", "expand_dims", "expm1", "extract", "fabs", "fft", "fix", "flatnonzero",
+    "flip", "fliplr", "flipud", "float_power", "floor", "floor_divide", "fmax", "fmin", "fmod", "frexp", "full",
+    "full_like", "gcd", "geomspace", "get_num_threads", "get_variable", "get_variable_scope", "global_variables",
+    "grad", "gradient", "greater", "greater_equal", "heaviside", "hessian", "hsplit", "hstack", "hvp", "hypot",
+    "i0", "imag", "index_of", "initializers", "inner", "insert", "interp", "intersect1d", "invert", "isclose",
+    "iscomplex", "isfinite", "isin", "isinf", "isnan", "isnat", "isneginf", "isposinf", "isreal", "ix_", "jacobian",
+    "jvp", "kron", "lcm", "ldexp", "left_shift", "less", "less_equal", "lexsort", "linalg", "linspace", "log",
+    "log10", "log1p", "log2", "logaddexp", "logaddexp2", "logical_and", "logical_not", "logical_or", "logical_xor",
+    "logspace", "logsumexp", "make_template", "matmul", "matrix_transpose", "max", "maximum", "mean", "median",
+    "meshgrid", "min", "minimum", "mod", "modf", "moveaxis", "multiply", "name_scope", "nan_to_num", "nanargmax",
+    "nanargmin", "nancumprod", "nancumsum", "nanmax", "nanmean", "nanmedian", "nanmin", "nanpercentile", "nanprod",
+    "nanquantile", "nanstd", "nansum", "nanvar", "negative", "nextafter", "nn", "no_regularizer", "nonzero",
+    "not_equal", "ones_like", "outer", "packbits", "pad", "partition", "percentile", "permute_dims", "piecewise",
+    "poly", "polyadd", "polyder", "polydiv", "polyfit", "polyint", "polymul", "polysub", "polyval", "positive",
+    "pow", "power", "prod", "progress", "ptp", "quantile", "rad2deg", "radians", "random", "ravel",
+    "ravel_multi_index", "real", "real_if_close", "reciprocal", "recompute_grad", "remainder", "repeat", "reshape",
+    "resize", "right_shift", "rint", "roll", "rollaxis", "roots", "rot90", "round", "scatter", "searchsorted",
     "set_default_dtype", "set_num_threads", "setdiff1d", "setxor1d", "sign", "signbit", "sin", "sinc", "sinh",
     "sort", "sort_complex", "spacing", "split", "sqrt", "square", "squeeze", "stack", "std", "stop_gradient",
     "subtract", "sum", "swapaxes", "take", "take_along_axis", "tan", "tanh", "tensordot", "testing", "tile",
     "trace", "trainable_variables", "transpose", "trapezoid", "tril", "trim_zeros", "triu", "true_divide", "trunc",
-    "union1d", "unique", "unravel_index", "unstack", "unwrap", "value_and_grad", "vander", "var", "variable_scope",
-    "vdot", "vecdot", "vjp", "vsplit", "vstack", "where", "zeros_like",
+    "union1d", "unique", "unpackbits", "unravel_index", "unstack", "unwrap", "value_and_grad", "vander", "var",
+    "variable_scope", "vdot", "vecdot", "vjp", "vmap", "vsplit", "vstack", "where", "zeros_like",
 ]  # fmt: skip

@@ -82,11 +82,15 @@ _ADVICE = {
 
 
 _CONSTANTS = (
-    "zeros", "ones", "full", "empty", "eye", "arange", "indices", "tri", "loadtxt", "load", "frombuffer",
+    "zeros", "ones", "empty", "eye", "arange", "indices", "tri", "loadtxt", "load", "frombuffer",
     "fromfunction", "asanyarray", "ascontiguousarray",
 )  # fmt: skip
 
-_WRITE = "a Tensor never changes; for a Variable there are assign, assign_add and assign_sub"
+_WRITE = (
+    "a Tensor never changes: x.at[index].set(values) is a new one; for a Variable there are assign, assign_add and "
+    "assign_sub"
+)
+_IN_PLACE = "that of NumPy works in place, and a Tensor never changes"
 _TAPE = "record on `with av.GradientTape() as tape:`, then tape.gradient(loss, variables) returns the gradients"
 _VALUE = "x.numpy() copies the value"
 _MOVE = "an array stays where it is made: av.asarray(array) of a NumPy or CuPy array"
@@ -104,7 +108,7 @@ _ATTRIBUTES = {
     "cpu": _VALUE + " to the host",
     "cuda": _MOVE,
     "to": f"use x.astype(dtype) for a dtype; {_MOVE}",
-    "view": "use x.reshape(shape)",
+    "view": "use x.reshape(shape); x.astype(dtype) converts; x.numpy().view(dtype) reads the bytes of a copy",
     "unsqueeze": "use av.expand_dims(x, axis)",
     "permute": "use x.transpose(axes)",
     "contiguous": "leave it out: NumPy takes care of it",
@@ -131,6 +135,20 @@ _ATTRIBUTES = {
     "fill_": _WRITE,
     "zero_": _WRITE,
     "fill": _WRITE,
+    "itemset": _WRITE,
+    "setfield": _WRITE,
+    "put": f"{_IN_PLACE}: use av.scatter(x, indices, values)",
+    "sort": f"{_IN_PLACE}: use av.sort(x, axis)",
+    "partition": f"{_IN_PLACE}: use av.sort(x, axis); x.argpartition(kth) gives the places",
+    "resize": f"{_IN_PLACE}: use av.resize(x, shape), or x.reshape(shape)",
+    "setflags": "nobody writes to a Tensor, whatever its flags; x.numpy() is a copy of your own",
+    "byteswap": f"{_VALUE}: x.numpy().byteswap()",
+    "newbyteorder": f"{_VALUE}: x.numpy().view(x.dtype.newbyteorder())",
+    "getfield": f"{_VALUE}: x.numpy().getfield(dtype, offset)",
+    "ctypes": f"{_VALUE}: x.numpy().ctypes",
+    "base": "x.array is the array that it holds: x.array.base",
+    "ptp": "use av.ptp(x, axis)",
+    "tostring": "use x.tobytes()",
     "value": f"use the Variable itself in computations; {_VALUE}",
     "read_value": f"use the Variable itself in computations, or variable + 0; {_VALUE}",
     "initialized_value": "a variable has its value from the moment it is made: use the Variable itself",
@@ -273,9 +291,9 @@ class Elsewhere:
     Examples
     --------
     >>> import autograd_vs as av
-    >>> av.Tensor(1.0).view
+    >>> av.Tensor(1.0).unsqueeze
     Traceback (most recent call last):
-    AttributeError: a Tensor has no 'view': use x.reshape(shape).
+    AttributeError: a Tensor has no 'unsqueeze': use av.expand_dims(x, axis).
     >>> hasattr(av.Tensor(1.0), "view"), "view" in dir(av.Tensor(1.0))
     (False, False)
     """

@@ -10,7 +10,7 @@ import numpy as np
 
 import autograd_vs as av
 from autograd_vs.engine import registry
-from autograd_vs.ops.later import FAMILIES
+from autograd_vs.ops.later import FAMILIES, family
 
 PAGE = Path(__file__).parent / "ops.md"
 
@@ -62,11 +62,17 @@ REACHED_BY = {"getitem": "x[index]", "power_number": "x ** number", "astype": "x
 
 
 def home(name: str) -> str | None:
-    """Where users find a name: ``"av.tanh"``, ``"av.nn.relu"``, or None."""
+    """Where users find a row of the table: ``"av.tanh"``, ``"av.nn.relu"``, ``"av.stats.norm.pdf"``, or None."""
+    row = registry.composed[name] if name in registry.composed else registry.ops[name].public
     for prefix in FAMILIES:
-        module = getattr(av, prefix) if prefix else av
-        if name.removeprefix(f"{prefix}.") in module.__all__:
-            return f"av.{prefix}.{name.removeprefix(prefix + '.')}" if prefix else f"av.{name}"
+        thing = getattr(av, prefix) if prefix else av
+        short = name.removeprefix(f"{prefix}.")
+        if short.partition(".")[0] not in thing.__all__:
+            continue
+        for part in short.split("."):
+            thing = getattr(thing, part, None)
+        if thing is row:
+            return f"av.{prefix}.{short}" if prefix else f"av.{name}"
     return None
 
 
@@ -112,8 +118,10 @@ def numpy_of(function) -> str:
 
 
 def page() -> str:
-    """The whole of docs/ops.md."""
-    registry.load()
+    """The whole of docs/ops.md. SciPy must be there."""
+    for names in FAMILIES.values():
+        for each in names:
+            family(each)
     public, internal, composed = "", "", ""
     for name, row in sorted(registry.ops.items()):
         cells = ", ".join(map(code, row.vjps)), kind(row), is_complex(row)
@@ -125,8 +133,7 @@ def page() -> str:
             internal += line(code(name) + by, *cells)
     for name, call in sorted(registry.composed.items()):
         # av.ravel flattens nests: NumPy's function of that name is reached through np.ravel and the method
-        where = home(name) if home(name) and getattr(av, name, call) is call else None
-        composed += line(code(where or f"x.{name}()"), numpy_of(call.numpy))
+        composed += line(code(home(name) or f"x.{name}()"), numpy_of(call.numpy))
     return "".join([
         TOP, OPS, public, INTERNAL, internal, COMPOSED, composed,
         CONSTANTS, listed(registry.constants), QUERIES, listed(registry.queries),

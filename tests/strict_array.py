@@ -21,7 +21,7 @@ from weakref import WeakValueDictionary
 
 import numpy as np
 
-from autograd_vs.base.backend import register_backend, same_view
+from autograd_vs.base.backend import register_backend, same_view, special
 
 __all__ = [
     "AmbiguousAssignment",
@@ -758,5 +758,35 @@ class Ufunc:
         return getattr(array, _REDUCE[self.__name__][method == "accumulate"])(*args, **kwargs)
 
 
+# What `cupyx.scipy.special` has of SciPy's functions (`__init__.py` there, main of 2026-08).
+SPECIAL = set(
+    "bdtr bdtrc bdtri beta betainc betaincinv betaln binom boxcox boxcox1p cbrt chdtr chdtrc chdtri cosdg cosm1 cotdg "
+    "digamma ellipeinc ellipj ellipk ellipkinc ellipkm1 entr erf erfc erfcinv erfcx erfinv exp1 exp10 exp2 expi expit "
+    "expm1 expn exprel fdtr fdtrc fdtri gamma gammainc gammaincc gammainccinv gammaincinv gammaln gammasgn gdtr gdtrc "
+    "huber i0 i0e i1 i1e inv_boxcox inv_boxcox1p j0 j1 k0 k0e k1 k1e kl_div lambertw log1p log_expit log_ndtr "
+    "log_softmax loggamma logit logsumexp lpmv multigammaln nbdtr nbdtrc nbdtri ndtr ndtri pdtr pdtrc pdtri poch "
+    "polygamma pseudo_huber psi radian rel_entr rgamma round shichi sici sinc sindg softmax sph_harm_y spherical_yn "
+    "tandg wright_bessel xlog1py xlogy y0 y1 yn zeta zetac".split()
+)
+
+
+class _Special:
+    """The module `cupyx.scipy.special`, on StrictArrays; it needs SciPy only when a function is asked for."""
+
+    def __getattr__(self, name):
+        if name not in SPECIAL:
+            raise AttributeError(f"module 'cupyx.scipy.special' has no attribute {name!r}")
+        value = getattr(special(), name)
+        found = Ufunc(value) if isinstance(value, np.ufunc) else _function(value, name)
+        setattr(self, name, found)
+        return found
+
+
 strict = _Module(np, MISSING)
-register_backend(StrictArray, strict, StrictArray.get, lambda view, old, new: wrap(same_view(view._a, old._a, new._a)))
+register_backend(
+    StrictArray,
+    strict,
+    StrictArray.get,
+    lambda view, old, new: wrap(same_view(view._a, old._a, new._a)),
+    special=_Special(),
+)

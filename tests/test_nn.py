@@ -264,3 +264,16 @@ def test_other_array_libraries():
     np.testing.assert_allclose(y.numpy(), want.numpy(), rtol=1e-14)
     np.testing.assert_allclose(g.numpy(), want_g.numpy(), rtol=1e-13)
     assert isinstance(g.array, StrictArray)
+
+
+def test_linear_refuses_a_kernel_that_is_no_matrix():
+    for x, kernel in ((np.ones((2, 3)), np.ones(3)), (np.ones((2, 3)), np.ones((1, 3, 2))), (1.0, np.ones((1, 1)))):
+        with pytest.raises(ValueError, match=r"linear: x of shape \(\.\.\., n\)"):
+            av.nn.linear(x, kernel, np.ones(1))
+
+
+def test_what_is_real_refuses_complex_numbers():
+    z = av.Tensor(np.array([1.0 + 1j]))
+    for f in (av.nn.softplus, av.nn.gelu, av.nn.l2_loss, lambda z: av.nn.mse(z, z)):
+        with pytest.raises(TypeError, match="real numbers are needed, got dtype complex128"):
+            f(z)

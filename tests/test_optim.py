@@ -602,10 +602,14 @@ def test_memory_stays():
     try:
         tracemalloc.start()
         steps(100)
-        objects, memory = len(gc.get_objects()), tracemalloc.get_traced_memory()[0]
-        steps(3000)
+        grown: list = []
+        objects = len(gc.get_objects())
+        for _ in range(3):  # a dict of the process may grow once, for what tests before this one left in it
+            memory = tracemalloc.get_traced_memory()[0]
+            steps(1000)
+            grown.append(tracemalloc.get_traced_memory()[0] - memory)
         assert len(gc.get_objects()) <= objects + 1
-        assert tracemalloc.get_traced_memory()[0] - memory < 1024
+        assert min(grown) < 300, grown
     finally:
         tracemalloc.stop()
         gc.enable()

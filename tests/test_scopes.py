@@ -1094,13 +1094,15 @@ def test_getting_a_variable_again_leaves_no_memory_behind():
         step()
     gc.collect()
     tracemalloc.start()
-    before = tracemalloc.get_traced_memory()[0]
-    for _ in range(1000):
-        step()
-    gc.collect()
-    grown = tracemalloc.get_traced_memory()[0] - before
+    grown = []
+    for _ in range(3):  # a dict of the process may grow once, for what tests before this one left in it
+        before = tracemalloc.get_traced_memory()[0]
+        for _ in range(1000):
+            step()
+        gc.collect()
+        grown.append(tracemalloc.get_traced_memory()[0] - before)
     tracemalloc.stop()
-    assert grown < 1000
+    assert min(grown) < 500, grown
 
 
 def test_an_initializer_by_name_says_where_it_is():

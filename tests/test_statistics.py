@@ -415,8 +415,8 @@ def test_outer_of_comparisons_and_of_what_has_no_rule():
     a = np.array([1.0, 2.0])
     same(np.less.outer(av.Tensor(a), a), np.less.outer(a, a))
     same(np.divmod.outer(av.Tensor(a), a), np.divmod.outer(a, a))
-    with pytest.raises(TypeError, match=r"np\.frexp"):
-        np.frexp(av.Tensor(a))
+    with pytest.raises(TypeError, match="has no gradient"):
+        np.frompyfunc(max, 2, 1).outer(av.Tensor(a), a)
 
 
 @pytest.mark.parametrize("ufunc", [np.maximum, np.minimum], ids=lambda f: f.__name__)

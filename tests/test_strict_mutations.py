@@ -143,8 +143,8 @@ SWITCHES = [
     (raw_gradients, update._checked, "backend.placed(g)", "backend.as_array(g)"),
     (raw_gradients, variable.Variable._add, "new = backend.beside(new, self.array)", "pass"),
     (unconnected, walk.zeros, "namespace(x.array).zeros(", "np.zeros("),
-    (out_of_range, index._beside, "_check_range(part, a.shape[axis], axis)", "pass"),
-    (last_value, index._assign, "xp is np or", "True or"),
+    (out_of_range, index._beside, "check_range(part, a.shape[axis], axis)", "pass"),
+    (last_value, index._assign, "if _is_plain(index)", "if True"),
     (last_value, index._last, "last = xp.full(", "last = np.full("),
     (logged, History.log, "_hold(name, value)", "float(value)"),
 ]  # fmt: skip

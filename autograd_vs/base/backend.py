@@ -2,7 +2,7 @@
 
 Everything above asks here for the namespace of an array, its device, copies, and the memory it lies in. CuPy is never
 imported by us: an array of a type not seen before names its own library. `register_backend` takes any other library
-that speaks NumPy's language (the tests use a strict stand-in).
+that speaks NumPy's language (the tests use a strict stand-in). SciPy's special functions are found here, too.
 
 Arrays stay where they are, and what is computed from them stays there, too: `as_array`. What a user hands over from the
 host (NumPy arrays, lists, numbers given to Tensor, Variable or an op) goes through `placed`: it stays NumPy's, unless
@@ -10,14 +10,15 @@ host (NumPy arrays, lists, numbers given to Tensor, Variable or an op) goes thro
 """
 
 import sys
+from importlib import import_module
 from typing import Any
 
 import numpy as np
 
 __all__ = [
     "add_at", "arrived", "as_array", "beside", "copy", "device", "has_numbers", "is_array", "is_writable",
-    "memory_owner", "namespace", "on_host", "place_host_data", "placed", "register_backend", "same_view", "to_numpy",
-    "write",
+    "memory_owner", "namespace", "on_host", "place_host_data", "placed", "register_backend", "same_view", "special",
+    "special_function", "to_numpy", "write",
 ]  # fmt: skip
 
 
@@ -42,9 +43,10 @@ def _cupy_view(view, old, new):
 _namespaces: dict[Any, Any] = {np.ndarray: np}
 _to_numpy: dict[type, Any] = {np.ndarray: np.array}
 _same_view: dict[type, Any] = {np.ndarray: _numpy_view}
+_special: dict[Any, Any] = {np: "scipy.special"}  # by namespace: a module, or its name until it is needed
 
 
-def register_backend(array_type: type, module, to_numpy, same_view) -> None:
+def register_backend(array_type: type, module, to_numpy, same_view, special: Any = None) -> None:
     """Make arrays of `array_type` usable.
 
     Parameters
@@ -56,8 +58,11 @@ def register_backend(array_type: type, module, to_numpy, same_view) -> None:
         Copies an array to the host.
     same_view : function
         See `same_view`.
+    special : module or str, optional
+        The functions of `scipy.special` for them, or the name of that module.
     """
     _namespaces[array_type] = module
+    _special[module] = special
     _to_numpy[array_type] = to_numpy
     _same_view[array_type] = same_view
 
@@ -66,7 +71,7 @@ def _find_cupy(cls: type) -> bool:
     if cls.__module__.partition(".")[0] != "cupy" or "cupy" not in sys.modules:
         return False
     cupy = sys.modules["cupy"]
-    register_backend(cupy.ndarray, cupy, cupy.asnumpy, _cupy_view)
+    register_backend(cupy.ndarray, cupy, cupy.asnumpy, _cupy_view, "cupyx.scipy.special")
     return cls is cupy.ndarray
 
 
@@ -82,6 +87,44 @@ def namespace(a):
     if module is None:
         module = _namespaces[a.__class__] if _find_cupy(a.__class__) else np
     return module
+
+
+def special(a: Any = None) -> Any:
+    """The module of special functions for the array `a`: `scipy.special` (for numbers, too), `cupyx.scipy.special`.
+
+    Raises
+    ------
+    ImportError
+        If SciPy is not installed.
+    """
+    xp = namespace(a)
+    module = _special.get(xp)
+    if isinstance(module, str):
+        try:
+            module = _special[xp] = import_module(module)
+        except ImportError as error:
+            raise ImportError(
+                "the special functions and distributions are SciPy's, which cannot be imported here "
+                f'({error}): pip install "autograd-vs[scipy]"'
+            ) from error
+    return module
+
+
+def special_function(name: str, a: Any) -> Any:
+    """The special function `name` for the array `a`.
+
+    Raises
+    ------
+    NotImplementedError
+        If the library of `a` has none: CuPy lacks some of SciPy's.
+    """
+    function = getattr(special(a), name, None)
+    if function is None:
+        raise NotImplementedError(
+            f"scipy.special.{name} has no equivalent for arrays of type {type(a).__name__} on {device(a)}: compute it "
+            "on the host, with a Tensor of x.numpy()"
+        )
+    return function
 
 
 _SCALARS = {np.float32, np.float64}

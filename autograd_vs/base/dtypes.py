@@ -4,7 +4,7 @@ import numpy as np
 
 from .backend import namespace
 
-__all__ = ["as_dtype", "default_dtype", "is_differentiable", "scalar", "set_default_dtype"]
+__all__ = ["as_dtype", "default_dtype", "is_differentiable", "refuse_complex", "scalar", "set_default_dtype"]
 
 _default = np.dtype(np.float32)
 _scalars: dict = {}  # (number, dtype, array type) -> 0-d array: what `scalar` has made
@@ -57,6 +57,13 @@ def is_differentiable(dtype) -> bool:
     (True, False)
     """
     return dtype.kind in "fc" or dtype.name.startswith(("bfloat", "float"))
+
+
+def refuse_complex(name: str, *arrays) -> None:
+    """TypeError where a formula that holds for real numbers only would compute something of complex ones."""
+    for a in arrays:
+        if getattr(a, "dtype", np.dtype(float)).kind == "c":
+            raise TypeError(f"{name}: real numbers are needed, got dtype {a.dtype}")
 
 
 def scalar(value, like):

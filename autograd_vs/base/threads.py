@@ -5,7 +5,6 @@ so that `numpy.errstate` and the like hold there, too.
 """
 
 import os
-import threading
 from collections.abc import Callable, Sequence
 from contextvars import copy_context
 from itertools import pairwise
@@ -15,7 +14,6 @@ __all__ = ["get_num_threads", "set_num_threads", "share"]
 
 _number: int | None = None
 _pool: Any = None
-_blas: Any = None  # threadpoolctl's controller; False: BLAS has one thread anyway; (): there is no way to tell it
 
 
 def get_num_threads() -> int:
@@ -57,23 +55,15 @@ def set_num_threads(number: int) -> None:
     _drop()
 
 
-def share(function: Callable[[Sequence], None], items: Sequence, blas: bool = False) -> None:
+def share(function: Callable[[Sequence], None], items: Sequence) -> None:
     """Run ``function(part)`` on consecutive parts of `items`, each in a thread; the first one in this thread.
 
-    Returns when all are done, and raises what one of them raised. With `blas` the function computes matrix products:
-    BLAS has one thread meanwhile, and where it cannot be told so (no threadpoolctl) all stays in this thread.
+    Returns when all are done, and raises what one of them raised.
     """
     number = min(get_num_threads(), len(items))
-    if number < 2 or (blas and not _can_limit_blas()):
+    if number < 2:
         function(items)
-    elif blas:
-        with _one_blas_thread:
-            _run(function, items, number)
-    else:
-        _run(function, items, number)
-
-
-def _run(function, items, number) -> None:
+        return
     bounds = [len(items) * i // number for i in range(number + 1)]
     first, *others = [items[i:j] for i, j in pairwise(bounds)]
     futures = [_workers().submit(copy_context().run, function, part) for part in others]
@@ -84,45 +74,6 @@ def _run(function, items, number) -> None:
     for error in errors:
         if error is not None:
             raise error
-
-
-class _OneBlasThread:
-    """BLAS with one thread, for the whole process, while anybody is inside."""
-
-    def __init__(self) -> None:
-        self.lock, self.inside, self.limit = threading.Lock(), 0, None
-
-    def __enter__(self) -> None:
-        with self.lock:
-            self.inside += 1
-            if self.inside == 1 and _blas:
-                self.limit = _blas.limit(limits=1, user_api="blas")
-
-    def __exit__(self, *error) -> None:
-        with self.lock:
-            self.inside -= 1
-            if self.inside == 0 and self.limit is not None:
-                self.limit.restore_original_limits()
-                self.limit = None
-
-
-_one_blas_thread = _OneBlasThread()
-
-
-def _can_limit_blas() -> bool:
-    """Say whether BLAS can be given one thread, or has no more; looks for threadpoolctl once."""
-    global _blas
-    if _blas is None:
-        if os.environ.get("OPENBLAS_NUM_THREADS", os.environ.get("OMP_NUM_THREADS")) == "1":
-            _blas = False
-            return True
-        try:
-            from threadpoolctl import ThreadpoolController
-        except ImportError:
-            _blas = ()
-        else:
-            _blas = ThreadpoolController().select(user_api="blas")
-    return _blas != ()
 
 
 def _workers() -> Any:

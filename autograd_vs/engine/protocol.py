@@ -77,9 +77,28 @@ class Operand:
         return self.array.itemsize
 
     @property
+    def strides(self) -> tuple[int, ...]:
+        """How many bytes lie between neighbours along each axis."""
+        return self.array.strides
+
+    @property
+    def flags(self) -> Any:
+        """How the array lies in memory."""
+        return self.array.flags
+
+    @property
     def device(self) -> str:
         """Where the array lies: "cpu", "gpu:0", ..."""
         return device(self.array)
+
+    def to_device(self, device: str, /, *, stream: Any = None) -> "Operand":
+        """Itself, where it lies there already."""
+        if device != self.device:
+            raise ValueError(
+                f"{describe(self)} lies on {self.device!r}, not on {device!r}, and stays there: make a Tensor of an "
+                "array that lies there, av.asarray(array)"
+            )
+        return self
 
     # ---------------------------------------------------------------- the ways out of the tape
     def numpy(self) -> np.ndarray:
@@ -96,6 +115,26 @@ class Operand:
         """The values as nested Python lists."""
         mark_break(self, "converted to lists by .tolist()")
         return self.array.tolist()
+
+    def tobytes(self, order: Any = "C") -> bytes:
+        """The values as bytes."""
+        mark_break(self, "converted to bytes by .tobytes()")
+        return to_numpy(self.array).tobytes(order)
+
+    def tofile(self, fid: Any, sep: str = "", format: str = "%s") -> None:
+        """Write the values to a file, as `numpy.ndarray.tofile` does."""
+        mark_break(self, "written by .tofile()")
+        to_numpy(self.array).tofile(fid, sep, format)
+
+    def dump(self, file: Any) -> None:
+        """Pickle the values, as a NumPy array, into a file."""
+        mark_break(self, "pickled")
+        to_numpy(self.array).dump(file)
+
+    def dumps(self) -> bytes:
+        """The pickle of the values, as a NumPy array."""
+        mark_break(self, "pickled")
+        return to_numpy(self.array).dumps()
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
         refuse_if_recorded(self, "converting it to a NumPy array")
@@ -235,6 +274,8 @@ class Operand:
         @property
         def mT(self) -> Tensor: ...
         @property
+        def flat(self) -> Tensor: ...
+        @property
         def real(self) -> Tensor: ...
         @property
         def imag(self) -> Tensor: ...
@@ -248,13 +289,17 @@ class Operand:
         def argsort(
             self, axis: int | None = -1, kind: Any = None, order: None = None, *, stable: bool | None = None
         ) -> Tensor: ...
-        def astype(self, dtype: Any, /, *, copy: bool = True) -> Tensor: ...
+        def astype(
+            self, dtype: Any, order: str = "K", casting: Any = "unsafe", subok: bool = True, copy: bool = True
+        ) -> Tensor: ...
+        def choose(self, choices: Any, out: None = None, mode: str = "raise") -> Tensor: ...
         def clip(
             self, a_min: Any = None, a_max: Any = None, out: None = None, *, min: Any = None, max: Any = None
         ) -> Tensor: ...
+        def compress(self, condition: Any, axis: int | None = None, out: None = None) -> Tensor: ...
         def conj(self) -> Tensor: ...
         def conjugate(self) -> Tensor: ...
-        def copy(self) -> Tensor: ...
+        def copy(self, order: str = "C") -> Tensor: ...
         def cumprod(self, axis: Any = None, dtype: Any = None, out: None = None) -> Tensor: ...
         def cumsum(self, axis: Any = None, dtype: Any = None, out: None = None) -> Tensor: ...
         def diagonal(self, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Tensor: ...
@@ -276,7 +321,7 @@ class Operand:
         ) -> Tensor: ...
         def ravel(self, order: str = "C") -> Tensor: ...
         def repeat(self, repeats: Any, axis: int | None = None) -> Tensor: ...
-        def reshape(self, *shape: Any, order: str = "C") -> Tensor: ...
+        def reshape(self, *shape: Any, order: str = "C", copy: Any = None) -> Tensor: ...
         def round(self, decimals: int = 0) -> Tensor: ...
         def searchsorted(self, v: Any, side: Any = "left", sorter: Any = None) -> Tensor: ...
         def squeeze(self, axis: Any = None) -> Tensor: ...
@@ -405,9 +450,19 @@ def refuse_if_recorded(x: Operand, what: str) -> None:
     if is_recorded(x) and not _only_shown(x):
         raise TypeError(
             f"{what} would drop the gradient of {describe(x)}, which a tape is recording. Use this library's or "
-            "NumPy's functions on the Tensor itself (av.stack([t, u]) for np.array([t, u]), av.exp(t) for math.exp(t));"
-            " if no gradient is wanted, say so with t.numpy(), t.item() or av.stop_gradient(t)."
+            f"NumPy's functions on the Tensor itself ({_instead()}); if no gradient is wanted, say so with t.numpy(), "
+            "t.item() or av.stop_gradient(t)."
         )
+
+
+def _instead() -> str:
+    """What the one who converts a Tensor may write."""
+    frame = sys._getframe(3)
+    while frame is not None and frame.f_globals.get("__name__", "").startswith("numpy."):
+        if isinstance(frame.f_locals.get("self"), np.vectorize):
+            return "av.vmap(f)(t) for np.vectorize(f)(t)"
+        frame = frame.f_back  # type: ignore[assignment]
+    return "av.stack([t, u]) for np.array([t, u]), av.exp(t) for math.exp(t)"
 
 
 _VIEWERS = ("_pytest", "logging", "matplotlib", "numpy.testing")  # they compare, print and draw, and compute no more

@@ -8,12 +8,13 @@ find them there by themselves. `numpy_only` are composed functions under NumPy's
 Families that most programs never use are loaded when a function is not found (`later`): the import stays quick.
 """
 
+import sys
 from collections.abc import Callable
 from typing import Any
 
 __all__ = [
     "composed", "constants", "find", "for_numpy", "functions", "later", "load", "metadata", "numpy_name", "numpy_only",
-    "ops", "queries", "refusal",
+    "ops", "queries", "reasons", "refusal",
 ]  # fmt: skip
 
 ops: dict[str, Any] = {}
@@ -23,6 +24,7 @@ functions: dict[Callable, Callable] = {}
 constants: dict[Callable, Callable] = {}
 queries: set[Callable] = set()
 metadata: set[Callable] = set()  # the queries of shapes and dtypes; the others look at values, on the host
+reasons: dict[str, str] = {}  # "np.median" -> why it is refused, and what to write: filled by `ops/coverage.py`
 later: list[Callable[[], bool]] = []  # each loads a family of ops, and says whether that is done for good
 
 
@@ -55,13 +57,19 @@ def for_numpy(function, *, samples: Any = None):
 
 
 def numpy_name(function) -> str:
-    """``"np.linalg.norm"`` and the like, for messages."""
-    module = getattr(function, "__module__", None) or "numpy"
-    return f"{module.replace('numpy', 'np', 1)}.{getattr(function, '__name__', function)}"
+    """``"np.linalg.norm"``, ``"scipy.special.gammaln"`` and the like, for messages."""
+    name = getattr(function, "__name__", str(function))
+    module = getattr(function, "__module__", None)
+    if module is None:  # SciPy's ufuncs do not say where they live; the ones with an underscore stand behind functions
+        homes = [sys.modules.get(home) for home in ("scipy.special", "scipy.special._ufuncs")]
+        if any(getattr(home, name, None) is function for home in homes):
+            return f"scipy.special.{name.removeprefix('_')}"
+    return f"{(module or 'numpy').replace('numpy', 'np', 1)}.{name}"
 
 
 def refusal(function, detail: str = "") -> TypeError:
-    """The error for a NumPy function that has no gradient here."""
+    """The error for a function of NumPy or SciPy that has no gradient here."""
+    load()
     return TypeError(
         f"{numpy_name(function)}{detail} has no gradient in autograd_vs, so it refuses Tensors and Variables rather "
         f"than drop the gradient.{_hint(function, detail)} If no gradient is wanted, pass `x.numpy()`; to write one, "
@@ -69,36 +77,16 @@ def refusal(function, detail: str = "") -> TypeError:
     )
 
 
-_SET = " Write `t = t.at[index].set(values)`, which returns a new Tensor."
-_HINTS = {
-    "np": {
-        "add.at": " Write `t = t.at[index].add(values)`, which returns a new Tensor.",
-        "subtract.at": " Write `t = t.at[index].add(-values)`, which returns a new Tensor.",
-        "multiply.at": " Write `t = t.at[index].multiply(values)`, which returns a new Tensor.",
-        "maximum.at": " Write `t = t.at[index].max(values)`, which returns a new Tensor.",
-        "minimum.at": " Write `t = t.at[index].min(values)`, which returns a new Tensor.",
-        "copyto": " A Variable has .assign(value) for that; a Tensor does not change.",
-        "fill_diagonal": _SET,
-        "place": _SET,
-        "put": _SET,
-        "put_along_axis": _SET,
-        "putmask": _SET,
-        "append": " Write av.concatenate([a, b]).",
-        "insert": " Write av.concatenate([t[:i], values, t[i:]]).",
-        "delete": " Index with what stays: t[keep].",
-    },
-}
-
-
 def _hint(function, detail: str) -> str:
-    """What to write instead: by hand, or the name of a neighbour that is really near."""
-    module, _, name = numpy_name(function).rpartition(".")
-    found = _HINTS.get(module, {}).get(name + detail)
-    if found is not None:
-        return found
+    """What to write instead: by `reasons`, or the name of a neighbour that is really near."""
+    name = numpy_name(function)
+    if name + detail in reasons:
+        return f" {reasons[name + detail]}"
     if detail:  # a ufunc's method: a function of a like name is no help
         return ""
     from difflib import get_close_matches  # late: 5 ms at import
 
-    near = get_close_matches(name, sorted({f.__name__ for f in (*functions, *constants, *queries)}), n=3, cutoff=0.7)
+    ours = name.startswith("scipy.special.")
+    known = {f.__name__ for f in (*functions, *constants, *queries) if numpy_name(f).startswith("scipy.") is ours}
+    near = get_close_matches(name.rpartition(".")[2], sorted(known), n=3, cutoff=0.7)
     return f" Did you mean {', '.join(map(repr, near))}?" if near else ""

@@ -10,6 +10,7 @@ import numpy as np
 
 from ..base.backend import as_array
 from ..base.blocks import in_blocks, in_rows
+from ..base.dtypes import refuse_complex
 from ..engine.declare import composed, primitive
 from ..engine.samples import Sample, arrays, away, elementwise
 from ..engine.tensor import Tensor
@@ -141,7 +142,7 @@ def sigmoid(x):
 
     Examples
     --------
-    >>> sigmoid(Tensor(np.array([-1000.0, 0.0, 1000.0]))).round(12).tolist()
+    >>> av.nn.sigmoid(Tensor(np.array([-1000.0, 0.0, 1000.0]))).round(12).tolist()
     [0.0, 0.5, 1.0]
     """
     return _sigmoid(x)
@@ -168,6 +169,7 @@ def softplus(x):
     >>> softplus(Tensor(np.array([-1000.0, 1000.0]))).tolist()
     [0.0, 1000.0]
     """
+    refuse_complex("softplus", x)
     return np.maximum(x, 0.0) + np.log1p(np.exp(-np.absolute(x)))
 
 
@@ -213,6 +215,7 @@ def _gelu_rule(g, x, cdf):
     name="gelu_exact", aux={"cdf": lambda x: _normal_cdf(x)}, samples=elementwise(-4.0, 4.0),
 )  # fmt: skip
 def _gelu_exact(x):
+    refuse_complex("gelu", x)
     cdf = as_array(phi(x))
     return x * cdf, cdf
 

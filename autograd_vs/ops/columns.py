@@ -4,8 +4,9 @@ Terms. `x` has the shape (images, *size, channels), filters (*kernel, channels, 
 features). A *tap* is a place in the kernel. *Columns* are the windows of `x`, each a row of a matrix that BLAS
 multiplies with the filters. All of them at once are as many times larger than `x` as the kernel has taps, so:
 
-- The work is cut into *blocks* (some images, or some rows of one) whose columns stay in the cache; threads share them,
-  each with a BLAS of one thread.
+- The work is cut into *blocks* (some images, or some rows of one), whose columns stay in the cache. The threads are
+  those of BLAS: threads of our own, each with a BLAS of one, are faster by themselves, but in a whole step they meet
+  those of BLAS, which wait busily after a product (W4: 62 ms against 42).
 - If the taps of the other axes make columns wide enough, those of the first axis are left out of them: the window one
   tap further on is a row further on in the same columns. That saves most of the copying, for ``kernel[0]`` products.
 - Rows of columns are ordered (row of `y`, image, rest), so that "some rows further on" is one piece of memory.
@@ -18,17 +19,15 @@ from math import prod
 import numpy as np
 
 from ..base.backend import namespace
-from ..base.threads import share
 from .windows import overlap
 
 __all__ = ["FEW", "gather_product", "kernel_product", "scatter_product"]
 
-COLUMNS = 600_000  # bytes of columns in a block: with what they meet they fit into 1 MB of cache
+COLUMNS = 2_400_000  # bytes of columns in a block: enough for two threads, and in the cache that they share
 ON_DEVICE = 1 << 28  # the same where there is no such cache, but a launch for each copy
 ROWS = 256  # of columns in a block, at least: with fewer BLAS does not reach its speed
 WIDE = 64  # numbers in a row of columns, from which on the taps of the first axis may be left out
 FEW = 4  # channels, up to which columns are transposed
-THREADS_FROM = 4e6  # multiplications, from which on threads share the blocks
 
 
 def gather_product(x, filters, strides, low, dilations, out):
@@ -40,24 +39,20 @@ def gather_product(x, filters, strides, low, dilations, out):
         return y
     columns = Columns(x, filters.shape[:-2], strides, low, dilations, out)
     matrices = filters.reshape((columns.shifts, columns.width, features))
-
-    def work(blocks):
-        fill = columns.filler()
-        for images, rows in blocks:
-            target = y[images, rows]
-            alone = len(target) == 1  # then the order of the rows is that of `y`
-            windows = fill(images, rows)
-            if alone:
-                total = target.reshape((-1, features))
-                xp.dot(windows[0], matrices[0], out=total)
-            else:
-                total = xp.dot(windows[0], matrices[0])
-            for window, matrix in zip(windows[1:], matrices[1:], strict=True):
-                total += xp.dot(window, matrix)
-            if not alone:
-                target[...] = total.reshape(_swapped(target.shape)).swapaxes(0, 1)
-
-    columns.share(work)
+    fill = columns.filler()
+    for images, rows in columns.blocks:
+        target = y[images, rows]
+        alone = len(target) == 1  # then the order of the rows is that of `y`
+        windows = fill(images, rows)
+        if alone:
+            total = target.reshape((-1, features))
+            xp.dot(windows[0], matrices[0], out=total)
+        else:
+            total = xp.dot(windows[0], matrices[0])
+        for window, matrix in zip(windows[1:], matrices[1:], strict=True):
+            total += xp.dot(window, matrix)
+        if not alone:
+            target[...] = total.reshape(_swapped(target.shape)).swapaxes(0, 1)
     return y
 
 
@@ -66,21 +61,13 @@ def kernel_product(x, g, kernel, strides, low, dilations):
     xp = namespace(x)
     features = g.shape[-1]
     columns = Columns(x, kernel, strides, low, dilations, g.shape[1:-1])
-    shape = (columns.shifts, columns.width, features)
-    parts = {}  # by the number of the first block, to be added in an order that does not depend on the threads
-
-    def work(blocks):
+    total = xp.zeros((columns.shifts, columns.width, features), x.dtype)
+    if g.size and total.size:
         fill = columns.filler()
-        total = xp.zeros(shape, x.dtype)
-        for images, rows in blocks:
+        for images, rows in columns.blocks:
             matrix = g[images, rows].swapaxes(0, 1).reshape((-1, features))
             for window, part in zip(fill(images, rows), total, strict=True):
                 part += xp.dot(window.T, matrix)
-        parts[blocks[0][0].start, blocks[0][1].start] = total
-
-    if g.size and prod(shape):
-        columns.share(work)
-    total = sum([parts[key] for key in sorted(parts)], start=xp.zeros(shape, x.dtype))
     return total.reshape((*kernel, x.shape[-1], features))
 
 
@@ -98,24 +85,16 @@ def scatter_product(g, filters, strides, low, dilations, size):
     step = max(1, _limit(xp) // (bytes_of_tap * len(taps)))  # images
     together = min(len(taps), max(1, _limit(xp) // (bytes_of_tap * step)))  # taps
 
-    def work(starts):
-        for start in starts:
-            images = slice(start, start + step)
-            rows = g[images].reshape((-1, features))
-            target = x[images]
-            for first in range(0, len(taps), together):
-                some = taps[first : first + together]
-                found = xp.dot(rows, matrix[:, first * channels : (first + len(some)) * channels])
-                found = found.reshape((len(target), *out, len(some), channels))
-                for i, tap in enumerate(some):
-                    inside, places = overlap(tap, size, out, strides, low, dilations)
-                    target[(slice(None), *places)] += found[(slice(None), *inside, i)]
-
-    starts = range(0, len(g), step)
-    if xp is np and len(starts) > 1 and prod(g.shape) * prod(kernel) * channels >= THREADS_FROM:
-        share(work, starts, blas=True)
-    else:
-        work(starts)
+    for start in range(0, len(g), step):
+        images = slice(start, start + step)
+        rows, target = g[images].reshape((-1, features)), x[images]
+        for first in range(0, len(taps), together):
+            some = taps[first : first + together]
+            found = xp.dot(rows, matrix[:, first * channels : (first + len(some)) * channels])
+            found = found.reshape((len(target), *out, len(some), channels))
+            for i, tap in enumerate(some):
+                inside, places = overlap(tap, size, out, strides, low, dilations)
+                target[(slice(None), *places)] += found[(slice(None), *inside, i)]
     return x
 
 
@@ -133,8 +112,6 @@ class Columns:
         self.width = len(self.taps) * channels
         self.step = dilations[0]  # rows from one shift to the next
         self.more = (self.shifts - 1) * self.step  # rows of columns, beyond those of `y`
-        self.padded = prod(kernel) > 1  # or rather: may be
-        self.multiplications = len(x) * prod(out) * prod(kernel) * channels
         self.blocks = self._blocks()
 
     def _blocks(self):
@@ -151,14 +128,6 @@ class Columns:
             for i in range(0, count, images)
             for j in range(0, height, rows)
         ]
-
-    def share(self, work):
-        """``work(blocks)``, on several threads if it is worth it."""
-        many = len(self.blocks) > 1 and self.multiplications >= THREADS_FROM
-        if many and namespace(self.x) is np:
-            share(work, self.blocks, blas=True)
-        else:
-            work(self.blocks)
 
     def filler(self):
         """A function that lays out the windows of a block, in a buffer of its own: a matrix for each shift."""

@@ -406,8 +406,8 @@ def conv2d(x, filters, strides=1, padding="same", dilations=1, groups=1, data_fo
 
     Notes
     -----
-    It is computed as products of matrices, in blocks that stay in the cache; with the extra ``jit`` (threadpoolctl)
-    threads share the blocks. The memory for them is bounded, whatever the sizes.
+    It is computed as products of matrices, in blocks that stay in the cache: the memory for them is bounded, whatever
+    the sizes.
 
     Examples
     --------

@@ -12,7 +12,7 @@ import numpy as np
 from ..base.backend import as_array, beside, is_array, namespace, placed
 from ..engine import registry
 from ..engine.declare import composed, primitive
-from ..engine.op import op
+from ..engine.op import fit, op
 from ..engine.protocol import Operand, install
 from ..engine.samples import Sample, arrays, away, elementwise, pairs, values, zeros
 from ..engine.tensor import Tensor
@@ -327,15 +327,20 @@ logaddexp2 = op(
 )  # fmt: skip
 
 
-@primitive(np.ldexp, vjp={"x": lambda g, n: ldexp.inner(g, n)}, arity=1, linear="each",
-           samples=lambda: [Sample(arrays((2, 3)), values([1, -2, 0])), Sample(arrays(()), 3)])  # fmt: skip
+@primitive(
+    np.ldexp, vjp={"x": lambda g, n, x_shape, x_dtype: fit(ldexp.inner(g, n), x_shape, x_dtype)},
+    arity=1, linear="each",
+    samples=lambda: [
+        Sample(arrays((2, 3)), values([1, -2, 0])), Sample(arrays(()), 3), Sample(arrays((1,)), values([[1], [2]]))
+    ],
+)  # fmt: skip
 def ldexp(x, n):
     """``x * 2**n`` for integers `n`.
 
     Parameters
     ----------
     x : array_like, float
-    n : int, or integer array whose shape broadcasts to that of `x`
+    n : int, or integer array, of a shape that broadcasts with that of `x`
 
     Returns
     -------
@@ -602,6 +607,7 @@ def _clip_samples():
         Sample(x, -1.0, 1.5),
         Sample(x, values([-1.0, -1.2, -0.5, -1.1]), values([[1.5]] * 3)),
         Sample(x[::2].T, -1.0, values(1.5)),
+        Sample(x[0], values([[-1.0], [-1.2]]), 1.5),
         Sample(x.astype(np.float32), -1.0, 1.5, smooth=False),
         Sample(zeros((0, 2)), 0.0, 1.0),
     ]

@@ -16,7 +16,8 @@ from ..engine.declare import composed, primitive
 from ..engine.samples import Sample, arrays, zeros
 from ..engine.tensor import Tensor, as_tensor
 from .elementwise import conjugate
-from .shape import axis_of, cast, pad, roll, valued
+from .rearrange import pad
+from .shape import axis_of, cast, roll, valued
 
 __all__ = [
     "fft", "fft2", "fftn", "fftshift", "hfft", "ifft", "ifft2", "ifftn", "ifftshift", "ihfft", "irfft", "irfft2",

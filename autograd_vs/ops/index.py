@@ -16,7 +16,7 @@ from ..engine.protocol import Operand, install
 from ..engine.record import active
 from ..engine.samples import Sample, arrays, integers, values, zeros
 from ..engine.tensor import Tensor, as_tensor
-from .shape import axis_of, cast, ravel
+from .shape import axis_of, cast, ravel, shape_of
 
 __all__ = ["take", "take_along_axis"]
 
@@ -124,7 +124,7 @@ def _beside(index, a):
             axis += a.ndim - taken
             continue
         if hasattr(part, "dtype") and part.dtype.kind in "iu" and axis < a.ndim:
-            _check_range(part, a.shape[axis], axis)
+            check_range(part, a.shape[axis], axis)
         axis += _taken(part)
     return tuple([beside(p, a) if is_array(p) else p for p in index])
 
@@ -136,7 +136,7 @@ def _taken(part) -> int:
     return part.ndim if hasattr(part, "dtype") and part.dtype.kind == "b" else 1
 
 
-def _check_range(indices, n, axis) -> None:
+def check_range(indices, n, axis) -> None:
     """IndexError unless the integers are in ``[-n, n)``."""
     a = indices.array if isinstance(indices, Operand) else indices
     if a.size and bool(((a < -n) | (a >= n)).any()):
@@ -246,7 +246,7 @@ def _take(a, indices, axis, mode="raise"):
         return a.take(indices, axis, None, mode)
     n = a.shape[axis]
     if mode == "raise":  # CuPy wraps round instead
-        _check_range(indices, n, axis)
+        check_range(indices, n, axis)
     indices = indices.astype(np.intp, copy=False)
     return a.take(indices % n if mode != "clip" else indices.clip(0, n - 1), axis)
 
@@ -259,6 +259,7 @@ def _take(a, indices, axis, mode="raise"):
         Sample(arrays((2, 3)), 1, 1),
         Sample(arrays((0, 3)), values([2, 0]), 1),
         Sample(arrays((2, 3)), values([5, -9]), 0, mode="wrap"),
+        Sample(arrays(()), values([5, -9]), 0, mode="wrap"),
     ],
 )
 def take(a, indices, axis=None, out=None, mode="raise") -> Tensor:
@@ -301,34 +302,29 @@ def take(a, indices, axis=None, out=None, mode="raise") -> Tensor:
             indices = indices.astype(np.intp)
     if indices.dtype.kind not in "iu":
         raise IndexError(f"take: indices must be integers, got dtype {indices.dtype}")
-    if axis is None:
-        a, axis = ravel(a), 0
+    if axis is None or not shape_of(a):
+        a, axis = ravel(a), 0 if axis is None else axis_of(axis, 1)
     if isinstance(a, Operand) and namespace(a.array) is not np:
         if mode == "raise":
-            _check_range(indices, a.shape[axis], axis)
+            check_range(indices, a.shape[axis], axis)
             mode = "wrap"
         indices = indices if isinstance(indices, Operand) else beside(indices, a.array)
     return _take(a, indices, axis, mode)
 
 
-def _along(indices, axis, shape):
-    """The index that pairs each element of `indices` with its own place along all axes but `axis`."""
+def places_along(indices, axis, shape):
+    """The index that pairs each element of `indices` with its own place along all axes but `axis`; they broadcast."""
     xp = namespace(indices)
-    parts = []
-    for i, n in enumerate(shape):
-        if i == axis:
-            parts.append(indices)
-        elif indices.shape[i] == 1 and n != 1:
-            parts.append(xp.arange(n).reshape(tuple(-1 if j == i else 1 for j in range(len(shape)))))
-        else:
-            parts.append(xp.arange(indices.shape[i]).reshape(tuple(-1 if j == i else 1 for j in range(len(shape)))))
-    return tuple(parts)
+    return tuple(
+        indices if i == axis else xp.arange(n).reshape(tuple(-1 if j == i else 1 for j in range(len(shape))))
+        for i, n in enumerate(shape)
+    )
 
 
 def _take_along_vjp(g, indices, arr_shape, axis):
     if isinstance(indices, Operand):
         indices = indices.array
-    return scatter_add.inner(g, _along(indices, axis_of(axis, len(arr_shape)), arr_shape), arr_shape)
+    return scatter_add.inner(g, places_along(indices, axis_of(axis, len(arr_shape)), arr_shape), arr_shape)
 
 
 @primitive(
@@ -338,11 +334,12 @@ def _take_along_vjp(g, indices, arr_shape, axis):
         Sample(arrays((2, 4)), values([[0, 0], [3, 1]]), 1),
         Sample(arrays((3, 2)), values([[2, -1]]), 0),
         Sample(arrays((2, 3, 2)), values([[[1], [0], [1]]]), -1),
+        Sample(arrays((1, 4)), values([[0, 3], [1, 1]]), 1),
     ],
 )  # fmt: skip
 def take_along(arr, indices, axis):
     """Elements of `arr` along an axis, by an index for each place."""
-    return arr[_along(indices, axis_of(axis, arr.ndim), arr.shape)]
+    return arr[places_along(indices, axis_of(axis, arr.ndim), arr.shape)]
 
 
 @composed(np.take_along_axis, samples=lambda: [Sample(arrays((2, 3)), values([5, 0, 0]), None)])
@@ -375,7 +372,7 @@ def take_along_axis(arr, indices, axis=-1) -> Tensor:
     if arr.ndim != indices.ndim:
         raise ValueError(f"take_along_axis: indices have {indices.ndim} dimensions, the array has {arr.ndim}")
     if namespace(arr.array) is not np:
-        _check_range(indices, arr.shape[axis], axis)
+        check_range(indices, arr.shape[axis], axis)
     return take_along(arr, indices, axis)
 
 
@@ -389,14 +386,20 @@ def _updated(a, value, index, how):
     xp = namespace(a)
     y = xp.empty(a.shape, a.dtype if fits else np.result_type(a.dtype, value.dtype))
     y[...] = a
-    how(y, _bare(index), value)
+    index = _bare(index)
+    if a.ndim == 1 and index.__class__ is tuple and len(index) == 1 and 0 < value.ndim < getattr(index[0], "ndim", 0):
+        value = xp.broadcast_to(value, index[0].shape)  # NumPy's ufunc.at reads beyond its end (2.1 to 2.5)
+    how(y, index, value)
     return y
 
 
 def _assign(y, index, value):
     xp = namespace(y)
-    if xp is np or _is_plain(index):
+    if _is_plain(index):
         y[index] = value
+        return
+    if xp is np:  # the last one in C order: NumPy goes in the order of the memory where all arrays agree on another
+        y[tuple([p.copy() if hasattr(p, "flags") and not p.flags.c_contiguous else p for p in index])] = value
         return
     last, places = _last(y.shape, index, xp)  # CuPy would store any one of several values for an element
     if places.size:
@@ -442,6 +445,7 @@ def _update_samples(multiply=False):
         ]
         if not multiply:
             found.append(Sample(x, arrays((3, 4), seed=6, apart=0.5), (values([1, 1, 0]),)))
+            found.append(Sample(x[0], arrays((2,), seed=7, apart=0.5), (values([[1, 0], [3, 1], [1, 2]]),)))
         return found
 
     return samples

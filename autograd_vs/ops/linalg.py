@@ -213,7 +213,7 @@ def tensorsolve(a, b, axes=None) -> Tensor:
             order.remove(k)
             order.append(k)
         a = transpose(a, tuple(order))
-    shape = a.shape[b.ndim :]
+    shape = a.shape[-(a.ndim - b.ndim) :]  # NumPy's, also where the two have as many dimensions
     n = 1
     for k in shape:
         n *= k

@@ -14,6 +14,7 @@ import numpy as np
 
 from ..base.backend import as_array, beside, namespace
 from ..base.blocks import in_blocks
+from ..base.dtypes import refuse_complex
 from ..engine.declare import composed, primitive
 from ..engine.protocol import Operand
 from ..engine.samples import Sample, arrays, integers, pairs, values
@@ -75,6 +76,7 @@ def paired(name, a, b, words=("logits", "labels"), cast=True) -> Any:
     Without `cast` only integers are brought to that dtype.
     """
     a = as_tensor(a)
+    refuse_complex(name, a)
     if not isinstance(b, Operand):
         if isinstance(b, (int, float)):
             return a, b
@@ -432,6 +434,7 @@ def _binary(logits, labels):
 
 @in_blocks
 def _binary_value(logits, labels):
+    refuse_complex("sigmoid_cross_entropy", logits)
     return np.maximum(logits, 0.0) - logits * labels + np.log1p(np.exp(-np.absolute(logits)))
 
 

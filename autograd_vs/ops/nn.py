@@ -77,6 +77,10 @@ def linear(x, kernel, bias):
     >>> linear(np.ones((1, 2)), np.array([[1.0, 2.0], [3.0, 4.0]]), np.array([0.5, 0.0])).tolist()
     [[4.5, 6.0]]
     """
+    if kernel.ndim != 2 or not x.ndim:
+        raise ValueError(
+            f"linear: x of shape (..., n) and a kernel of shape (n, m) are needed, got {x.shape} and {kernel.shape}"
+        )
     if x.ndim > 2:  # one large product: NumPy's own way takes 40 to 70 times as long
         y = as_rows(x).dot(kernel).reshape((*x.shape[:-1], kernel.shape[1]))
     else:

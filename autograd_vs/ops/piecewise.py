@@ -7,6 +7,7 @@ activations.py do.
 import numpy as np
 
 from ..base.backend import namespace
+from ..base.dtypes import refuse_complex
 from ..engine.declare import primitive
 from ..engine.samples import Sample, arrays, away, elementwise, pairs
 
@@ -171,6 +172,7 @@ def softshrink(x, lambd=0.5):
     >>> softshrink(Tensor(np.array([-1.0, 0.25, 2.0]))).tolist()
     [-0.5, 0.0, 1.5]
     """
+    refuse_complex("softshrink", x)
     return x - np.minimum(np.maximum(x, -lambd), lambd)
 
 

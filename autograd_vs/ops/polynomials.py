@@ -15,11 +15,11 @@ from ..engine.samples import Sample, arrays, values, zeros
 from ..engine.tensor import Tensor, as_tensor, tensor_of
 from .calculus import convolve, inexact, of_dtype, operands, real_dtype
 from .decompositions import lstsq
+from .rearrange import pad
 from .shape import (
     astype,
     cast,
     concatenate,
-    pad,
     reshape,
     stack,
     valued,
@@ -411,6 +411,8 @@ def polyint(p, m=1, k=None) -> Tensor:
     [1.0, 2.0, 5.0]
     """
     p, constants = (as_tensor(p), None) if k is None else operands(p, k)
+    if m == 0:
+        return valued(p)
     p, m = _coefficients("polyint", p), int(m)
     if m < 0:
         raise ValueError(f"polyint: the order must not be negative, got {m} (see polyder)")

@@ -18,7 +18,7 @@ from ..engine.protocol import Operand
 from ..engine.samples import Sample, arrays, values, zeros
 from ..engine.tensor import Tensor, as_tensor
 from .elementwise import where
-from .shape import astype, axes_of, axis_of, broadcast_to, cast, concatenate, valued
+from .shape import astype, axes_of, axis_of, broadcast_to, cast, concatenate, reshape, valued
 
 __all__ = [
     "amax", "amin", "average", "cumprod", "cumsum", "diff", "logsumexp", "max", "mean", "min", "prod", "ptp", "std",
@@ -426,7 +426,7 @@ def average(a, axis=None, weights=None, returned=False, *, keepdims=False) -> An
 def _prod_vjp(g, a, axis, keepdims):
     """Each element's factor is the product of all others: those before it times those after it."""
     shape = a.shape
-    axes = axes_of(axis, len(shape))
+    axes = axes_of(axis if shape else None, len(shape))  # NumPy takes the axis of a 0-d array for its only number
     rest = tuple([i for i in range(len(shape)) if i not in axes])
     order = rest + axes
     n = _product([shape[i] for i in axes])
@@ -658,7 +658,7 @@ def reverse(x, axis):
 
 
 def _cumsum_vjp(g, a_shape, a_dtype, axis):
-    if axis is None:
+    if axis is None or not a_shape:
         return cast(g[::-1].cumsum(0)[::-1].reshape(a_shape), a_dtype)
     axis = axis_of(axis, len(a_shape))
     return cast(reverse(reverse(g, axis).cumsum(axis), axis), a_dtype)
@@ -715,7 +715,7 @@ def _cumprod_vjp(g, a, y, axis):
     its place; before it the quotient holds, behind it they are all 0. Where this is differentiated and a row has two
     zeros, the square table of all products stands in.
     """
-    if axis is None:
+    if axis is None or not a.shape:
         return _cumprod_vjp(g, a.reshape(-1), y, 0).reshape(a.shape)
     axis = axis_of(axis, a.ndim)
     zero = a == 0
@@ -836,6 +836,7 @@ def diff(a, n=1, axis=-1, prepend=None, append=None) -> Tensor:
 def _running(x, axis, dtype, out, include_initial, run, first):
     """`cumsum` or `cumprod` by the rules of the array API."""
     x = as_tensor(x)
+    x = x if x.ndim else reshape(x, (1,))
     if axis is None and x.ndim != 1:
         raise ValueError(f"cumulative_{run.__name__[3:]}: an array of {x.ndim} dimensions needs axis=")
     axis = axis_of(0 if axis is None else axis, x.ndim)
@@ -851,6 +852,7 @@ def _cumulative_samples():
         Sample(arrays((3,), low=0.3)),
         Sample(arrays((2, 3), low=0.3), axis=-1, include_initial=True),
         Sample(arrays((2, 3), low=0.3), axis=0),
+        Sample(arrays((), low=0.3)),
     ]
 
 

@@ -6,6 +6,7 @@ from math import pi
 import numpy as np
 
 from ..base.backend import as_array, namespace
+from ..base.dtypes import refuse_complex
 from ..engine.declare import composed, primitive
 from ..engine.protocol import operand_types
 from ..engine.samples import Sample, arrays, away, elementwise, values, zeros
@@ -64,6 +65,7 @@ def _mse_samples():
 def _mse(prediction, target):
     """The mean of the squared differences."""
     d = prediction - target
+    refuse_complex("mse", d)
     return as_array(namespace(d).vdot(d, d) * (1.0 / d.size if d.size else np.nan))
 
 
@@ -135,6 +137,7 @@ def l2_loss(x):
     >>> l2_loss(Tensor(np.array([3.0, 4.0]))).item()
     12.5
     """
+    refuse_complex("l2_loss", x)
     return as_array(namespace(x).vdot(x, x) * 0.5)
 
 
@@ -190,6 +193,7 @@ def mae(prediction, target, reduction="mean") -> Tensor:
 )  # fmt: skip
 def _huber(d, delta):
     """Half the square, and a line where `d` is larger than `delta`."""
+    refuse_complex("huber", d)
     a = np.absolute(d)
     c = np.minimum(a, delta)
     return c * (a - 0.5 * c)
@@ -278,6 +282,7 @@ def smooth_l1(prediction, target, beta=1.0, reduction="mean") -> Tensor:
 @primitive(vjp={"d": lambda g, d: g * np.tanh(d)}, elementwise=True, name="log_cosh", samples=elementwise(-3.0, 3.0))
 def _log_cosh(d):
     """The logarithm of the hyperbolic cosine: exact near 0, without overflow far away."""
+    refuse_complex("log_cosh", d)
     a = np.absolute(d)
     half = np.sinh(np.minimum(a, 1.0) * 0.5)
     return namespace(d).where(a < 1.0, np.log1p(2.0 * half * half), a + np.log1p(np.exp(-2.0 * a)) - _ln(2.0))

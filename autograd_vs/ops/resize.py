@@ -112,6 +112,7 @@ def _unresized(g, axis, n, method, align_corners):
 
 
 @composed(
+    home="nn",
     samples=lambda: [
         Sample(arrays((1, 3, 2, 1)), (4, 5)), Sample(arrays((2, 3, 2)), 4),
         Sample(arrays((1, 2, 3)), 5, data_format="NCHW"),

@@ -1,4 +1,4 @@
-"""Shapes: reshaping, transposing, broadcasting, joining, splitting, repeating, padding; copies and casts. Floor 2."""
+"""Shapes: reshaping, transposing, broadcasting, joining, splitting, repeating; copies and casts. Floor 2."""
 
 from collections.abc import Callable
 from itertools import pairwise
@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from ..base.backend import as_array, namespace
+from ..base.backend import namespace
 from ..base.dtypes import is_differentiable
 from ..engine import registry
 from ..engine.declare import composed, primitive
@@ -20,7 +20,7 @@ __all__ = [
     "array_split", "astype", "atleast_1d", "atleast_2d", "atleast_3d", "broadcast_arrays", "broadcast_to",
     "column_stack",
     "concat", "concatenate", "copy", "dsplit", "dstack", "expand_dims", "flip", "fliplr", "flipud", "hsplit", "hstack",
-    "matrix_transpose", "meshgrid", "moveaxis", "pad", "permute_dims", "ravel", "repeat", "reshape", "roll",
+    "matrix_transpose", "meshgrid", "moveaxis", "permute_dims", "ravel", "repeat", "reshape", "roll",
     "rollaxis", "rot90",
     "split", "squeeze", "stack", "swapaxes", "tile", "transpose", "tril", "triu", "unstack", "vsplit", "vstack",
 ]  # fmt: skip
@@ -81,7 +81,7 @@ def _reshape_vjp(g, a_shape, order):
         Sample(arrays((2, 2), dtype=complex), 4),
     ],
 )  # fmt: skip
-def reshape(a, shape, order="C"):
+def reshape(a, shape, order="C", copy=None):
     """The same elements in another shape; also ``t.reshape(2, 3)``.
 
     Parameters
@@ -91,6 +91,8 @@ def reshape(a, shape, order="C"):
         One of them may be -1: whatever remains.
     order : {"C", "F"}
         Whether the last or the first index runs fastest.
+    copy : bool, optional
+        Without meaning here.
 
     Returns
     -------
@@ -99,24 +101,36 @@ def reshape(a, shape, order="C"):
     Raises
     ------
     ValueError
-        If the number of elements differs.
+        If the number of elements differs; for another order ("A" depends on the memory, which the gradient does not
+        share).
 
     Examples
     --------
     >>> av.reshape(av.Tensor(np.arange(6.0)), (2, -1)).shape
     (2, 3)
     """
-    return a.reshape(shape) if order == "C" else a.reshape(shape, order=order)
+    if order == "C":
+        return a.reshape(shape)
+    if order != "F":
+        raise ValueError(f"reshape: order is 'C' or 'F', got {order!r}; t.ravel(order) takes 'A' and 'K', too")
+    return a.reshape(shape, order=order)
 
 
-@shown_as(lambda self, *shape, order="C": None)
-def _reshape_method(self, *shape, order="C", **named):
+@shown_as(lambda self, *shape, order="C", copy=None: None)
+def _reshape_method(self, *shape, order="C", copy=None, **named):
     """The same elements in another shape: ``t.reshape(2, 3)`` or ``t.reshape((2, 3))``."""
     if named:
         if shape or set(named) != {"shape"}:
-            raise TypeError(f"reshape takes a shape and order=, got {', '.join(named)}= as well")
+            raise TypeError(f"reshape takes a shape, order= and copy=, got {', '.join(named)}= as well")
         shape = (named["shape"],)
+    if order == "A":
+        order = _in_memory(self)
     return reshape(self, shape[0] if len(shape) == 1 else shape, order)
+
+
+def _in_memory(a) -> str:
+    """What the order "A" means for a Tensor."""
+    return "F" if a.array.flags.fnc else "C"
 
 
 install("reshape", _reshape_method)
@@ -125,7 +139,16 @@ install("reshape", _reshape_method)
 @composed(
     np.ravel,
     methods="ravel flatten",
-    samples=lambda: [Sample(arrays((2, 3))), Sample(arrays(())), Sample(arrays((2, 3)), "F")],
+    samples=lambda: [
+        Sample(arrays((2, 3))),
+        Sample(arrays(())),
+        Sample(arrays((2, 3)), "F"),
+        *(
+            Sample(x, order, smooth=False)
+            for x in (arrays((2, 3)).T, arrays((2, 3, 4)).transpose(1, 0, 2))
+            for order in "AK"
+        ),
+    ],
 )
 def ravel(a, order="C") -> Tensor:
     """All elements in one dimension.
@@ -133,7 +156,9 @@ def ravel(a, order="C") -> Tensor:
     Parameters
     ----------
     a : array_like
-    order : {"C", "F"}
+    order : {"C", "F", "A", "K"}
+        Whether the last or the first index runs fastest; "A": as they lie in memory if that is one of these, else "C";
+        "K": as they lie in memory.
 
     Returns
     -------
@@ -144,7 +169,17 @@ def ravel(a, order="C") -> Tensor:
     >>> av.ravel(av.Tensor(np.ones((2, 3)))).shape
     (6,)
     """
+    if order == "K":
+        a = as_tensor(a)
+        steps = [abs(n) for n in a.array.strides]
+        a, order = transpose(a, sorted(range(a.ndim), key=lambda i: -steps[i])), "C"
+    elif order == "A":
+        a = as_tensor(a)
+        order = _in_memory(a)
     return reshape(a, -1, order)
+
+
+install("flat", property(ravel, doc="All elements in one dimension: what NumPy's iterator gives one by one."))
 
 
 @composed(
@@ -805,7 +840,12 @@ def _sections(ary_shape, indices_or_sections, axis):
         sizes = [n // parts + (i < n % parts) for i in range(parts)]
     else:
         ends = [0, *(slice(None, int(i)).indices(n)[1] for i in indices_or_sections), n]
-        sizes = [max(0, b - a) for a, b in pairwise(ends)]
+        sizes = [b - a for a, b in pairwise(ends)]
+        if any(k < 0 for k in sizes):  # NumPy gives parts that overlap
+            raise ValueError(
+                f"split: the places {list(indices_or_sections)} do not rise (of {n} elements); take parts that overlap "
+                "by slices, x[a:b]"
+            )
     return [(*ary_shape[:axis], k, *ary_shape[axis + 1 :]) for k in sizes]
 
 
@@ -836,6 +876,11 @@ def array_split(ary, indices_or_sections, axis=0):
     Returns
     -------
     tuple of Tensor
+
+    Raises
+    ------
+    ValueError
+        If the places where to cut do not rise.
 
     Examples
     --------
@@ -869,7 +914,7 @@ def split(ary, indices_or_sections, axis=0) -> tuple[Tensor, ...]:
     Raises
     ------
     ValueError
-        If a number of parts does not divide the size.
+        If a number of parts does not divide the size, or the places do not rise.
 
     Examples
     --------
@@ -1192,102 +1237,24 @@ def rot90(m, k=1, axes=(0, 1)) -> Tensor:
     return swapaxes(flip(m, second), first, second) if k == 1 else flip(swapaxes(m, first, second), second)
 
 
-# ---------------------------------------------------------------- padding and triangles
-
-
-def _widths(pad_width, ndim):
-    """((before, after), ...) for each axis."""
-    if isinstance(pad_width, dict):
-        found = [(0, 0)] * ndim
-        for axis, width in pad_width.items():
-            found[axis_of(axis, ndim)] = (width, width) if isinstance(width, int) else tuple(width)
-        return tuple(found)
-    widths = as_array(pad_width)
-    pairs = (widths + zeros((ndim, 2), int)).tolist() if ndim else []
-    return tuple(map(tuple, pairs))
-
-
-@primitive(
-    vjp={
-        "array": lambda g, array_shape, widths: g[
-            tuple(slice(a, a + n) for (a, _), n in zip(widths, array_shape, strict=True))
-        ]
-    },
-    jvp={"array": lambda t, widths: _pad_constant.inner(t, widths, 0)}, name="pad_constant",
-    samples=lambda: [
-        Sample(arrays((2, 3)), ((1, 0), (2, 1)), 0.5),
-        Sample(arrays((3,)), ((0, 2),), 0),
-        Sample(arrays(()), (), 0),
-    ],
-)  # fmt: skip
-def _pad_constant(array, widths, value):
-    """Padded with a number."""
-    return namespace(array).pad(array, widths, constant_values=value) if widths else array.copy()
-
-
-@composed(
-    np.pad,
-    samples=lambda: [
-        Sample(arrays((2, 3)), 1),
-        Sample(arrays((2, 3)), ((1, 2), (0, 1)), constant_values=0.5),
-        *(Sample(arrays((3, 4)), ((1, 2), (2, 1)), mode) for mode in ("edge", "reflect", "symmetric", "wrap")),
-        Sample(arrays((3,)), (0, 5), "wrap"),
-        Sample(arrays((3,)), 0, "edge"),
-    ],
-)  # fmt: skip
-def pad(array, pad_width, mode="constant", *, constant_values=0) -> Tensor:
-    """An array with a border.
-
-    Parameters
-    ----------
-    array : array_like
-    pad_width : int, pair of int, sequence of pairs, or dict of axis to these
-        How many elements to put before and after, along each axis.
-    mode : {"constant", "edge", "reflect", "symmetric", "wrap"}
-        What to put there: a number, the last element, the array reflected (without or with its last element), or the
-        other end of it.
-    constant_values : float, default 0
-        The number for "constant".
-
-    Returns
-    -------
-    Tensor
-
-    Raises
-    ------
-    TypeError
-        For other modes of `numpy.pad`, which have no gradient here.
-
-    Examples
-    --------
-    >>> av.pad(av.Tensor(np.array([1.0, 2.0])), 1).numpy().tolist()
-    [0.0, 1.0, 2.0, 0.0]
-    """
-    shape = shape_of(array)
-    widths = _widths(pad_width, len(shape))
-    if mode == "constant":
-        if np.ndim(constant_values):
-            raise TypeError("pad: constant_values must be one number")
-        return _pad_constant(array, widths, constant_values)
-    if mode not in ("edge", "reflect", "symmetric", "wrap"):
-        raise TypeError(
-            f"pad: mode {mode!r} has no gradient here; there are constant, edge, reflect, symmetric and wrap"
-        )
-    from .index import take
-
-    array = as_tensor(array)
-    xp = namespace(array.array)
-    for axis, (before, after) in enumerate(widths):
-        if before or after:
-            array = take(array, xp.pad(xp.arange(shape[axis]), (before, after), mode), axis)
-    return valued(array)
+# ---------------------------------------------------------------- triangles
 
 
 def _triangles():
-    return [Sample(arrays((3, 4))), Sample(arrays((2, 3, 3)), 1), Sample(arrays((3, 3)), -1), Sample(arrays((0, 2)))]
+    return [
+        Sample(arrays((3, 4))), Sample(arrays((2, 3, 3)), 1), Sample(arrays((3, 3)), -1), Sample(arrays((0, 2))),
+        Sample(arrays((3,)), 1),
+    ]  # fmt: skip
 
 
-@primitive(np.tril, vjp={"m": lambda g, k: tril.inner(g, k)}, linear="each", samples=_triangles)
+def _of_rows(g, m_shape):
+    """NumPy makes a square of one row: then its copies go back into one."""
+    return g if len(m_shape) > 1 else g.sum(axis=0)
+
+
+@primitive(
+    np.tril, vjp={"m": lambda g, m_shape, k: _of_rows(tril.inner(g, k), m_shape)}, linear="each", samples=_triangles
+)
 def tril(m, k=0):
     """Zeros above the `k`-th diagonal.
 
@@ -1309,7 +1276,9 @@ def tril(m, k=0):
     return namespace(m).tril(m, k)
 
 
-@primitive(np.triu, vjp={"m": lambda g, k: triu.inner(g, k)}, linear="each", samples=_triangles)
+@primitive(
+    np.triu, vjp={"m": lambda g, m_shape, k: _of_rows(triu.inner(g, k), m_shape)}, linear="each", samples=_triangles
+)
 def triu(m, k=0):
     """Zeros below the `k`-th diagonal.
 
@@ -1335,12 +1304,14 @@ def triu(m, k=0):
 
 
 @primitive(np.copy, vjp={"a": lambda g: g}, linear="each", methods="copy", samples=lambda: [Sample(arrays((2, 3)))])
-def copy(a):
+def copy(a, order="C"):
     """A Tensor with the same values: of a Variable its present value.
 
     Parameters
     ----------
     a : array_like
+    order : {"C", "F", "A", "K"}
+        How they lie in memory.
 
     Returns
     -------
@@ -1353,7 +1324,7 @@ def copy(a):
     >>> (v.assign(2.0) - before).item()
     1.0
     """
-    return a.copy()
+    return a.copy(order)
 
 
 @primitive(
@@ -1365,7 +1336,7 @@ def _astype(x, dtype):
     return x.astype(dtype)
 
 
-@composed(np.astype, methods="astype", samples=lambda: [Sample(arrays((3, 2)), np.float64)])
+@composed(np.astype, samples=lambda: [Sample(arrays((3, 2)), np.float64)])
 def astype(x, dtype, /, *, copy=True) -> Tensor:
     """The values in another dtype. Through integers and bools no gradient passes.
 
@@ -1393,4 +1364,12 @@ def astype(x, dtype, /, *, copy=True) -> Tensor:
     return tensor_of(x.array.astype(dtype))
 
 
+def _astype_method(self, dtype, order="K", casting="unsafe", subok=True, copy=True):
+    """The values in another dtype; `order`, `subok` and `copy` have no meaning here."""
+    if casting != "unsafe" and not np.can_cast(self.dtype, dtype, casting):
+        raise TypeError(f"astype: {self.dtype} to {np.dtype(dtype)} is no {casting!r} cast")
+    return astype(self, dtype)
+
+
+install("astype", _astype_method)
 registry.ops["astype"].public = astype

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from ..base.dtypes import refuse_complex
 from ..engine.declare import primitive
 from ..engine.samples import Sample, arrays, elementwise, pairs
 from .activations import _over_axes, _softmax_x, sigmoid, silu, softmax, softplus
@@ -24,9 +25,10 @@ def log_sigmoid(x):
 
     Examples
     --------
-    >>> log_sigmoid(Tensor(np.array([-1e4, 0.0, 1e4]))).round(6).tolist()
+    >>> av.nn.log_sigmoid(Tensor(np.array([-1e4, 0.0, 1e4]))).round(6).tolist()
     [-10000.0, -0.693147, 0.0]
     """
+    refuse_complex("log_sigmoid", x)
     return np.minimum(x, 0.0) - np.log1p(np.exp(-np.absolute(x)))
 
 
@@ -85,6 +87,7 @@ def softsign(x):
     >>> softsign(Tensor(np.array([-3.0, 0.0, 1.0]))).tolist()
     [-0.75, 0.0, 0.5]
     """
+    refuse_complex("softsign", x)
     return x / (np.absolute(x) + 1.0)
 
 

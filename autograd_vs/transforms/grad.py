@@ -67,7 +67,7 @@ def value_and_grad(f: Callable, argnums: int | tuple[int, ...] = 0, has_aux: boo
     >>> y.item(), g.item()
     (9.0, 6.0)
     """
-    name = _name(f)
+    name = name_of(f)
 
     @wraps(f)
     def value_and_gradient(*args, **kwargs):
@@ -157,7 +157,7 @@ def vjp(f: Callable, *primals: Any, has_aux: bool = False) -> tuple:
     >>> [g.tolist() for g in pullback(np.array([1.0, 10.0]))]
     [[3.0, 40.0], [1.0, 20.0]]
     """
-    name = _name(f)
+    name = name_of(f)
     args, _, sources = _differentiable_arguments(primals, tuple(range(len(primals))), name)
     with GradientTape(persistent=True) as tape:
         tape.watch(sources)
@@ -205,7 +205,7 @@ def jvp(f: Callable, primals: Any, tangents: Any) -> tuple:
     >>> t.item()
     2.0
     """
-    name = _name(f)
+    name = name_of(f)
     primals, tangents = _as_arguments(primals), _as_arguments(tangents)
     args, _, sources = _differentiable_arguments(primals, tuple(range(len(primals))), name)
     with ForwardAccumulator(sources, flatten(tangents)) as accumulator:
@@ -258,7 +258,7 @@ def jacobian(f: Callable, argnums: int | tuple[int, ...] = 0, mode: str | None =
     """
     if mode not in (None, "forward", "reverse"):
         raise ValueError(f"mode is None, 'forward' or 'reverse', got {mode!r}")
-    name = _name(f)
+    name = name_of(f)
 
     @wraps(f)
     def jacobian_function(*args, **kwargs):
@@ -377,7 +377,7 @@ def hvp(f: Callable, primals: Any, v: Any) -> Any:
 # ---------------------------------------------------------------- small parts
 
 
-def _name(f) -> str:
+def name_of(f) -> str:
     return getattr(f, "__name__", None) or repr(f)
 
 

@@ -36,8 +36,8 @@ def batches_of(arrays):
     return [(arrays["x"], y) for y in arrays["y"]]
 
 
-def ours(arrays, by_name=False):
-    """`by_name` asks for the variables of the cell at each of its steps."""
+def ours(arrays, by_name=False, written_out=False):
+    """`by_name` asks for the variables of the cell at each of its steps; `written_out`: a cell of the user's own."""
     import autograd_vs as av
     import optim
 
@@ -48,10 +48,12 @@ def ours(arrays, by_name=False):
         with av.variable_scope(scope, reuse=av.AUTO_REUSE):
             return [av.get_variable(name, initializer=arrays[name]) for name in names]
 
-    def cell(x_t, h, c, wx, wh, b):
+    def own_cell(x_t, h, c, wx, wh, b):
         i, f, g, o = av.split(av.nn.linear(x_t, wx, b) + h @ wh, 4, axis=-1)
         c = av.nn.sigmoid(f) * c + av.nn.sigmoid(i) * av.tanh(g)
         return av.nn.sigmoid(o) * av.tanh(c), c
+
+    cell = own_cell if written_out else av.nn.lstm_cell
 
     def last(kernels):
         h = c = start
@@ -59,7 +61,7 @@ def ours(arrays, by_name=False):
             h, c = cell(x_t, h, c, *kernels())
         return h
 
-    scope = "shared" if by_name else "held"
+    scope = f"{'shared' if by_name else 'held'}{written_out:d}"
     lstm, dense = variables(f"{scope}/lstm", "wx", "wh", "b"), variables(f"{scope}/dense", "w", "c")
     kernels = partial(variables, f"{scope}/lstm", "wx", "wh", "b") if by_name else lambda: lstm
     optimizer = optim.Adam()
@@ -289,6 +291,7 @@ WORKLOADS = [
             "floor": floor,
             "ours": ours,
             "ours, shared by name": partial(ours, by_name=True),
+            "ours, the cell written out": partial(ours, written_out=True),
             "torch": torch,
             "torch, fused Adam": partial(torch, fused=True),
             "torch, fused Adam, native": torch_native,
