@@ -4,7 +4,7 @@ import warnings
 
 import numpy as np
 import pytest
-from test_ops import ROWS, floats, function_of, nested, sampled
+from test_ops import ROWS, floats, function_of, sampled
 
 import autograd_vs as av
 from autograd_vs.base.nest import flatten

@@ -10,14 +10,15 @@ host (NumPy arrays, lists, numbers given to Tensor, Variable or an op) goes thro
 """
 
 import sys
+from functools import wraps
 from importlib import import_module
 from typing import Any
 
 import numpy as np
 
 __all__ = [
-    "add_at", "arrived", "as_array", "beside", "copy", "device", "has_numbers", "is_array", "is_writable",
-    "memory_owner", "namespace", "on_host", "place_host_data", "placed", "register_backend", "same_view", "special",
+    "NUMPYS", "add_at", "arrived", "as_array", "beside", "copy", "device", "has_numbers", "is_array", "is_writable",
+    "kernel", "memory_owner", "namespace", "on_host", "place_host_data", "placed", "register_backend", "same_view", "special",
     "special_function", "to_numpy", "write",
 ]  # fmt: skip
 
@@ -41,12 +42,14 @@ def _cupy_view(view, old, new):
 
 
 _namespaces: dict[Any, Any] = {np.ndarray: np}
+NUMPYS: set[Any] = {np.ndarray}  # types whose arrays are NumPy's in all but what they say of it: see `register_backend`
+_kernels: dict[Any, Any] = {}  # by type: how a function marked by `kernel` runs
 _to_numpy: dict[type, Any] = {np.ndarray: np.array}
 _same_view: dict[type, Any] = {np.ndarray: _numpy_view}
 _special: dict[Any, Any] = {np: "scipy.special"}  # by namespace: a module, or its name until it is needed
 
 
-def register_backend(array_type: type, module, to_numpy, same_view, special: Any = None) -> None:
+def register_backend(array_type: type, module, to_numpy, same_view, special: Any = None, kernels: Any = None) -> None:
     """Make arrays of `array_type` usable.
 
     Parameters
@@ -60,11 +63,28 @@ def register_backend(array_type: type, module, to_numpy, same_view, special: Any
         See `same_view`.
     special : module or str, optional
         The functions of `scipy.special` for them, or the name of that module.
+    kernels : function, optional
+        For arrays that hold NumPy's and note what is done with them: how to run a `kernel`, as ``kernels(function,
+        args, options)``. Everything else is done with them as with NumPy's (`NUMPYS`).
     """
     _namespaces[array_type] = module
     _special[module] = special
     _to_numpy[array_type] = to_numpy
     _same_view[array_type] = same_view
+    if kernels is not None:
+        NUMPYS.add(array_type)
+        _kernels[array_type] = kernels
+
+
+def kernel(function):
+    """Mark a function of arrays that computes on NumPy's memory in ways of its own: it is one step for who traces it."""
+
+    @wraps(function)
+    def call(first, *args, **options):
+        run = _kernels.get(first.__class__)
+        return function(first, *args, **options) if run is None else run(function, (first, *args), options)
+
+    return call
 
 
 def _find_cupy(cls: type) -> bool:

@@ -5,6 +5,7 @@ from math import prod
 
 import numpy as np
 
+from .backend import NUMPYS, kernel
 from .threads import share
 
 __all__ = ["LARGE", "in_blocks", "in_rows"]
@@ -25,9 +26,9 @@ def in_blocks(formula):
 
     @wraps(formula)
     def call(first, *others):
-        if first.__class__ is not ndarray or first.size < LARGE:
+        if first.__class__ not in NUMPYS or first.size < LARGE:
             return formula(first, *others)
-        return _spread(formula, (first, *others), first.ndim)
+        return _spread(first, *others, formula=formula, axes=first.ndim)
 
     call.formula = formula  # type: ignore[attr-defined]
     return call
@@ -38,15 +39,16 @@ def in_rows(formula):
 
     @wraps(formula)
     def call(first, *others):
-        if first.__class__ is not ndarray or first.size < LARGE:
+        if first.__class__ not in NUMPYS or first.size < LARGE:
             return formula(first, *others)
-        return _spread(formula, (first, *others), first.ndim - 1)
+        return _spread(first, *others, formula=formula, axes=first.ndim - 1)
 
     call.formula = formula  # type: ignore[attr-defined]
     return call
 
 
-def _spread(formula, args, axes):
+@kernel
+def _spread(*args, formula, axes):
     """The formula piece by piece; the first `axes` of the arrays are taken apart."""
     shape = args[0].shape
     apart = [a.__class__ is ndarray and a.ndim > 0 for a in args]

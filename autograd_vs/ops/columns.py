@@ -18,7 +18,7 @@ from math import prod
 
 import numpy as np
 
-from ..base.backend import namespace
+from ..base.backend import kernel, namespace
 from .windows import overlap
 
 __all__ = ["FEW", "gather_product", "kernel_product", "scatter_product"]
@@ -30,6 +30,7 @@ WIDE = 64  # numbers in a row of columns, from which on the taps of the first ax
 FEW = 4  # channels, up to which columns are transposed
 
 
+@kernel
 def gather_product(x, filters, strides, low, dilations, out):
     """``y``: the sum over each window of `x`, times the filters; `low` is the padding in front of `x`."""
     xp = namespace(x)
@@ -56,6 +57,7 @@ def gather_product(x, filters, strides, low, dilations, out):
     return y
 
 
+@kernel
 def kernel_product(x, g, kernel, strides, low, dilations):
     """The gradient of the filters: the windows of `x`, transposed, times `g`."""
     xp = namespace(x)
@@ -71,6 +73,7 @@ def kernel_product(x, g, kernel, strides, low, dilations):
     return total.reshape((*kernel, x.shape[-1], features))
 
 
+@kernel
 def scatter_product(g, filters, strides, low, dilations, size):
     """The gradient of `x`, of that `size`: what each window got, added up where windows overlap."""
     xp = namespace(g)

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from ..base.backend import namespace
+from ..base.backend import kernel, namespace
 from ..base.threads import share
 from ..engine.declare import composed, primitive
 from ..engine.samples import Sample, arrays
@@ -169,6 +169,7 @@ def _blocks(x, y):
     return [slice(i, i + step) for i in range(0, len(x), step)]
 
 
+@kernel
 def _by_channel(x, filters, strides, low, dilations, out):
     kernel, channels = filters.shape[:-2], x.shape[-1]
     weights = filters.reshape((*kernel, channels, filters.shape[-1] // channels))
@@ -184,6 +185,7 @@ def _by_channel(x, filters, strides, low, dilations, out):
     return y.reshape((len(x), *out, filters.shape[-1]))
 
 
+@kernel
 def _by_channel_back(y, filters, strides, low, dilations, channels, size):
     kernel, out, several = filters.shape[:-2], y.shape[1:-1], filters.shape[-1] // channels
     weights = filters.reshape((*kernel, channels, several))
@@ -201,6 +203,7 @@ def _by_channel_back(y, filters, strides, low, dilations, channels, size):
     return x
 
 
+@kernel
 def _by_channel_filters(x, y, kernel, strides, low, dilations):
     channels, several = x.shape[-1], y.shape[-1] // x.shape[-1]
     filters = namespace(x).zeros((*kernel, channels, several), x.dtype)

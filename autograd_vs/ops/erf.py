@@ -4,7 +4,7 @@ from math import pi, sqrt
 
 import numpy as np
 
-from ..base.backend import namespace
+from ..base.backend import kernel, namespace
 from ..base.dtypes import refuse_complex
 from ..engine.declare import primitive
 from ..engine.samples import elementwise
@@ -74,6 +74,7 @@ def _squared_away(y, a):
     return y * np.exp(-coarse * coarse) * np.exp((coarse - a) * (coarse + a))
 
 
+@kernel
 def _erf(x, complement):
     refuse_complex("erfc" if complement else "erf", x)
     x = x.astype(np.float64) if x.dtype.itemsize != 8 or x.dtype.kind != "f" else x

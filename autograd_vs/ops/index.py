@@ -8,7 +8,7 @@ from math import prod
 
 import numpy as np
 
-from ..base.backend import add_at, as_array, beside, is_array, is_writable, namespace
+from ..base.backend import NUMPYS, add_at, as_array, beside, is_array, is_writable, namespace
 from ..engine.cotangent import IndexedSlices, bare
 from ..engine.declare import composed, primitive
 from ..engine.op import fit
@@ -106,7 +106,7 @@ def _at_index(self, index):
     if index.__class__ not in BASIC:
         index = _beside(_settled(index), self.array)
         if _is_rows(index) and self.ndim:
-            return _take(self, index[0], 0, "raise" if self.array.__class__ is np.ndarray else "wrap")
+            return _take(self, index[0], 0, "raise" if self.array.__class__ in NUMPYS else "wrap")
     return _getitem(self, index)
 
 
@@ -115,7 +115,7 @@ def _beside(index, a):
 
     CuPy wraps indices that are out of range round, so they are checked here: those from the host without any wait.
     """
-    if namespace(a) is np or index.__class__ is not tuple:
+    if a.__class__ in NUMPYS or index.__class__ is not tuple:
         return index
     taken = sum(_taken(p) for p in index)
     axis = 0
@@ -242,7 +242,7 @@ def _take_samples():
 )  # fmt: skip
 def _take(a, indices, axis, mode="raise"):
     """Sub-arrays of `a` along an axis."""
-    if namespace(a) is np:
+    if a.__class__ in NUMPYS:
         return a.take(indices, axis, None, mode)
     n = a.shape[axis]
     if mode == "raise":  # CuPy wraps round instead
@@ -304,7 +304,7 @@ def take(a, indices, axis=None, out=None, mode="raise") -> Tensor:
         raise IndexError(f"take: indices must be integers, got dtype {indices.dtype}")
     if axis is None or not shape_of(a):
         a, axis = ravel(a), 0 if axis is None else axis_of(axis, 1)
-    if isinstance(a, Operand) and namespace(a.array) is not np:
+    if isinstance(a, Operand) and a.array.__class__ not in NUMPYS:
         if mode == "raise":
             check_range(indices, a.shape[axis], axis)
             mode = "wrap"
@@ -371,7 +371,7 @@ def take_along_axis(arr, indices, axis=-1) -> Tensor:
         arr, axis = ravel(arr), 0
     if arr.ndim != indices.ndim:
         raise ValueError(f"take_along_axis: indices have {indices.ndim} dimensions, the array has {arr.ndim}")
-    if namespace(arr.array) is not np:
+    if arr.array.__class__ not in NUMPYS:
         check_range(indices, arr.shape[axis], axis)
     return take_along(arr, indices, axis)
 

@@ -4,7 +4,7 @@ from math import sqrt
 
 import numpy as np
 
-from ..base.backend import as_array, beside, namespace, placed
+from ..base.backend import NUMPYS, as_array, beside, namespace, placed
 from ..engine.declare import composed, primitive
 from ..engine.op import fit
 from ..engine.protocol import Operand
@@ -28,7 +28,7 @@ def _linear_x(g, kernel):
 
 
 def _linear_kernel(g, x):
-    if g.__class__ is ndarray and g.ndim == 2:
+    if g.__class__ in NUMPYS and g.ndim == 2:
         return x.T.dot(g)
     return dot.inner(as_rows(x).T, as_rows(g))
 
@@ -297,5 +297,7 @@ def embedding_lookup(table, ids) -> Tensor:
     if ids.dtype.kind not in "iu":
         raise TypeError(f"embedding_lookup: ids must be integers, got dtype {ids.dtype}")
     check_ids(ids, table.shape[0], "embedding_lookup: id")
-    mode = "raise" if namespace(table.array) is np else "wrap"  # they are in range; elsewhere "raise" would look again
+    mode = (
+        "raise" if table.array.__class__ in NUMPYS else "wrap"
+    )  # they are in range; elsewhere "raise" would look again
     return take(table, beside(ids, table.array), axis=0, mode=mode)

@@ -8,7 +8,7 @@ from math import prod
 
 import numpy as np
 
-from ..base.backend import namespace
+from ..base.backend import kernel, namespace
 from ..base.threads import share
 from ..engine.declare import composed, primitive
 from ..engine.protocol import Operand
@@ -60,6 +60,7 @@ def _max_samples():
     ]
 
 
+@kernel
 def _largest(x, window, strides, low, dilations, out):
     """The largest of each window, and the number of the first tap that is it."""
     xp = namespace(x)

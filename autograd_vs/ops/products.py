@@ -7,7 +7,7 @@ from math import prod as _size
 
 import numpy as np
 
-from ..base.backend import namespace
+from ..base.backend import NUMPYS, namespace
 from ..engine import registry
 from ..engine.declare import composed, primitive
 from ..engine.op import fit
@@ -48,7 +48,7 @@ def _matmul_a(g, b, a_shape, a_dtype):
 
 def _matmul_b(g, a, b_shape, b_dtype):
     if g.ndim == 2 and a.ndim == 2:
-        c = a.T.dot(g) if g.__class__ is ndarray else dot.inner(a.T, g)
+        c = a.T.dot(g) if g.__class__ in NUMPYS else dot.inner(a.T, g)
         if c.dtype is b_dtype:
             return c
     elif a.ndim == 1:
@@ -133,7 +133,7 @@ def _dot_a(g, b, a_shape, a_dtype):
 
 def _dot_b(g, a, b_shape, b_dtype):
     if g.ndim == 2 and a.ndim == 2 and len(b_shape) == 2:
-        c = a.T.dot(g) if g.__class__ is ndarray else dot.inner(a.T, g)
+        c = a.T.dot(g) if g.__class__ in NUMPYS else dot.inner(a.T, g)
     elif a.ndim == 0 or not b_shape:
         c = g * a
     else:

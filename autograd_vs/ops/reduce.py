@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from ..base.backend import namespace
+from ..base.backend import NUMPYS, namespace
 from ..engine import registry
 from ..engine.call import Otherwise
 from ..engine.cotangent import bare
@@ -165,7 +165,7 @@ def sum(a, axis=None, dtype=None, out=None, keepdims=False, initial=None, where=
     """
     if out is not None or initial is not None or where is not None:
         _otherwise("sum")
-    if a.__class__ is ndarray:
+    if a.__class__ in NUMPYS:
         return add_reduce(a, axis, dtype, None, keepdims)
     return a.sum(axis=axis, dtype=dtype, keepdims=keepdims)
 
@@ -180,7 +180,7 @@ def _count(shape, axis):
 
 def _mean_vjp(g, a_shape, a_dtype, axis, keepdims):
     count = _count(a_shape, axis) or 1
-    if axis is None and not keepdims and (g.__class__ is ndarray or g.__class__ in _SCALARS) and g.dtype is a_dtype:
+    if axis is None and not keepdims and (g.__class__ in NUMPYS or g.__class__ in _SCALARS) and g.dtype is a_dtype:
         y = namespace(g).empty(a_shape, a_dtype)  # a loss: a third of the time of the general way
         y.fill(g / count)
         return y
@@ -223,7 +223,7 @@ def mean(a, axis=None, dtype=None, out=None, keepdims=False, where=None):
     """
     if out is not None or where is not None:
         _otherwise("mean")
-    if a.__class__ is ndarray and dtype is None and a.dtype.char in "fd" and a.size:
+    if a.__class__ in NUMPYS and dtype is None and a.dtype.char in "fd" and a.size:
         if axis is None and not keepdims:
             return add_reduce(a, None) / a.size
         return add_reduce(a, axis, None, None, keepdims) / _count(a.shape, axis)  # a quarter of the time of a.mean

@@ -135,7 +135,11 @@ def _traced(python_function, args, options):
         or any(np.may_share_memory(a, o) for o in outputs)
     ]  # fmt: skip
     single = len(leaves) == 1 and result is leaves[0] and arrays[0] is not None
-    shape = _SINGLE if single else pack(result, [_HOLE if a is not None else x for a, x in zip(arrays, leaves, strict=True)])
+    shape = (
+        _SINGLE
+        if single
+        else pack(result, [_HOLE if a is not None else x for a, x in zip(arrays, leaves, strict=True)])
+    )
     plan = Plan(run, inputs, outputs, shape, direct, list(found.variables.values()), program.text() + "\n\n" + source)
     return pack(result, values), plan
 

@@ -95,7 +95,7 @@ _WITH_OUT = {(np.concatenate, "call"), (np.stack, "call"), (np.matmul, "call")}
 
 
 def _value(x, name) -> str:
-    if x is None or x is True or x is False or x.__class__ in (int, float) and x == x and abs(x) < 1e300:
+    if x is None or x is True or x is False or (x.__class__ in (int, float) and x == x and abs(x) < 1e300):
         return repr(x)
     return name(x)
 

@@ -2,7 +2,6 @@
 
 import numpy as np
 
-from .passes import moved
 from .program import Program, arrays_in
 
 __all__ = ["place"]

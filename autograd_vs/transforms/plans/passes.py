@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from .program import Call, Program, arrays_in
+from .program import Call, Program
 
 __all__ = ["drop_unused", "fold_constants", "merge_equal", "split_versions"]
 

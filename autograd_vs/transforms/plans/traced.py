@@ -102,9 +102,7 @@ class Tracer:
         """Note a call that has written into `target`."""
         if self.hears():
             out = None if form in ("setitem", "change") else self.known(target)
-            self.program.calls.append(
-                Call(form, function, self.known(args), self.known_options(options), out, scope())
-            )
+            self.program.calls.append(Call(form, function, self.known(args), self.known_options(options), out, scope()))
 
 
 class _Part:
@@ -170,7 +168,7 @@ class Traced:
     # ---------------------------------------------------------------- values that differ from replay to replay
     def _refuse(self, *args, **options):
         if not self.tracer.hears():
-            raise TypeError(f"this Tensor was left over from a function that was traced; return it to use it outside")
+            raise TypeError("this Tensor was left over from a function that was traced; return it to use it outside")
         raise TraceError(
             f"a value of a Tensor was asked for at {user_line()} while a function is traced: it differs from call to "
             "call, and what is decided by it would be fixed. Use av.where(condition, a, b) for a choice, return the "
@@ -404,5 +402,9 @@ def _same_view(view, old, new):
     return Traced(same_view(view.a, bare(old), bare(new)), view.tracer)
 
 
-register_backend(Traced, numpy_traced, _refused, _same_view)
+def _kernel(function, args, options):
+    """A function that computes on memory in ways of its own is one call."""
+    return args[0].tracer.call("call", function, args, options)
 
+
+register_backend(Traced, numpy_traced, _refused, _same_view, kernels=_kernel)
