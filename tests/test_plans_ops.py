@@ -49,7 +49,7 @@ def test_a_plan_gives_what_the_eager_call_gives(key):
         with warnings.catch_warnings(), np.errstate(all="ignore"):
             warnings.simplefilter("ignore")
             for shift in (0.0, 0.0, 0.03):
-                tensors = [av.Tensor(np.asarray(a + a.dtype.type(shift))) for a in given]
+                tensors = [av.Tensor(np.array(a + a.dtype.type(shift), order="C")) for a in given]
                 want = step(*tensors)
                 got = plan(*tensors)
                 for w, g in zip(flatten(want), flatten(got), strict=True):

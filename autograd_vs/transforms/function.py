@@ -125,8 +125,8 @@ def _traced(python_function, args, options):
     merge_equal(program)
     drop_unused(program)
     used = {id(s) for call in program.calls for s in program.reads(call)}
-    touched = [program.writes(call) for call in program.calls]
-    direct = [found.variables[id(s.array)] for s in dict.fromkeys(touched) if s is not None and s.kind == "state"]
+    touched = dict.fromkeys(s for call in program.calls for s in program.writes(call))
+    direct = [found.variables[id(s.array)] for s in touched if s.kind == "state"]
     run, outputs, source = emit(program, place(program))
     places = [s.array for s in program.storages.values() if s.kind == "input"]
     given = [i for i, leaf in enumerate(flatten((args, options))) if leaf.__class__ in (Tensor, np.ndarray)]

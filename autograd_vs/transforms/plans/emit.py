@@ -67,8 +67,11 @@ def _line(call, there, name) -> str:
     if call.form == "change":
         return f"{name(function, 'f')}({', '.join(_value(a, name) for a in args)})"
     out = there(call.out)
+    if isinstance(out, tuple):
+        given = ", ".join([_value(a, name) for a in args] + [f"{k}={_value(v, name)}" for k, v in options.items()])
+        return f"{name(_copy_all, 'f')}({name(out)}, {name(function, 'f')}({given}))"
     if isinstance(function, np.ufunc) and not options:
-        weak = [_strong(a, args) for a in args]
+        weak = [_strong(a, args) for a in args] if function in _ARITHMETIC else args
         return f"{name(function, 'f')}({', '.join(_value(a, name) for a in weak)}, {name(out, 'b')})"
     owner = getattr(function, "__self__", None)
     if isinstance(owner, np.ufunc) and function.__name__ == "reduce":
@@ -91,7 +94,16 @@ def _line(call, there, name) -> str:
     return f"{name(np.copyto, 'f')}({name(out, 'b')}, {name(function, 'f')}({given}))"
 
 
+_ARITHMETIC = {
+    np.add, np.subtract, np.multiply, np.divide, np.maximum, np.minimum, np.greater, np.greater_equal, np.less,
+    np.less_equal, np.equal, np.not_equal,
+}  # fmt: skip
 _WITH_OUT = {(np.concatenate, "call"), (np.stack, "call"), (np.matmul, "call")}
+
+
+def _copy_all(targets, values):
+    for target, value in zip(targets, values, strict=True):
+        np.copyto(target, value)
 
 
 def _value(x, name) -> str:

@@ -16,11 +16,7 @@ def place(program: Program) -> dict[int, np.ndarray]:
     last: dict[int, int] = {}
     storages = {}
     for number, call in enumerate(program.calls):
-        touched = [*program.reads(call)]
-        target = program.writes(call)
-        if target is not None:
-            touched.append(target)
-        for storage in touched:
+        for storage in program.reads(call) + program.writes(call):
             if storage.kind == "result":
                 first.setdefault(id(storage), number)
                 last[id(storage)] = number
@@ -34,25 +30,27 @@ def place(program: Program) -> dict[int, np.ndarray]:
     blocks: dict[int, np.ndarray] = {}
     arrays: dict[int, np.ndarray] = {}
     for number, call in enumerate(program.calls):
-        target = program.writes(call)
         dead = [k for k in dying.get(number, ()) if k in blocks]
-        early = []
-        if target is not None and id(target) in storages and first[id(target)] == number:
-            if _may_overwrite(program, call, target, dead, storages):
-                early = [k for k in dead if k != id(target)]
-                free += [blocks[k] for k in early]
-            blocks[id(target)] = block = _taken(free, target.array.nbytes)
-            arrays[id(target)] = _array_in(block, target.array)
-            dead += [id(target)] if last[id(target)] == number else []
-        free += [blocks[k] for k in dead if k not in early]
+        if _may_overwrite(program, call, dead):
+            free += [blocks[k] for k in dead]
+            dead = []
+        for target in program.writes(call):
+            key = id(target)
+            if key in storages and key not in blocks:
+                blocks[key] = block = _taken(free, target.array.nbytes)
+                arrays[key] = _array_in(block, target.array)
+                dead += [key] if last[key] == number else []
+        free += [blocks[k] for k in dead]
     return arrays
 
 
-def _may_overwrite(program, call, target, dead, storages):
+def _may_overwrite(program, call, dead):
     """Whether each number of the result depends on the numbers at the same place of what dies here only."""
     if not (isinstance(call.function, np.ufunc) and call.form == "call" and call.function.signature is None):
         return False
     out = call.out
+    if not isinstance(out, np.ndarray) or program.storage(out).kind != "result":
+        return False
     return all(
         a.shape == out.shape and a.strides == out.strides and a.itemsize == out.itemsize
         and _starts(a, program) and _starts(out, program)

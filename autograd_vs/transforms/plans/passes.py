@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from .program import Call, Program
+from .program import Call, Program, arrays_in
 
 __all__ = ["drop_unused", "fold_constants", "merge_equal", "split_versions"]
 
@@ -17,9 +17,9 @@ def split_versions(program: Program) -> None:
     """What writes over the whole of a result gives a result of its own: then each is written once, and has one meaning."""
     instead: dict[int, Any] = {}
     for call in program.calls:
-        target = program.writes(call)
         into = call.form == "into" and isinstance(call.function, np.ufunc) and not call.options
-        whole = into and target.kind == "result" and call.out.nbytes == target.array.nbytes
+        (target,) = program.writes(call) if into else (None,)
+        whole = into and target.kind == "result" and call.out.nbytes == target.array.nbytes and call.out.size
         if instead:
             call.args, call.options = _replaced(program, call.args, instead), _replaced(program, call.options, instead)
             if call.out is not None and not whole:
@@ -41,14 +41,16 @@ def fold_constants(program: Program) -> None:
     written = _writes(program)
     kept = []
     for call in program.calls:
-        target = program.writes(call)
+        targets = program.writes(call)
         if (
             program.defines(call)
-            and written[id(target)] == 1
+            and isinstance(call.out, np.ndarray)
+            and written[id(targets[0])] == 1
             and all(s.kind == "constant" for s in program.reads(call))
-            and not any(np.may_share_memory(target.array, out) for out in program.outputs)
+            and call.out.flags.writeable
+            and not any(np.may_share_memory(targets[0].array, out) for out in program.outputs)
         ):
-            target.kind = "constant"
+            targets[0].kind = "constant"
             call.out[...] = call.function(*call.args, **call.options)  # its memory may hold something else by now
         else:
             kept.append(call)
@@ -60,10 +62,10 @@ def drop_unused(program: Program) -> None:
     needed = {id(program.storage(a)) for a in program.outputs}
     kept = []
     for call in reversed(program.calls):
-        target = program.writes(call)
-        if call.form == "outside" or target is None or target.kind == "state" or id(target) in needed:
+        targets = program.writes(call)
+        if call.form == "outside" or any(s.kind == "state" or id(s) in needed for s in targets):
             if program.defines(call):
-                needed.discard(id(target))
+                needed.difference_update(map(id, targets))
             needed.update(id(s) for s in program.reads(call))
             kept.append(call)
     program.calls = kept[::-1]
@@ -79,25 +81,25 @@ def merge_equal(program: Program) -> None:
     for call in program.calls:
         if instead:
             call.args, call.options = _replaced(program, call.args, instead), _replaced(program, call.options, instead)
-        target = program.writes(call)
+        targets = program.writes(call)
         if call.form == "outside":  # it may write to any state
             versions.update(id(s) for s in program.storages.values() if s.kind == "state")
-        key = _key(program, call, versions) if program.defines(call) and written[id(target)] == 1 else None
+        once = program.defines(call) and all(written[id(s)] == 1 for s in targets)
+        key = _key(program, call, versions) if once else None
         first = seen.get(key) if key is not None else None
-        if first is not None and _same_layout(first.out, call.out):
-            instead[id(target)] = program.storage(first.out)
+        if first is not None and all(map(_same_layout, arrays_in(first.out), arrays_in(call.out))):
+            instead.update(zip(map(id, targets), program.writes(first), strict=True))
             continue
         if key is not None:
             seen[key] = call
-        if target is not None:
-            versions[id(target)] += 1
+        versions.update(map(id, targets))
         kept.append(call)
     program.calls = kept
     program.outputs = [_replaced(program, a, instead) for a in program.outputs]
 
 
 def _writes(program):
-    return Counter(id(s) for s in map(program.writes, program.calls) if s is not None)
+    return Counter(id(s) for call in program.calls for s in program.writes(call))
 
 
 def _same_layout(a, b):
@@ -141,8 +143,8 @@ def _key(program, call, versions):
     def part(x):
         if isinstance(x, np.ndarray):
             storage = program.storage(x)
-            pointer = x.__array_interface__["data"][0]
-            return "array", pointer, x.shape, x.strides, x.dtype.str, versions[id(storage)]
+            offset = x.__array_interface__["data"][0] - storage.array.__array_interface__["data"][0]
+            return "array", id(storage), offset, x.shape, x.strides, x.dtype.str, versions[id(storage)]
         if isinstance(x, (list, tuple)):
             return (type(x), *map(part, x))
         if isinstance(x, dict):

@@ -35,7 +35,7 @@ class Call:
     Arguments are arrays (with a storage each, see `Program.storage`), nests of them, and anything else.
 
     form : how it is spelled in a plan
-        "call" (a function that gives `out`), "method" (of the first argument), "into" (with ``out=``, into `out`),
+        "call" (a function that gives `out`, an array or a tuple of them), "method" (of the first argument), "into" (with ``out=``, into `out`),
         "setitem" (``args[0][args[1]] = args[2]``), "change" (of the first argument), "outside" (a Python function, with effects).
     """
 
@@ -85,10 +85,10 @@ class Program:
             found = [self.storage(a) for a in arrays_in(call.args[1:])]
         return found
 
-    def writes(self, call: Call) -> Storage | None:
-        """The storage that the call writes to."""
+    def writes(self, call: Call) -> list[Storage]:
+        """The storages that the call writes to."""
         target = call.args[0] if call.form in ("setitem", "change") else call.out
-        return None if target is None else self.storage(target)
+        return [self.storage(a) for a in arrays_in(target)]
 
     def defines(self, call: Call) -> bool:
         """Whether the call fills the whole of a result: nothing that was there before is seen after it."""
@@ -117,7 +117,8 @@ class Program:
         lines = []
         for call in self.calls:
             args = ", ".join([shown(a) for a in call.args] + [f"{k}={shown(v)}" for k, v in call.options.items()])
-            out = "" if call.out is None else f"{named(call.out)}: {call.out.dtype}{list(call.out.shape)} = "
+            outs = [f"{named(a)}: {a.dtype}{list(a.shape)}" for a in arrays_in(call.out)]
+            out = ", ".join(outs) + " = " if outs else ""
             lines.append(f"{call.scope:20} {out}{call.name}({args})")
         return "\n".join(lines)
 

@@ -80,7 +80,12 @@ class Tracer:
         if not self.hears():
             return y
         args, options = self.known(args), self.known_options(options)
-        if isinstance(y, tuple):  # each output is a call of its own: few functions have several
+        if isinstance(y, tuple):
+            parts = [np.asarray(part) for part in y]
+            if not any(map(self.program.knows, parts)):
+                found = [self.new(part, "result") for part in parts]
+                self.program.calls.append(Call(form, function, args, options, tuple(parts), scope()))
+                return type(y)(found) if not hasattr(y, "_fields") else type(y)(*found)
             return tuple([self.result(form, _Part(function, i), args, options, part) for i, part in enumerate(y)])
         return self.result(form, function, args, options, y)
 
@@ -106,7 +111,7 @@ class Tracer:
 
 
 class _Part:
-    """One of several outputs of a function."""
+    """One of several outputs of a function, of which some are views of arguments."""
 
     def __init__(self, function, number):
         self.function, self.number = function, number
