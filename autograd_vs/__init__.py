@@ -68,7 +68,7 @@ from .state.variable import Variable
 # transforms, layers, training
 from . import testing
 from .transforms.custom import custom_gradient, recompute_grad
-from .transforms.function import function
+from .transforms.function import RetraceWarning, function, run_functions_eagerly
 from .transforms.grad import grad, hessian, hvp, jacobian, jvp, value_and_grad, vjp
 from .transforms.ravel import ravel
 from .transforms.vmap import vmap
@@ -105,10 +105,10 @@ def __dir__() -> list[str]:
 
 __all__ = [  # noqa: RUF022
     "AUTO_REUSE", "ForwardAccumulator", "GradientTape", "History", "IndexedSlices", "LoadReport",
-    "PartialGradientWarning", "PrecisionWarning", "ScopeWarning", "Slots", "Tensor", "Variable", "VariableScope",
-    "VariableStore", "__version__", "abs", "absolute", "acos", "acosh", "add", "all", "amax", "amin", "angle",
-    "any", "apply_along_axis", "apply_over_axes", "apply_update", "arccos", "arccosh", "arcsin", "arcsinh",
-    "arctan", "arctan2", "arctanh", "argmax", "argmin", "argpartition", "argsort", "argwhere", "around",
+    "PartialGradientWarning", "PrecisionWarning", "RetraceWarning", "ScopeWarning", "Slots", "Tensor", "Variable",
+    "VariableScope", "VariableStore", "__version__", "abs", "absolute", "acos", "acosh", "add", "all", "amax",
+    "amin", "angle", "any", "apply_along_axis", "apply_over_axes", "apply_update", "arccos", "arccosh", "arcsin",
+    "arcsinh", "arctan", "arctan2", "arctanh", "argmax", "argmin", "argpartition", "argsort", "argwhere", "around",
     "array_split", "asarray", "asin", "asinh", "astype", "atan", "atan2", "atanh", "atleast_1d", "atleast_2d",
     "atleast_3d", "average", "bincount", "bitwise_and", "bitwise_count", "bitwise_invert", "bitwise_left_shift",
     "bitwise_not", "bitwise_or", "bitwise_right_shift", "bitwise_xor", "broadcast_arrays", "broadcast_to", "cbrt",
@@ -118,25 +118,26 @@ __all__ = [  # noqa: RUF022
     "diagflat", "diagonal", "diff", "digitize", "divide", "divmod", "dot", "dsplit", "dstack", "ediff1d", "einsum",
     "empty_like", "equal", "exp", "exp2", "expand_dims", "expm1", "extract", "fabs", "fft", "fix", "flatnonzero",
     "flip", "fliplr", "flipud", "float_power", "floor", "floor_divide", "fmax", "fmin", "fmod", "frexp", "full",
-    "full_like", "gcd", "geomspace", "get_num_threads", "get_variable", "get_variable_scope", "global_variables",
-    "grad", "gradient", "greater", "greater_equal", "heaviside", "hessian", "hsplit", "hstack", "hvp", "hypot",
-    "i0", "imag", "index_of", "initializers", "inner", "insert", "interp", "intersect1d", "invert", "isclose",
-    "iscomplex", "isfinite", "isin", "isinf", "isnan", "isnat", "isneginf", "isposinf", "isreal", "ix_", "jacobian",
-    "jvp", "kron", "lcm", "ldexp", "left_shift", "less", "less_equal", "lexsort", "linalg", "linspace", "log",
-    "log10", "log1p", "log2", "logaddexp", "logaddexp2", "logical_and", "logical_not", "logical_or", "logical_xor",
-    "logspace", "logsumexp", "make_template", "matmul", "matrix_transpose", "max", "maximum", "mean", "median",
-    "meshgrid", "min", "minimum", "mod", "modf", "moveaxis", "multiply", "name_scope", "nan_to_num", "nanargmax",
-    "nanargmin", "nancumprod", "nancumsum", "nanmax", "nanmean", "nanmedian", "nanmin", "nanpercentile", "nanprod",
-    "nanquantile", "nanstd", "nansum", "nanvar", "negative", "nextafter", "nn", "no_regularizer", "nonzero",
-    "not_equal", "ones_like", "outer", "packbits", "pad", "partition", "percentile", "permute_dims", "piecewise",
-    "poly", "polyadd", "polyder", "polydiv", "polyfit", "polyint", "polymul", "polysub", "polyval", "positive",
-    "pow", "power", "prod", "progress", "ptp", "quantile", "rad2deg", "radians", "random", "ravel",
-    "ravel_multi_index", "real", "real_if_close", "reciprocal", "recompute_grad", "remainder", "repeat", "reshape",
-    "resize", "right_shift", "rint", "roll", "rollaxis", "roots", "rot90", "round", "scatter", "searchsorted",
-    "set_default_dtype", "set_num_threads", "setdiff1d", "setxor1d", "sign", "signbit", "sin", "sinc", "sinh",
-    "sort", "sort_complex", "spacing", "split", "sqrt", "square", "squeeze", "stack", "std", "stop_gradient",
-    "subtract", "sum", "swapaxes", "take", "take_along_axis", "tan", "tanh", "tensordot", "testing", "tile",
-    "trace", "trainable_variables", "transpose", "trapezoid", "tril", "trim_zeros", "triu", "true_divide", "trunc",
-    "union1d", "unique", "unpackbits", "unravel_index", "unstack", "unwrap", "value_and_grad", "vander", "var",
-    "variable_scope", "vdot", "vecdot", "vjp", "vmap", "vsplit", "vstack", "where", "zeros_like",
+    "full_like", "function", "gcd", "geomspace", "get_num_threads", "get_variable", "get_variable_scope",
+    "global_variables", "grad", "gradient", "greater", "greater_equal", "heaviside", "hessian", "hsplit", "hstack",
+    "hvp", "hypot", "i0", "imag", "index_of", "initializers", "inner", "insert", "interp", "intersect1d", "invert",
+    "isclose", "iscomplex", "isfinite", "isin", "isinf", "isnan", "isnat", "isneginf", "isposinf", "isreal", "ix_",
+    "jacobian", "jvp", "kron", "lcm", "ldexp", "left_shift", "less", "less_equal", "lexsort", "linalg", "linspace",
+    "log", "log10", "log1p", "log2", "logaddexp", "logaddexp2", "logical_and", "logical_not", "logical_or",
+    "logical_xor", "logspace", "logsumexp", "make_template", "matmul", "matrix_transpose", "max", "maximum", "mean",
+    "median", "meshgrid", "min", "minimum", "mod", "modf", "moveaxis", "multiply", "name_scope", "nan_to_num",
+    "nanargmax", "nanargmin", "nancumprod", "nancumsum", "nanmax", "nanmean", "nanmedian", "nanmin",
+    "nanpercentile", "nanprod", "nanquantile", "nanstd", "nansum", "nanvar", "negative", "nextafter", "nn",
+    "no_regularizer", "nonzero", "not_equal", "ones_like", "outer", "outside", "packbits", "pad", "partition",
+    "percentile", "permute_dims", "piecewise", "poly", "polyadd", "polyder", "polydiv", "polyfit", "polyint",
+    "polymul", "polysub", "polyval", "positive", "pow", "power", "prod", "progress", "ptp", "quantile", "rad2deg",
+    "radians", "random", "ravel", "ravel_multi_index", "real", "real_if_close", "reciprocal", "recompute_grad",
+    "remainder", "repeat", "reshape", "resize", "right_shift", "rint", "roll", "rollaxis", "roots", "rot90",
+    "round", "run_functions_eagerly", "scatter", "searchsorted", "set_default_dtype", "set_num_threads",
+    "setdiff1d", "setxor1d", "sign", "signbit", "sin", "sinc", "sinh", "sort", "sort_complex", "spacing", "split",
+    "sqrt", "square", "squeeze", "stack", "std", "stop_gradient", "subtract", "sum", "swapaxes", "take",
+    "take_along_axis", "tan", "tanh", "tensordot", "testing", "tile", "trace", "trainable_variables", "transpose",
+    "trapezoid", "tril", "trim_zeros", "triu", "true_divide", "trunc", "union1d", "unique", "unpackbits",
+    "unravel_index", "unstack", "unwrap", "value_and_grad", "vander", "var", "variable_scope", "vdot", "vecdot",
+    "vjp", "vmap", "vsplit", "vstack", "where", "zeros_like",
 ]  # fmt: skip

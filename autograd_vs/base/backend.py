@@ -17,9 +17,9 @@ from typing import Any
 import numpy as np
 
 __all__ = [
-    "NUMPYS", "add_at", "arrived", "as_array", "beside", "copy", "device", "has_numbers", "is_array", "is_writable",
-    "kernel", "memory_owner", "namespace", "on_host", "place_host_data", "placed", "register_backend", "same_view", "special",
-    "special_function", "to_numpy", "write",
+    "NUMPYS", "add_at", "arrived", "as_array", "beside", "copy", "device", "has_numbers", "has_values", "is_array",
+    "is_writable", "kernel", "memory_owner", "namespace", "on_host", "place_host_data", "placed", "register_backend",
+    "same_view", "special", "special_function", "to_numpy", "write",
 ]  # fmt: skip
 
 
@@ -76,8 +76,13 @@ def register_backend(array_type: type, module, to_numpy, same_view, special: Any
         _kernels[array_type] = kernels
 
 
+def has_values(a) -> bool:
+    """False where the values of the array `a` are those of one run of many: it is traced."""
+    return a.__class__ not in _kernels
+
+
 def kernel(function):
-    """Mark a function of arrays that computes on NumPy's memory in ways of its own: it is one step for who traces it."""
+    """Mark a function of arrays that computes on NumPy's memory in ways of its own: one step for who traces it."""
 
     @wraps(function)
     def call(first, *args, **options):

@@ -8,10 +8,11 @@ from math import prod
 
 import numpy as np
 
-from ..base.backend import NUMPYS, add_at, as_array, beside, is_array, is_writable, namespace
+from ..base.backend import NUMPYS, add_at, as_array, beside, has_values, is_array, is_writable, namespace
 from ..engine.cotangent import IndexedSlices, bare
 from ..engine.declare import composed, primitive
 from ..engine.op import fit
+from ..engine.outside import outside
 from ..engine.protocol import Operand, install
 from ..engine.record import active
 from ..engine.samples import Sample, arrays, integers, values, zeros
@@ -139,6 +140,9 @@ def _taken(part) -> int:
 def check_range(indices, n, axis) -> None:
     """IndexError unless the integers are in ``[-n, n)``."""
     a = indices.array if isinstance(indices, Operand) else indices
+    if not has_values(a):
+        outside(check_range, a, n, axis)
+        return
     if a.size and bool(((a < -n) | (a >= n)).any()):
         raise IndexError(f"an index is out of bounds for axis {axis} of size {n}")
 
@@ -600,6 +604,9 @@ for _op, _call in (
 
 def check_ids(ids, n, what) -> None:
     """IndexError that names the first number which is not in ``[0, n)``."""
+    if not has_values(ids):
+        outside(check_ids, ids, n, what)
+        return
     # As unsigned numbers negative ones are large: one reduction finds both.
     if ids.size and int((ids.view(f"u{ids.dtype.itemsize}") if ids.dtype.kind == "i" else ids).max()) >= n:
         wrong = ids[(ids < 0) | (ids >= n)].reshape(-1)[0]

@@ -9,11 +9,13 @@ What is made of the raw numbers: `continuous.py` (with gradients), `discrete.py`
 import os
 from _thread import allocate_lock  # threading itself costs import time
 from collections.abc import Sequence
+from functools import partial
 
 import numpy as np
 
 from ..base import seeds
 from ..base.backend import as_array
+from ..engine.outside import outside, tracing
 
 __all__ = ["Shape", "as_shape", "generator", "get_state", "normals", "set_seed", "set_state", "uniforms"]
 
@@ -133,11 +135,33 @@ def generator(stream: str = "") -> "np.random.Generator":  # a string: NumPy imp
     >>> bool(av.random.generator("weather").gamma(2.0) > 0)
     True
     """
+    tracer = tracing()
+    if tracer is not None and tracer.hears():
+        return _Traced(stream)  # type: ignore[return-value]  # each replay draws anew
     with _lock:
         seed = _seed()
         count = _counters.get(stream, 0)
         _counters[stream] = count + 1
     return seeds.generator(seed, f"stream:{stream}", count)
+
+
+class _Traced:
+    """A generator in a function that is traced: its draws are made by each replay, with the next generator."""
+
+    def __init__(self, stream):
+        self._stream, self._source, self._begun = stream, None, False
+
+    def __getattr__(self, name):
+        def draw(*args, **options):
+            first, self._begun = not self._begun, True
+            return outside(partial(self._draw, name, first, options), *args)
+
+        return draw
+
+    def _draw(self, name, first, options, *args):
+        if first:
+            self._source = generator(self._stream)
+        return np.asarray(getattr(self._source, name)(*args, **options))
 
 
 # ---------------------------------------------------------------- raw numbers, on the host

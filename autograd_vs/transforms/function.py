@@ -6,79 +6,125 @@ from typing import Any
 
 import numpy as np
 
-from ..base.backend import copy
 from ..base.dtypes import default_dtype
-from ..base.nest import flatten, pack
+from ..base.errors import user_line
+from ..base.nest import flatten
 from ..engine.outside import tracing
 from ..engine.protocol import Operand
-from ..engine.record import NOBODY, active, watchable, written
-from ..engine.tensor import Tensor, tensor_of
+from ..engine.record import NOBODY, active
+from ..engine.tensor import Tensor
+from ..state.context import current
 
-__all__ = ["Function", "function"]
+__all__ = ["Function", "RetraceWarning", "function", "run_functions_eagerly"]
+
+PLANS = 64  # of one function; the oldest goes when there are more
+MANY = 8  # traces, from which on each power of two is worth a warning
+_eagerly = False
+
+
+class RetraceWarning(UserWarning):
+    """A function is traced again and again, which costs more than it gains."""
+
+
+def run_functions_eagerly(eagerly: bool) -> None:
+    """Let every `function` run as the plain Python function that it is, from now on: for debugging.
+
+    Parameters
+    ----------
+    eagerly : bool
+
+    Examples
+    --------
+    >>> run_functions_eagerly(True)
+    >>> run_functions_eagerly(False)
+    """
+    global _eagerly
+    _eagerly = bool(eagerly)
 
 
 class Function:
-    """A function that runs as a plan: see `function`."""
+    """A function that runs as a plan; made by `function`."""
 
     def __init__(self, python_function):
         self.python_function = python_function
         update_wrapper(self, python_function)
+        self.traces = 0  # how often it was traced
         self._plans: dict[Any, Any] = {}
         self._lock = threading.RLock()
 
+    def __get__(self, instance, owner=None):
+        """As a method: a function of its own for each instance."""
+        if instance is None:
+            return self
+        bound = Function(self.python_function.__get__(instance, owner))
+        try:
+            setattr(instance, self.python_function.__name__, bound)
+        except AttributeError:  # no place for it
+            pass
+        return bound
+
     def __call__(self, *args, **options):
+        """Run it: a plan if there is one for such arguments, else a trace, which is an ordinary run, too."""
         frame = active()
-        if tracing() is not None or (frame is not None and frame.base < NOBODY):
+        if _eagerly or tracing() is not None or (frame is not None and frame.base < NOBODY):
             return self.python_function(*args, **options)  # somebody else follows every op
         leaves = flatten((args, options)) if args or options else ()
         key = (_structure((args, options)), (*map(_kind, leaves),), *_ambient()) if leaves else _ambient()
         with self._lock:
             plan = self._plans.get(key)
             if plan is None or not plan.holds():
-                result, self._plans[key] = _traced(self.python_function, args, options)
-                return result
+                return self._trace(key, args, options)
             return plan(leaves)
 
-    def plan(self) -> str:
-        """The latest plan, as text."""
-        return list(self._plans.values())[-1].text
+    def _trace(self, key, args, options):
+        from .plans.plan import made
 
+        self.traces += 1
+        if self.traces >= MANY and self.traces & (self.traces - 1) == 0:
+            self._warn(key)
+        result, plan = made(self.python_function, args, options)
+        while len(self._plans) >= PLANS:
+            del self._plans[next(iter(self._plans))]
+        self._plans[key] = plan
+        return result
 
-class Plan:
-    """What one trace became."""
+    def _warn(self, key):
+        import warnings
 
-    def __init__(self, run, inputs, outputs, result, written_variables, variables, text):
-        self.run, self.inputs, self.outputs, self.result = run, inputs, outputs, result
-        self.written = written_variables
-        self.variables = variables
-        self.positions = [v.own_position for v in variables]
-        self.flags = [*map(watchable.__contains__, self.positions)]
-        self.text = text
+        others = list(self._plans)
+        warnings.warn(
+            f"{self.__name__} is traced for the {self.traces}th time, at {user_line()}: {_difference(key, others)}. "
+            "Each kind of arguments has a plan of its own; pass what changes from call to call as a Tensor or an array "
+            "of one shape and dtype",
+            RetraceWarning,
+            stacklevel=4,
+        )
 
-    def holds(self) -> bool:
-        """Whether the variables are as trainable as they were."""
-        return [*map(watchable.__contains__, self.positions)] == self.flags
+    # ---------------------------------------------------------------- looks
+    def plan(self) -> "str":
+        """The calls of the latest plan, as text: scope, result, function, arguments."""
+        return self._latest().text
 
-    def __call__(self, leaves):
-        if self.inputs:
-            for target, number in self.inputs:
-                leaf = leaves[number]
-                np.copyto(target, leaf.array if isinstance(leaf, Operand) else leaf)
-        if self.written:
-            written(self.written)
-        self.run()
-        if self.result.__class__ is _Single:
-            return tensor_of(self.outputs[0].copy())
-        found = iter([tensor_of(a.copy()) for a in self.outputs])
-        return pack(self.result, [next(found) if x is _HOLE else x for x in flatten(self.result)])
+    def profile(self, *args, **options) -> str:
+        """Run it once with these arguments, which have a plan, and say how many microseconds each call takes.
 
+        Raises
+        ------
+        ValueError
+            If there is no plan for such arguments yet.
+        """
+        leaves = flatten((args, options)) if args or options else ()
+        key = (_structure((args, options)), (*map(_kind, leaves),), *_ambient()) if leaves else _ambient()
+        with self._lock:
+            plan = self._plans.get(key)
+            if plan is None:
+                raise ValueError(f"{self.__name__} has no plan for such arguments: call it once")
+            return plan.profile(leaves)
 
-class _Single:
-    pass
-
-
-_HOLE = object()
-_SINGLE = _Single()
+    def _latest(self):
+        if not self._plans:
+            raise ValueError(f"{self.__name__} has no plan yet: call it once")
+        return list(self._plans.values())[-1]
 
 
 def _structure(nest):
@@ -91,76 +137,90 @@ def _structure(nest):
 
 def _kind(leaf):
     """What a plan depends on of one argument."""
-    if leaf.__class__ is Tensor or leaf.__class__ is np.ndarray:
-        a = leaf.array if leaf.__class__ is Tensor else leaf
-        return Tensor, a.shape, a.dtype
+    cls = leaf.__class__
+    if cls is Tensor:
+        return Tensor, leaf.array.shape, leaf.array.dtype
+    if cls is np.ndarray:
+        return Tensor, leaf.shape, leaf.dtype
     if isinstance(leaf, Operand):
-        return id(leaf), leaf  # a Variable: this one
-    return leaf.__class__, leaf
+        return cls, id(leaf), leaf  # a Variable: this very one
+    try:
+        hash(leaf)
+    except TypeError:
+        raise TypeError(
+            f"an argument of a traced function is a Tensor, an array, a Variable, or can be hashed; got {leaf!r:.60} "
+            f"({cls.__name__})"
+        ) from None
+    return cls, leaf
 
 
 def _ambient():
     """What a trace bakes in beside its arguments."""
-    from ..state.context import current
-
     frame = current()
-    return id(frame.store), frame.scope.name, frame.defaults.reuse, default_dtype()
+    return frame.store, frame.scope.name, frame.defaults.reuse, default_dtype()
 
 
-def _traced(python_function, args, options):
-    """Run the function once, and make a plan of what it did."""
-    from .plans.emit import emit
-    from .plans.memory import place
-    from .plans.passes import drop_unused, fold_constants, merge_equal, split_versions
-    from .plans.trace import array_of, trace
+def _difference(key, others):
+    """What of `key` is new."""
+    if len(key) < 6:
+        return "the store, the scope or the default dtype changed"
+    structure, kinds = key[:2]
+    alike = [o for o in others if len(o) == len(key) and o[0] == structure]
+    if not alike:
+        return "the structure of its arguments changed"
+    found = [
+        f"argument {i} is {_shown(kind)}, it was {_shown(other)}"
+        for i, (kind, other) in enumerate(zip(kinds, alike[-1][1], strict=True))
+        if kind != other
+    ]
+    return "; ".join(found) or "the store, the scope or the default dtype changed"
 
-    found, result = trace(python_function, args, options)
-    program = found.program
-    leaves = flatten(result)
-    arrays = [array_of(x) for x in leaves]
-    program.outputs = [a.a for a in arrays if a is not None]
-    values = [tensor_of(copy(a.a)) if a is not None else x for a, x in zip(arrays, leaves, strict=True)]
-    split_versions(program)
-    fold_constants(program)
-    merge_equal(program)
-    drop_unused(program)
-    used = {id(s) for call in program.calls for s in program.reads(call)}
-    touched = dict.fromkeys(s for call in program.calls for s in program.writes(call))
-    direct = [found.variables[id(s.array)] for s in touched if s.kind == "state"]
-    run, outputs, source = emit(program, place(program))
-    places = [s.array for s in program.storages.values() if s.kind == "input"]
-    given = [i for i, leaf in enumerate(flatten((args, options))) if leaf.__class__ in (Tensor, np.ndarray)]
-    inputs = [
-        (a, i) for a, i in zip(places, given, strict=True) if id(program.storage(a)) in used
-        or any(np.may_share_memory(a, o) for o in outputs)
-    ]  # fmt: skip
-    single = len(leaves) == 1 and result is leaves[0] and arrays[0] is not None
-    shape = (
-        _SINGLE
-        if single
-        else pack(result, [_HOLE if a is not None else x for a, x in zip(arrays, leaves, strict=True)])
-    )
-    plan = Plan(run, inputs, outputs, shape, direct, list(found.variables.values()), program.text() + "\n\n" + source)
-    return pack(result, values), plan
+
+def _shown(kind):
+    return f"a Tensor of shape {kind[1]} and dtype {kind[2]}" if kind[0] is Tensor else repr(kind[1])
 
 
 def function(python_function) -> Function:
     """Trace a function once for each kind of arguments, and replay what it did as a flat plan.
 
+    The first call runs the function as it is, and notes every call of NumPy that its ops, their gradients and its
+    updates made. Later calls make these calls again, on memory that is there already, without Python in between.
+
     Parameters
     ----------
     python_function : function
+        Of nests of Tensors, arrays, Variables and Python values that can be hashed. What it does beside computing with
+        Tensors and updating Variables (printing, lists that grow) happens at the trace only.
 
     Returns
     -------
     Function
+        To be called like the function. `plan()` shows the latest plan, `profile()` times it line by line.
+
+    Raises
+    ------
+    TypeError
+        At the trace, where the function asks for a value: ``if t > 0``, ``t.item()``, ``t.numpy()``.
+
+    Notes
+    -----
+    There is a plan for each structure of the arguments, shape and dtype of each array, value of anything else, and for
+    the open store and scope. Where a tape or accumulator is open around the call, the function runs eagerly. Results
+    are those of the eager function bit for bit. Arrays from outside that the function uses are constants, copied;
+    Variables and optimizers are looked at anew in each call, and random streams go on.
 
     Examples
     --------
+    >>> import autograd_vs as av, optim
+    >>> w = av.Variable([1.0, 2.0])
+    >>> optimizer = optim.SGD(0.5)
     >>> @function
-    ... def double(x):
-    ...     return x * 2.0
-    >>> double(np.ones(2)).numpy().tolist(), double(np.zeros(2)).numpy().tolist()
-    ([2.0, 2.0], [0.0, 0.0])
+    ... def step(x):
+    ...     with av.GradientTape() as tape:
+    ...         loss = av.sum(av.square(w - x))
+    ...     optimizer.apply_gradients([(tape.gradient(loss, w), w)])
+    ...     return loss
+    >>> step(np.zeros(2, "float32")).item(), step(np.ones(2, "float32")).item(), w.numpy().tolist()
+    (5.0, 2.0, [1.0, 1.0])
     """
     return Function(python_function)

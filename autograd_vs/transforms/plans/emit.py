@@ -7,14 +7,39 @@ import numpy as np
 from .passes import moved
 from .program import Program
 
-__all__ = ["emit"]
+__all__ = ["Emitted", "emit"]
 
 
-def emit(program: Program, arrays: dict[int, np.ndarray]):
-    """The function that makes all calls of `program`, with the results in `arrays`; and its source, for people."""
+class Emitted:
+    """The function `run` that makes all calls, the arrays that it leaves for the user, and its source."""
+
+    def __init__(self, lines, bound, outputs, results):
+        self.outputs, self._lines, self._bound = outputs, lines, bound
+        self.results = results  # the memory of what lies between
+        body = "\n        ".join([*lines, "pass"])
+        self.source = f"def make({', '.join(bound)}):\n    def run():\n        {body}\n    return run\n"
+        self.run = _made(self.source, bound)
+
+    def steps(self):
+        """A function for each call, for the profile."""
+        return [
+            _made(f"def make({', '.join(self._bound)}):\n    def run():\n        {line}\n    return run\n", self._bound)
+            for line in self._lines
+        ]
+
+
+def _made(source, bound):
+    scope: dict = {}
+    exec(compile(source, "<plan>", "exec"), scope)
+    return scope["make"](**bound)
+
+
+def emit(program: Program, arrays: dict[int, np.ndarray]) -> Emitted:
+    """One Python function of the calls of `program`, with the results in `arrays` (see `place`)."""
     names: dict[int, str] = {}
     bound: dict[str, Any] = {}
     placed: dict[int, np.ndarray] = {}
+    keep: list = []  # what was named by its id
 
     def name(value, letter="c") -> str:
         key = id(value)
@@ -23,19 +48,15 @@ def emit(program: Program, arrays: dict[int, np.ndarray]):
             bound[names[key]] = value
         return names[key]
 
-    def array(a):
-        """`a` where it lies in the plan."""
-        if id(a) not in placed:
-            storage = program.storage(a)
-            there = arrays.get(id(storage))
-            placed[id(a)] = a if there is None else moved(a, storage.array, there)
-            keep.append(a)
-        return placed[id(a)]
-
     def there(x):
         """A nest of arguments, with arrays where they lie in the plan."""
         if isinstance(x, np.ndarray):
-            return array(x)
+            if id(x) not in placed:
+                storage = program.storage(x)
+                new = arrays.get(id(storage))
+                placed[id(x)] = x if new is None else moved(x, storage.array, new)
+                keep.append(x)
+            return placed[id(x)]
         if isinstance(x, (list, tuple)):
             return type(x)(map(there, x)) if not hasattr(x, "_fields") else type(x)(*map(there, x))
         if isinstance(x, dict):
@@ -44,14 +65,8 @@ def emit(program: Program, arrays: dict[int, np.ndarray]):
             return slice(there(x.start), there(x.stop), there(x.step))
         return x
 
-    keep: list = []
     lines = [_line(call, there, name) for call in program.calls]
-    outputs = [array(a) for a in program.outputs]
-    source = "\n        ".join([*lines, "pass"])
-    text = f"def make({', '.join(bound)}):\n    def run():\n        {source}\n    return run\n"
-    scope: dict = {}
-    exec(compile(text, "<plan>", "exec"), scope)
-    return scope["make"](**bound), outputs, text
+    return Emitted(lines, bound, [there(a) for a in program.outputs], list(arrays.values()))
 
 
 def _line(call, there, name) -> str:
@@ -113,7 +128,7 @@ def _value(x, name) -> str:
 
 
 def _strong(x, others):
-    """A Python number beside float arrays, as a 0-d array of their dtype: NumPy takes it faster, and to the same end."""
+    """A Python number beside float arrays, as a 0-d array of their dtype: NumPy takes it faster."""
     if x.__class__ in (int, float):
         dtypes = {a.dtype for a in others if isinstance(a, np.ndarray)}
         if len(dtypes) == 1 and next(iter(dtypes)).kind == "f":

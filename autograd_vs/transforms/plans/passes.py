@@ -10,11 +10,11 @@ import numpy as np
 
 from .program import Call, Program, arrays_in
 
-__all__ = ["drop_unused", "fold_constants", "merge_equal", "split_versions"]
+__all__ = ["PASSES", "drop_unused", "fold_constants", "merge_equal", "moved", "split_versions"]
 
 
 def split_versions(program: Program) -> None:
-    """What writes over the whole of a result gives a result of its own: then each is written once, and has one meaning."""
+    """What writes over the whole of a result gives one of its own: then each is written once, and has one meaning."""
     instead: dict[int, Any] = {}
     for call in program.calls:
         into = call.form == "into" and isinstance(call.function, np.ufunc) and not call.options
@@ -159,3 +159,6 @@ def _key(program, call, versions):
     except TypeError:
         return None
     return key
+
+
+PASSES = [split_versions, fold_constants, merge_equal, drop_unused]  # in this order

@@ -28,11 +28,13 @@ class Trace(Tracer):
         self.before: dict[int, np.ndarray] = {}  # what a Variable held when the trace began
 
     def new(self, array, kind, label=""):
+        """A storage, and the array that owns it."""
         found = super().new(array, kind, label)
         self.owners[id(owner_of(array))] = found
         return found
 
     def owner(self, array):
+        """The traced array that owns the memory of `array`."""
         return self.owners.get(id(array))
 
     # ---------------------------------------------------------------- Tensors and Variables
@@ -92,6 +94,7 @@ class Trace(Tracer):
 
     # ---------------------------------------------------------------- Python functions
     def outside(self, function, args):
+        """Call a Python function on what the arguments are now, and note it."""
         if not self.hears():
             return function(*args)
         known = [leaf for x in args for leaf in map(self.inner, _leaves(x))]

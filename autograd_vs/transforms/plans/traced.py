@@ -89,7 +89,8 @@ class Tracer:
             return tuple([self.result(form, _Part(function, i), args, options, part) for i, part in enumerate(y)])
         return self.result(form, function, args, options, y)
 
-    def known_options(self, options):
+    def known_options(self, options: dict) -> dict:
+        """The same for keyword arguments."""
         return {k: self.known(v) for k, v in options.items()}
 
     def result(self, form, function, args, options, y):
@@ -180,7 +181,7 @@ class Traced:
             "value from the function to look at it, or take this part out of the function"
         )
 
-    __bool__ = __float__ = __int__ = __index__ = __complex__ = item = tolist = __array__ = __iter__ = _refuse
+    __bool__ = __float__ = __int__ = __index__ = __complex__ = item = tolist = __array__ = _refuse
     tobytes = __format__ = _refuse
 
     def __iter__(self):

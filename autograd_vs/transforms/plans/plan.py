@@ -1,0 +1,97 @@
+"""From a trace to a plan that can be called. Floor 3."""
+
+import time
+from typing import Any
+
+import numpy as np
+
+from ...base.nest import flatten, pack
+from ...engine.protocol import Operand
+from ...engine.record import watchable, written
+from ...engine.tensor import Tensor, tensor_of
+from .emit import emit
+from .memory import place
+from .passes import PASSES
+from .trace import array_of, trace
+
+__all__ = ["Plan", "made"]
+
+HOLE: Any = object()  # in the place of each array of a result
+
+
+class Plan:
+    """What one trace became: call it with the leaves of the arguments."""
+
+    def __init__(self, emitted, inputs, result, variables, direct, program):
+        self.emitted, self.inputs, self.result = emitted, inputs, result
+        self.run, self.outputs = emitted.run, emitted.outputs
+        self.alone = len(self.outputs) == 1 and result is HOLE
+        self.written = direct  # the Variables to which calls of the plan write
+        self.positions = [v.own_position for v in variables]
+        self.variables = variables
+        self.flags = [*map(watchable.__contains__, self.positions)]
+        self.program = program
+
+    def holds(self) -> bool:
+        """Whether the Variables are as trainable as they were."""
+        return [*map(watchable.__contains__, self.positions)] == self.flags
+
+    def __call__(self, leaves):
+        """Run it."""
+        self._take(leaves)
+        self.run()
+        if self.alone:
+            return tensor_of(self.outputs[0].copy())
+        found = iter([tensor_of(a.copy()) for a in self.outputs])
+        return pack(self.result, [next(found) if x is HOLE else x for x in flatten(self.result)])
+
+    def _take(self, leaves):
+        for target, number in self.inputs:
+            leaf = leaves[number]
+            np.copyto(target, leaf.array if isinstance(leaf, Operand) else leaf)
+        if self.written:
+            written(self.written)
+
+    @property
+    def text(self) -> str:
+        """The calls, for people."""
+        return self.program.text()
+
+    def profile(self, leaves) -> str:
+        """Run it once, timed line by line: microseconds, and the share of each name scope."""
+        self._take(leaves)
+        lines = self.program.text().splitlines()
+        scopes: dict[str, float] = {}
+        rows = []
+        for call, line, step in zip(self.program.calls, lines, self.emitted.steps(), strict=True):
+            start = time.perf_counter()
+            step()
+            taken = (time.perf_counter() - start) * 1e6
+            scopes[call.scope] = scopes.get(call.scope, 0.0) + taken
+            rows.append(f"{taken:9.1f}  {line}")
+        total = sum(scopes.values())
+        shares = [f"{taken:9.1f}  {scope or '(no scope)'}" for scope, taken in scopes.items()]
+        return "\n".join([*rows, f"{total:9.1f}  together", "by scope:", *shares])
+
+
+def made(python_function, args, options):
+    """The result of one call, and the plan for the next ones."""
+    found, result = trace(python_function, args, options)
+    program, leaves = found.program, flatten(result)
+    arrays = [array_of(x) for x in leaves]
+    values = [x if a is None else tensor_of(a.a.copy()) for a, x in zip(arrays, leaves, strict=True)]
+    program.outputs = [a.a for a in arrays if a is not None]
+    for change in PASSES:
+        change(program)
+    places = [s.array for s in program.storages.values() if s.kind == "input"]
+    given = [i for i, x in enumerate(flatten((args, options))) if x.__class__ in (Tensor, np.ndarray)]
+    touched = dict.fromkeys(s for call in program.calls for s in program.writes(call) if s.kind == "state")
+    plan = Plan(
+        emit(program, place(program)),
+        list(zip(places, given, strict=True)),
+        pack(result, [x if a is None else HOLE for a, x in zip(arrays, leaves, strict=True)]),
+        list(found.variables.values()),
+        [found.variables[id(s.array)] for s in touched],
+        program,
+    )
+    return pack(result, values), plan
