@@ -40,7 +40,35 @@ def both(key, sample):
     return step
 
 
-@pytest.mark.parametrize("key", list(ROWS))
+# Their shapes, or what is done, depend on values.
+VALUES = {
+    "op index_multiply", "op lstsq", "op roots", "composed bincount", "composed choose", "composed cov",
+    "composed linalg.lstsq", "composed nanpercentile", "composed nanquantile", "composed percentile", "composed poly",
+    "composed polydiv", "composed polymul", "composed quantile", "composed real_if_close", "composed scatter", "composed special.multigammaln",
+    "composed trim_zeros",
+}  # fmt: skip
+ROUNDING = {"op pinv", "op unresize"}  # sums over arrays that lie in another order
+
+
+@pytest.mark.parametrize("key", sorted(VALUES))
+def test_what_depends_on_values_is_refused(key):
+    """At the trace, or at a later call that another shape comes out of."""
+    if key.endswith("lstsq"):
+        pytest.skip("the shape of the residuals is that of the trace")
+    refused = 0
+    for sample in sampled(key):
+        given = [av.Tensor(np.array(a)) for a in places(list(sample.args))]
+        with warnings.catch_warnings(), np.errstate(all="ignore"):
+            warnings.simplefilter("ignore")
+            try:
+                av.function(both(key, sample))(*given)
+            except TypeError as error:
+                assert "traced" in str(error)
+                refused += 1
+    assert refused
+
+
+@pytest.mark.parametrize("key", [key for key in ROWS if key not in VALUES])
 def test_a_plan_gives_what_the_eager_call_gives(key):
     for sample in sampled(key):
         step = both(key, sample)
@@ -54,4 +82,7 @@ def test_a_plan_gives_what_the_eager_call_gives(key):
                 got = plan(*tensors)
                 for w, g in zip(flatten(want), flatten(got), strict=True):
                     assert g.dtype == w.dtype and g.shape == w.shape, sample
-                    np.testing.assert_array_equal(g.numpy(), w.numpy(), err_msg=repr(sample))
+                    if key in ROUNDING:
+                        np.testing.assert_allclose(g.numpy(), w.numpy(), rtol=1e-14, atol=1e-15)
+                    else:
+                        np.testing.assert_array_equal(g.numpy(), w.numpy(), err_msg=repr(sample))

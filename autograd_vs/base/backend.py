@@ -18,8 +18,8 @@ import numpy as np
 
 __all__ = [
     "NUMPYS", "add_at", "arrived", "as_array", "beside", "copy", "device", "has_numbers", "has_values", "is_array",
-    "is_writable", "kernel", "memory_owner", "namespace", "on_host", "place_host_data", "placed", "register_backend",
-    "same_view", "special", "special_function", "to_numpy", "write",
+    "is_writable", "kernel", "memory_owner", "namespace", "on_host", "ones", "place_host_data", "placed",
+    "register_backend", "same_view", "special", "special_function", "to_numpy", "write",
 ]  # fmt: skip
 
 
@@ -281,3 +281,17 @@ def memory_owner(a):
 def same_view(view, old, new):
     """The view of `new` that lies in it as `view` lies in `old` (`new` is a C-ordered copy of the C-ordered `old`)."""
     return new if view is old else _same_view.get(view.__class__, _numpy_view)(view, old, new)
+
+
+_ones: dict[Any, Any] = {}
+
+
+def ones(n, like):
+    """A cached vector of ones of the dtype of the NumPy array `like`; nobody may write to it."""
+    found = _ones.get((n, like.dtype))
+    if found is None:
+        if len(_ones) > 64:
+            _ones.clear()
+        found = _ones[n, like.dtype] = np.ones(n, like.dtype)
+        found.flags.writeable = False
+    return found

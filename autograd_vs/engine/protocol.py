@@ -372,10 +372,8 @@ def read_arrays_through(reader) -> None:
 
     What traces a function so sees every array that is used, and nobody has a branch for it.
     """
-    if reader is None:
-        Operand.array = _array
-    else:
-        Operand.array = property(lambda x: reader(x, _array.__get__(x)), _array.__set__)
+    new = _array if reader is None else property(lambda x: reader(x, _array.__get__(x)), _array.__set__)
+    setattr(Operand, "array", new)  # noqa: B010  (type checkers know it as a slot)
 
 
 class At:

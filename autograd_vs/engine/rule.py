@@ -5,11 +5,9 @@ The names of a vjp's parameters after ``g`` say what to save: an argument's name
 arguments need is saved. Broadcasting and promotion are undone here (`fit`), never in a vjp.
 """
 
-from typing import Any
-
 import numpy as np
 
-from ..base.backend import NUMPYS
+from ..base.backend import NUMPYS, ones
 from . import registry
 
 __all__ = ["EVERY", "Rule", "fit", "make_rule", "parameters"]
@@ -155,15 +153,3 @@ def fit(c, shape, dtype):
 
 
 MANY = 1 << 17  # rows, for which ones are kept
-_ones: dict[Any, Any] = {}
-
-
-def ones(n, like):
-    """A cached vector of ones of the dtype of the NumPy array `like`; nobody may write to it."""
-    found = _ones.get((n, like.dtype))
-    if found is None:
-        if len(_ones) > 64:
-            _ones.clear()
-        found = _ones[n, like.dtype] = np.ones(n, like.dtype)
-        found.flags.writeable = False
-    return found

@@ -8,10 +8,9 @@ from math import prod
 
 import numpy as np
 
-from ..base.backend import NUMPYS, as_array, namespace
+from ..base.backend import NUMPYS, as_array, namespace, ones
 from ..base.blocks import in_rows
 from ..engine.declare import composed, primitive
-from ..engine.rule import ones
 from ..engine.samples import Sample, arrays, zeros
 from ..engine.tensor import Tensor, as_tensor, tensor_of
 from .shape import axes_of, axis_of, cast

@@ -161,7 +161,7 @@ class _Traced:
     def _draw(self, name, first, options, *args):
         if first:
             self._source = generator(self._stream)
-        return np.asarray(getattr(self._source, name)(*args, **options))
+        return as_array(getattr(self._source, name)(*args, **options))
 
 
 # ---------------------------------------------------------------- raw numbers, on the host

@@ -45,6 +45,8 @@ def run_functions_eagerly(eagerly: bool) -> None:
 class Function:
     """A function that runs as a plan; made by `function`."""
 
+    __name__: str
+
     def __init__(self, python_function):
         self.python_function = python_function
         update_wrapper(self, python_function)

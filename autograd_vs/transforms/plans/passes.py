@@ -18,7 +18,7 @@ def split_versions(program: Program) -> None:
     instead: dict[int, Any] = {}
     for call in program.calls:
         into = call.form == "into" and isinstance(call.function, np.ufunc) and not call.options
-        (target,) = program.writes(call) if into else (None,)
+        target: Any = program.writes(call)[0] if into else None
         whole = into and target.kind == "result" and call.out.nbytes == target.array.nbytes and call.out.size
         if instead:
             call.args, call.options = _replaced(program, call.args, instead), _replaced(program, call.options, instead)

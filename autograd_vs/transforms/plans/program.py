@@ -35,9 +35,9 @@ class Call:
     Arguments are arrays (with a storage each, see `Program.storage`), nests of them, and anything else.
 
     form : how it is spelled in a plan
-        "call" (a function that gives `out`, an array or a tuple of them), "method" (of the first argument), "into" (with
-        ``out=``, into `out`), "setitem" (``args[0][args[1]] = args[2]``), "change" (of the first argument), "outside" (a
-        Python function, with effects).
+        "call" (a function that gives `out`, an array or a tuple of them), "method" (of the first argument),
+        "into" (with ``out=``, into `out`), "setitem" (``args[0][args[1]] = args[2]``), "change" (of the first
+        argument), "outside" (a Python function, with effects).
     """
 
     __slots__ = ("args", "form", "function", "options", "out", "scope")

@@ -7,6 +7,7 @@ allowed: those are constants of the plan, copied.
 What depends on a value (``bool(t > 0)``, ``t.item()``) cannot be the same in each replay: `TraceError`.
 """
 
+from importlib import import_module
 from threading import get_ident
 from types import ModuleType
 from typing import Any
@@ -378,7 +379,7 @@ def _current():
     return tracing()
 
 
-numpy_traced = _Module(np)
+numpy_traced: Any = _Module(np)
 
 
 def _asarray(x, dtype=None, **options):
@@ -393,7 +394,7 @@ def _asarray(x, dtype=None, **options):
 
 numpy_traced.asarray = _asarray
 numpy_traced.array = lambda x, dtype=None, **options: (
-    x.copy() if x.__class__ is Traced and (dtype is None or x.dtype == dtype) else _asarray(x, dtype)
+    x.astype(x.dtype) if x.__class__ is Traced and (dtype is None or x.dtype == dtype) else _asarray(x, dtype)
 )
 numpy_traced.ascontiguousarray = lambda x: x if x.flags.c_contiguous else x.copy(order="C")
 
@@ -413,4 +414,12 @@ def _kernel(function, args, options):
     return args[0].tracer.call("call", function, args, options)
 
 
-register_backend(Traced, numpy_traced, _refused, _same_view, kernels=_kernel)
+class _Special(ModuleType):
+    """SciPy's special functions: the ufuncs among them dispatch."""
+
+    def __getattr__(self, name):
+        value = getattr(import_module("scipy.special"), name)
+        return value if isinstance(value, np.ufunc) else _function(value)
+
+
+register_backend(Traced, numpy_traced, _refused, _same_view, _Special("traced scipy.special"), kernels=_kernel)
