@@ -70,7 +70,6 @@ _ADVICE = {
     "optim": "optimizers are in a package of their own: `import optim; optim.Adam(learning_rate=1e-3)`",
     "keras": "layers are functions with av.variable_scope and av.get_variable; optimizers are in the package optim",
     "Module": "write a model as a function with av.variable_scope and av.get_variable",
-    "function": "everything runs when it is called: leave the decorator out",
     "jit": "everything runs when it is called: leave it out",
     "numpy": "NumPy's own functions take Tensors and Variables: np.exp(t) is av.exp(t)",
     "unsqueeze": "use av.expand_dims(x, axis)",

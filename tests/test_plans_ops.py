@@ -44,7 +44,8 @@ def both(key, sample):
 VALUES = {
     "op index_multiply", "op lstsq", "op roots", "composed bincount", "composed choose", "composed cov",
     "composed linalg.lstsq", "composed nanpercentile", "composed nanquantile", "composed percentile", "composed poly",
-    "composed polydiv", "composed polymul", "composed quantile", "composed real_if_close", "composed scatter", "composed special.multigammaln",
+    "composed polydiv", "composed polymul", "composed quantile", "composed real_if_close", "composed scatter",
+    "composed special.multigammaln",
     "composed trim_zeros",
 }  # fmt: skip
 ROUNDING = {"op pinv", "op unresize"}  # sums over arrays that lie in another order

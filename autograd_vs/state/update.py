@@ -301,7 +301,7 @@ class Slots:
             )
         import warnings
 
-        warnings.warn(f"{text}: started at zero", stacklevel=6)
+        warnings.warn(f"{text}: started at zero", stacklevel=8)
 
     def _settled(self, variables, alone, known) -> "Plan":
         """The plan of `variables` (`known`, if that still holds), in which each of `alone` is a group by itself."""
