@@ -9,7 +9,7 @@ import numpy as np
 import peers
 from by_hand import Adam, packed
 
-from .workload import Workload, dense_layers
+from .workload import Workload, as_function, dense_layers
 
 SCOPES = ("encoder", "left", "right")
 LAYER = ("w1", "b1", "w2", "b2")
@@ -203,6 +203,7 @@ WORKLOADS = [
         {
             "floor": floor,
             "ours": ours,
+            "ours, function": as_function(ours_held),
             "ours, variables held": ours_held,
             "torch": torch,
             "torch, fused Adam": partial(torch, fused=True),

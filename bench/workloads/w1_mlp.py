@@ -10,7 +10,7 @@ import numpy as np
 import peers
 from by_hand import BETA_1, BETA_2, EPSILON, LEARNING_RATE, packed
 
-from .workload import Workload, dense_layers
+from .workload import Workload, as_function, dense_layers
 
 SIZES = (2, 32, 32, 1)
 BATCH = 32
@@ -188,6 +188,7 @@ WORKLOADS = [
         {
             "floor": floor,
             "ours": ours,
+            "ours, function": as_function(ours),
             "ours, plain operators": partial(ours, plain=True),
             "torch": torch,
             "torch, fused Adam": partial(torch, fused=True),

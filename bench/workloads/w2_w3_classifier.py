@@ -9,7 +9,7 @@ import numpy as np
 import peers
 from by_hand import Adam, packed
 
-from .workload import Workload, dense_layers
+from .workload import Workload, as_function, dense_layers
 
 NAMES = ("w1", "b1", "w2", "b2", "w3", "b3")
 
@@ -172,6 +172,7 @@ def chainer(arrays):
 VARIANTS = {
     "floor": floor,
     "ours": ours,
+    "ours, function": as_function(ours),
     "torch": torch,
     "torch, fused Adam": partial(torch, fused=True),
     "jax": jax,

@@ -11,7 +11,7 @@ import peers
 from by_hand import Adam, packed
 from numpy.lib.stride_tricks import as_strided
 
-from .workload import Workload, dense_layers
+from .workload import Workload, as_function, dense_layers
 
 NAMES = ("k1", "c1", "k2", "c2", "w1", "b1", "w2", "b2")
 KERNEL = 5
@@ -294,6 +294,7 @@ def chainer(arrays):
 VARIANTS = {
     "floor": floor,
     "ours": ours,
+    "ours, function": as_function(ours),
     "torch": torch,
     "torch, fused Adam": partial(torch, fused=True),
     "torch, fused Adam, channels last": partial(torch, fused=True, last=True),

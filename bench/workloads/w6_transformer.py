@@ -9,7 +9,7 @@ import numpy as np
 import peers
 from by_hand import Adam, packed
 
-from .workload import Workload, glorot
+from .workload import Workload, as_function, glorot
 
 NAMES = ("g1", "b1", "w_qkv", "b_qkv", "w_o", "b_o", "g2", "b2", "w_in", "b_in", "w_out", "b_out")
 HEADS = 4
@@ -365,6 +365,7 @@ WORKLOADS = [
         {
             "floor": floor,
             "ours": ours,
+            "ours, function": as_function(ours),
             "torch": torch,
             "torch, fused Adam": partial(torch, fused=True),
             "torch, fused Adam, its attention": partial(torch, fused=True, flash=True),

@@ -23,18 +23,19 @@ def formula(library):
     return value
 
 
-def ours(arrays):
+def ours(arrays, planned=False):
+    """`x` is an argument: else all of it would be a constant of the plan."""
     import autograd_vs as av
 
     x, function = av.Tensor(arrays["x"]), formula(av)
 
-    def step():
+    def both(x):
         with av.GradientTape() as tape:
             tape.watch(x)
             value = function(x)
         return value, tape.gradient(value, x)
 
-    return step
+    return partial(av.function(both) if planned else both, x)
 
 
 def floor(arrays, threads=1):
@@ -169,6 +170,7 @@ VARIANTS = {
     "floor": floor,
     "floor, two threads": partial(floor, threads=2),
     "ours": ours,
+    "ours, function": partial(ours, planned=True),
     "torch": torch,
     "jax": jax,
     "tensorflow, function": tensorflow,

@@ -34,6 +34,17 @@ def framework_of(variant):
     return variant.partition(",")[0]
 
 
+def as_function(make):
+    """The same steps, traced and replayed as plans."""
+
+    def planned(arrays):
+        import autograd_vs as av
+
+        return av.function(make(arrays))
+
+    return planned
+
+
 def glorot(rng, fan_in, fan_out):
     """Glorot-uniform weights, stored (in, out)."""
     limit = np.sqrt(6 / (fan_in + fan_out))
