@@ -256,9 +256,44 @@ def test_rows_of_an_embedding():
         planned(np.array([0, 1, 2, 3, 4, 50]))
 
 
+def test_rows_are_handed_out_anew():
+    table = av.Variable(np.ones((5, 2), np.float32))
+
+    def f(ids):
+        with av.GradientTape() as tape:
+            y = av.sum(av.nn.embedding_lookup(table, ids) ** 2)
+        return {"loss": y, "rows": [tape.gradient(y, table)]}
+
+    g = av.function(f)
+    for ids in ([1, 1, 3], [0, 2, 4], [2, 2, 2]):
+        (got,), (want,) = g(np.array(ids))["rows"], f(np.array(ids))["rows"]
+        assert isinstance(got, av.IndexedSlices)
+        np.testing.assert_array_equal(got.to_dense().numpy(), want.to_dense().numpy())
+
+
+def test_printing_never_refuses():
+    seen, v = [], av.Variable([1.0, 2.0], name="shown")
+
+    @av.function
+    def f(x):
+        seen.append(f"{x} {x:.3f} {v!r} {x[0]:.2f}")
+        return x
+
+    f(np.ones(2))
+    assert seen[0].count("<traced>") == 4 and "'shown:0'" in seen[0]
+
+
+def test_a_shape_that_changes_is_noticed():
+    f = av.function(lambda x: np.unique(x))
+    assert f(np.array([1.0, 2.0, 2.0])).numpy().tolist() == [1.0, 2.0]
+    with pytest.raises(RuntimeError, match=r"shape \(1,\) where it had \(2,\).*depends on values"):
+        f(np.array([2.0, 2.0, 2.0]))
+
+
 @pytest.mark.parametrize(
     "ask",
     [
+        lambda t: t[t > 0], lambda t: np.nonzero(t)[0] * 1.0,
         lambda t: t if t[0] > 0 else -t, lambda t: t * t.numpy(), lambda t: t * t[0].item(), lambda t: t * float(t[0]),
         lambda t: np.asarray(t), lambda t: t[: int(t[0])],
     ],

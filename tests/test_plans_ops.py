@@ -42,7 +42,8 @@ def both(key, sample):
 
 # Their shapes, or what is done, depend on values.
 VALUES = {
-    "op index_multiply", "op lstsq", "op roots", "composed bincount", "composed choose", "composed cov",
+    "op index_multiply", "op lstsq", "op roots", "composed bincount", "composed choose", "composed compress",
+    "composed cov", "composed extract", "composed ix_", "composed piecewise", "composed setdiff1d", "composed setxor1d",
     "composed linalg.lstsq", "composed nanpercentile", "composed nanquantile", "composed percentile", "composed poly",
     "composed polydiv", "composed polymul", "composed quantile", "composed real_if_close", "composed scatter",
     "composed special.multigammaln",

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..base.backend import device, on_host, to_numpy
+from ..base.backend import device, has_values, on_host, to_numpy
 from ..base.dtypes import is_differentiable
 from ..base.errors import user_line
 from ..base.nest import map_nest
@@ -222,10 +222,12 @@ class Operand:
         return registry.constants[np.not_equal](self, other)
 
     def __format__(self, spec: str) -> str:
-        return format(self.array.item() if self.ndim == 0 else to_numpy(self.array), spec) if spec else str(self)
+        if not spec or not has_values(self.array):
+            return str(self)
+        return format(self.array.item() if self.ndim == 0 else to_numpy(self.array), spec)
 
     def __str__(self) -> str:
-        return str(to_numpy(self.array))
+        return str(to_numpy(self.array)) if has_values(self.array) else repr(self)
 
     if TYPE_CHECKING:  # what the ops install here; tests/test_typing.py compares
         # fmt: off

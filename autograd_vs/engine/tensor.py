@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from ..base.backend import as_array, copy, has_numbers, placed, to_numpy
+from ..base.backend import as_array, copy, has_numbers, has_values, placed, to_numpy
 from .protocol import Operand, mark_break, op_name
 
 __all__ = ["OpInfo", "Tensor", "as_tensor", "asarray", "new_tensor", "tensor_of"]
@@ -75,6 +75,8 @@ class Tensor(Operand):
         return self.op.name + ":0"
 
     def __repr__(self):
+        if not has_values(self.array):
+            return f"Tensor(<traced>, shape={self.shape}, dtype={self.dtype})"
         values = np.array2string(to_numpy(self.array), separator=", ", prefix="Tensor(", threshold=200)
         device = "" if self.device == "cpu" else f", device={self.device}"
         name = "" if self.source is None else f", name={self.name!r}"

@@ -245,6 +245,8 @@ class Variable(Operand):
 
     # ---------------------------------------------------------------- looks, copies, pickles
     def __repr__(self):
+        if not backend.has_values(self.array):
+            return f"Variable({self.name!r}, <traced>, shape={self.shape}, dtype={self.dtype})"
         values = np.array2string(backend.to_numpy(self.array), separator=", ", prefix="Variable(", threshold=200)
         device = "" if self.device == "cpu" else f", device={self.device}"
         frozen = "" if self._trainable else ", trainable=False"

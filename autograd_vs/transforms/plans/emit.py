@@ -106,7 +106,7 @@ def _line(call, there, name) -> str:
         given = ", ".join([_value(a, name) for a in args] + [f"{k}={_value(v, name)}" for k, v in options.items()])
         return f"{name(function, 'f')}({given}, out={name(out, 'b')})"
     given = ", ".join([_value(a, name) for a in args] + [f"{k}={_value(v, name)}" for k, v in options.items()])
-    return f"{name(np.copyto, 'f')}({name(out, 'b')}, {name(function, 'f')}({given}))"
+    return f"{name(_copy, 'f')}({name(out, 'b')}, {name(function, 'f')}({given}))"
 
 
 _ARITHMETIC = {
@@ -116,9 +116,19 @@ _ARITHMETIC = {
 _WITH_OUT = {(np.concatenate, "call"), (np.stack, "call"), (np.matmul, "call")}
 
 
+def _copy(target, value):
+    """Into memory of the shape that there was in the trace."""
+    if value.shape != target.shape:
+        raise RuntimeError(
+            f"a result has shape {value.shape} where it had {target.shape} when the function was traced: its shape "
+            "depends on values. Take this part out of the function"
+        )
+    np.copyto(target, value)
+
+
 def _copy_all(targets, values):
     for target, value in zip(targets, values, strict=True):
-        np.copyto(target, value)
+        _copy(target, value)
 
 
 def _value(x, name) -> str:

@@ -1,11 +1,12 @@
 """From a trace to a plan that can be called. Floor 3."""
 
 import time
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from ...base.nest import flatten, pack
+from ...base.nest import flatten, map_nest, pack
+from ...engine.cotangent import IndexedSlices
 from ...engine.protocol import Operand
 from ...engine.record import watchable, written
 from ...engine.tensor import Tensor, tensor_of
@@ -22,7 +23,7 @@ HOLE: Any = object()  # in the place of each array of a result
 class Plan:
     """What one trace became: call it with the leaves of the arguments."""
 
-    def __init__(self, emitted, inputs, result, variables, direct, program):
+    def __init__(self, emitted, inputs, result, variables, direct, program, rebuild):
         self.emitted, self.inputs, self.result = emitted, inputs, result
         self.run, self.outputs = emitted.run, emitted.outputs
         self.alone = len(self.outputs) == 1 and result is HOLE
@@ -30,7 +31,7 @@ class Plan:
         self.positions = [v.own_position for v in variables]
         self.variables = variables
         self.flags = [*map(watchable.__contains__, self.positions)]
-        self.program = program
+        self.program, self.rebuild = program, rebuild
 
     def holds(self) -> bool:
         """Whether the Variables are as trainable as they were."""
@@ -43,7 +44,7 @@ class Plan:
         if self.alone:
             return tensor_of(self.outputs[0].copy())
         found = iter([tensor_of(a.copy()) for a in self.outputs])
-        return pack(self.result, [next(found) if x is HOLE else x for x in flatten(self.result)])
+        return self.rebuild(pack(self.result, [next(found) if x is HOLE else x for x in flatten(self.result)]))
 
     def _take(self, leaves):
         for target, number in self.inputs:
@@ -77,6 +78,7 @@ class Plan:
 def made(python_function, args, options):
     """The result of one call, and the plan for the next ones."""
     found, result = trace(python_function, args, options)
+    result, rebuild = _opened(result)
     program, leaves = found.program, flatten(result)
     arrays = [array_of(x) for x in leaves]
     values = [x if a is None else tensor_of(a.a.copy()) for a, x in zip(arrays, leaves, strict=True)]
@@ -93,5 +95,38 @@ def made(python_function, args, options):
         list(found.variables.values()),
         [found.variables[id(s.array)] for s in touched],
         program,
+        rebuild,
     )
-    return pack(result, values), plan
+    return rebuild(pack(result, values)), plan
+
+
+def _opened(result):
+    """The result with rows of gradients as tuples of their parts, and what puts them together again."""
+    if not any(isinstance(x, IndexedSlices) for x in flatten(result)):
+        return result, _same
+
+    def opened(x):
+        return _Rows(x.values, x.indices, x.dense_shape, x.inside) if isinstance(x, IndexedSlices) else x
+
+    return map_nest(opened, result), _closed
+
+
+class _Rows(NamedTuple):
+    values: Any
+    indices: Any
+    dense_shape: Any
+    inside: Any
+
+
+def _closed(x):
+    if isinstance(x, _Rows):
+        return IndexedSlices(x.values, x.indices, x.dense_shape, x.inside)
+    if isinstance(x, dict):
+        return {k: _closed(part) for k, part in x.items()}
+    if isinstance(x, (list, tuple)):
+        return type(x)(*map(_closed, x)) if hasattr(x, "_fields") else type(x)(map(_closed, x))
+    return x
+
+
+def _same(x):
+    return x

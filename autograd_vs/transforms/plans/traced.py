@@ -182,7 +182,7 @@ class Traced:
             "value from the function to look at it, or take this part out of the function"
         )
 
-    __bool__ = __float__ = __int__ = __index__ = __complex__ = item = tolist = __array__ = _refuse
+    __bool__ = nonzero = __float__ = __int__ = __index__ = __complex__ = item = tolist = __array__ = _refuse
     tobytes = __format__ = _refuse
 
     def __iter__(self):
@@ -195,6 +195,9 @@ class Traced:
         return len(self.a)
 
     def __getitem__(self, index):
+        for part in index if isinstance(index, tuple) else (index,):
+            if part.__class__ is Traced and part.dtype.kind == "b" and self.tracer.hears():
+                self._refuse()  # how many elements there are depends on the mask
         return self.tracer.call("method", np.ndarray.__getitem__, (self, index), {})
 
     def __setitem__(self, index, value):
@@ -275,7 +278,7 @@ def _method(name):
 
 
 for _name in (
-    "all any argmax argmin argpartition argsort clip conj conjugate copy cumprod cumsum diagonal flatten mean nonzero "
+    "all any argmax argmin argpartition argsort clip conj conjugate copy cumprod cumsum diagonal flatten mean "
     "ravel repeat round searchsorted squeeze std swapaxes take trace transpose var view"
 ).split():
     setattr(Traced, _name, _method(_name))
@@ -330,6 +333,8 @@ def changed(tracer, function, args):
 
 def called(tracer, function, args, options):
     """A NumPy function, with ``out=`` or without."""
+    if function in (np.nonzero, np.flatnonzero, np.argwhere) and tracer.hears():
+        args[0]._refuse()
     out = options.pop("out", None)
     if out is None:
         return tracer.call("call", function, args, options)
