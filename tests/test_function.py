@@ -456,6 +456,22 @@ def test_memory_is_used_again():
     assert len(blocks) <= 3
 
 
+def test_a_plan_lets_go_of_the_arrays_of_its_trace():
+    import tracemalloc
+
+    def chain(x):
+        for _ in range(30):
+            x = av.tanh(x) + 0.1
+        return av.sum(x)
+
+    f, x = av.function(chain), np.ones((100, 100))
+    tracemalloc.start()
+    f(x)
+    held = tracemalloc.get_traced_memory()[0]
+    tracemalloc.stop()
+    assert held < 6 * x.nbytes  # the input, two results, and what is not arrays; the trace had 60
+
+
 def test_equal_calls_are_made_once():
     f = av.function(lambda x: av.sin(x) + av.sin(x) * av.sin(x))
     f(np.ones(3))

@@ -66,7 +66,10 @@ def emit(program: Program, arrays: dict[int, np.ndarray]) -> Emitted:
         return x
 
     lines = [_line(call, there, name) for call in program.calls]
-    return Emitted(lines, bound, [there(a) for a in program.outputs], list(arrays.values()))
+    emitted = Emitted(lines, bound, [there(a) for a in program.outputs], list(arrays.values()))
+    placed.clear()  # `there` knows itself: what it knows stays until the garbage collector comes
+    keep.clear()
+    return emitted
 
 
 def _line(call, there, name) -> str:

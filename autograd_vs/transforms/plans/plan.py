@@ -31,7 +31,10 @@ class Plan:
         self.positions = [v.own_position for v in variables]
         self.variables = variables
         self.flags = [*map(watchable.__contains__, self.positions)]
-        self.program, self.rebuild = program, rebuild
+        self.rebuild = rebuild
+        # Not the program itself: it holds every array of the trace.
+        self.text = program.text()
+        self.scopes = [call.scope for call in program.calls]
 
     def holds(self) -> bool:
         """Whether the Variables are as trainable as they were."""
@@ -53,22 +56,16 @@ class Plan:
         if self.written:
             written(self.written)
 
-    @property
-    def text(self) -> str:
-        """The calls, for people."""
-        return self.program.text()
-
     def profile(self, leaves) -> str:
         """Run it once, timed line by line: microseconds, and the share of each name scope."""
         self._take(leaves)
-        lines = self.program.text().splitlines()
         scopes: dict[str, float] = {}
         rows = []
-        for call, line, step in zip(self.program.calls, lines, self.emitted.steps(), strict=True):
+        for scope, line, step in zip(self.scopes, self.text.splitlines(), self.emitted.steps(), strict=True):
             start = time.perf_counter()
             step()
             taken = (time.perf_counter() - start) * 1e6
-            scopes[call.scope] = scopes.get(call.scope, 0.0) + taken
+            scopes[scope] = scopes.get(scope, 0.0) + taken
             rows.append(f"{taken:9.1f}  {line}")
         total = sum(scopes.values())
         shares = [f"{taken:9.1f}  {scope or '(no scope)'}" for scope, taken in scopes.items()]
@@ -97,6 +94,7 @@ def made(python_function, args, options):
         program,
         rebuild,
     )
+    found.forget()
     return rebuild(pack(result, values)), plan
 
 

@@ -92,6 +92,15 @@ class Trace(Tracer):
         for found in self.owners.values():
             reclaim(id(found))
 
+    def forget(self) -> None:
+        """Let go of the arrays of the trace; what is left of it may live on in somebody's list."""
+        self.owners.clear()
+        self.constants.clear()
+        self.before.clear()
+        self.variables = {}
+        for part in (self.program.calls, self.program.storages, self.program.outputs):
+            part.clear()
+
     # ---------------------------------------------------------------- Python functions
     def outside(self, function, args):
         """Call a Python function on what the arguments are now, and note it."""
