@@ -373,6 +373,25 @@ def test_other_threads_run_while_one_traces():
     assert len(f.plan().splitlines()) == 2
 
 
+def test_threads_trace_one_after_the_other():
+    v, wrong = av.Variable(np.ones(50)), []
+
+    def work(i):
+        for k in range(10):
+            f = av.function(lambda x, i=i: av.sum(av.exp(x * v) * float(i)))
+            x = np.full(50, k / 10)
+            for _ in range(2):
+                if abs(f(x).item() - 50 * i * np.exp(k / 10)) > 1e-9 * i * 200:
+                    wrong.append((i, k))
+
+    threads = [threading.Thread(target=work, args=(i,)) for i in range(1, 7)]
+    for t in threads:
+        t.start()
+    for t in threads:
+        t.join()
+    assert not wrong and type(v.array) is np.ndarray
+
+
 def test_many_traces_are_worth_a_warning():
     f = av.function(lambda x, n: x * n)
     with warnings.catch_warnings():

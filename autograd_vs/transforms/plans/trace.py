@@ -1,5 +1,6 @@
 """Tracing: a function runs once, as ever, on arrays that note what is done with them. Floor 3."""
 
+import threading
 from contextlib import contextmanager
 from functools import partial
 from typing import Any
@@ -16,6 +17,8 @@ from .program import Call, owner_of
 from .traced import Traced, Tracer, scope
 
 __all__ = ["Trace", "trace"]
+
+_one_at_a_time = threading.Lock()  # `read_arrays_through` is one for all threads
 
 
 class Trace(Tracer):
@@ -184,6 +187,11 @@ def trace(function, args, options):
     -------
     (Trace, the result as a nest of Tensors of traced arrays and other values)
     """
+    with _one_at_a_time:
+        return _traced(function, args, options)
+
+
+def _traced(function, args, options):
     found = Trace()
     token = set_tracer(found)
     read_arrays_through(found.read)
