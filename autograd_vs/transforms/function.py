@@ -1,6 +1,6 @@
 """`function`: a training step that is traced once for each kind of arguments, and replayed as a plan. Floor 3."""
 
-import threading
+from _thread import RLock  # threading itself costs import time
 from functools import update_wrapper
 from typing import Any
 
@@ -52,7 +52,7 @@ class Function:
         update_wrapper(self, python_function)
         self.traces = 0  # how often it was traced
         self._plans: dict[Any, Any] = {}
-        self._lock = threading.RLock()
+        self._lock = RLock()
 
     def __get__(self, instance, owner=None):
         """As a method: a function of its own for each instance."""
