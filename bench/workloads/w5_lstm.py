@@ -36,7 +36,7 @@ def batches_of(arrays):
     return [(arrays["x"], y) for y in arrays["y"]]
 
 
-def ours(arrays, by_name=False, written_out=False):
+def ours(arrays, by_name=False, written_out=False, planned=False):
     """`by_name` asks for the variables of the cell at each of its steps; `written_out`: a cell of the user's own."""
     import autograd_vs as av
     import optim
@@ -61,18 +61,19 @@ def ours(arrays, by_name=False, written_out=False):
             h, c = cell(x_t, h, c, *kernels())
         return h
 
-    scope = f"{'shared' if by_name else 'held'}{written_out:d}"
+    scope = f"{'shared' if by_name else 'held'}{written_out:d}{planned:d}"
     lstm, dense = variables(f"{scope}/lstm", "wx", "wh", "b"), variables(f"{scope}/dense", "w", "c")
     kernels = partial(variables, f"{scope}/lstm", "wx", "wh", "b") if by_name else lambda: lstm
     optimizer = optim.Adam()
 
-    def step():
+    def train(y):
         with av.GradientTape() as tape:
-            loss = av.nn.mse(av.nn.linear(last(kernels), *dense), next(targets))
+            loss = av.nn.mse(av.nn.linear(last(kernels), *dense), y)
         optimizer.apply_gradients(zip(tape.gradient(loss, lstm + dense), lstm + dense, strict=True))
         return loss
 
-    return step
+    train = av.function(train) if planned else train
+    return lambda: train(next(targets))
 
 
 def floor(arrays):
@@ -290,6 +291,7 @@ WORKLOADS = [
         {
             "floor": floor,
             "ours": ours,
+            "ours, function": partial(ours, planned=True),
             "ours, shared by name": partial(ours, by_name=True),
             "ours, the cell written out": partial(ours, written_out=True),
             "torch": torch,
