@@ -8,30 +8,17 @@ transposed. A part is checked to second order, too.
 """
 
 import math
-import os
 import warnings
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from drawn import examples
+from hypothesis import given
 from hypothesis import strategies as st
 
 import autograd_vs as av
 from autograd_vs.engine import registry
 from autograd_vs.testing import check_gradients
-
-MORE = int(os.environ.get("AUTOGRAD_VS_EXAMPLES", "0"))
-
-
-def examples(count):
-    return settings(
-        max_examples=MORE or count,
-        derandomize=not MORE,
-        database=None,
-        deadline=None,
-        suppress_health_check=list(HealthCheck),
-    )
-
 
 # ---------------------------------------------------------------- the check
 

@@ -8,26 +8,13 @@ the gradient with differences of the gradient, forward mode with reverse mode, a
 """
 
 import math
-import os
 
 import numpy as np
-from hypothesis import HealthCheck, assume, given, settings
+from drawn import examples
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 import autograd_vs as av
-
-MORE = int(os.environ.get("AUTOGRAD_VS_EXAMPLES", "0"))
-
-
-def examples(count):
-    return settings(
-        max_examples=MORE or count,
-        derandomize=not MORE,
-        database=None,
-        deadline=None,
-        suppress_health_check=list(HealthCheck),
-    )
-
 
 # ---------------------------------------------------------------- the steps
 

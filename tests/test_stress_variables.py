@@ -7,18 +7,16 @@ forward pass read, and what was read before an assignment must not change with i
 """
 
 import gc
-import os
 
 import numpy as np
-from hypothesis import HealthCheck, Phase, settings
+from drawn import MORE, examples
+from hypothesis import Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 import autograd_vs as av
 import optim
 from autograd_vs.engine import record
-
-MORE = int(os.environ.get("AUTOGRAD_VS_EXAMPLES", "0"))
 
 SHAPES = [(2, 2), (2, 2), (3,), ()]
 number = st.floats(-2.0, 2.0, allow_nan=False).map(lambda x: round(x, 3))
@@ -292,12 +290,8 @@ class VariablesAndTapes(RuleBasedStateMachine):
 
 
 VariablesAndTapes.TestCase.settings = settings(
-    max_examples=MORE or 60,
+    examples(60),
     stateful_step_count=40,
-    derandomize=not MORE,
-    database=None,
-    deadline=None,
-    suppress_health_check=list(HealthCheck),
     phases=[Phase.generate, Phase.shrink] if MORE else [Phase.generate],  # a shorter program takes minutes to find
 )
 TestVariablesAndTapes = VariablesAndTapes.TestCase

@@ -13,7 +13,7 @@ from ..engine.tensor import Tensor, as_tensor
 from .activations import _softmax_rows_x
 from .nn import dropout
 from .products import matmul
-from .shape import reshape, swapaxes
+from .shape import broadcasts_to, reshape, swapaxes
 
 __all__ = ["scaled_dot_product_attention"]
 
@@ -210,10 +210,6 @@ def _fitting(mask, shape) -> Tensor:
             f"scaled_dot_product_attention: a mask is bool (True: may look) or float (added to the scores), got dtype "
             f"{mask.dtype}"
         )
-    try:
-        fits = np.broadcast_shapes(mask.shape, shape) == shape
-    except ValueError:
-        fits = False
-    if not fits:
+    if not broadcasts_to(mask.shape, shape):
         raise ValueError(f"scaled_dot_product_attention: a mask of shape {mask.shape} does not fit scores {shape}")
     return mask

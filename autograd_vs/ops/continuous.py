@@ -24,7 +24,7 @@ from .gamma import gamma_at_level
 from .products import matmul
 from .random import Shape, as_shape, generator, normals, uniforms
 from .reduce import logsumexp
-from .shape import astype, broadcast_to, expand_dims, matrix_transpose
+from .shape import astype, broadcast_to, broadcasts_to, expand_dims, matrix_transpose
 
 __all__ = [
     "beta", "cauchy", "chi2", "dirichlet", "exponential", "gamma", "gumbel", "laplace", "logistic", "lognormal",
@@ -119,11 +119,7 @@ def broadcast(function: str, shape, shapes: dict[str, tuple[int, ...]]) -> tuple
     if shape is None:
         return together
     shape = as_shape(shape)
-    try:
-        fits = np.broadcast_shapes(together, shape) == shape
-    except ValueError:
-        fits = False
-    if not fits:
+    if not broadcasts_to(together, shape):
         raise ValueError(f"{function}: parameters of shapes {found} do not broadcast to shape={shape}")
     return shape
 

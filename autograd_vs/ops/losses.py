@@ -24,7 +24,7 @@ from .elementwise import where
 from .index import check_ids, take
 from .reduce import mean
 from .reduce import sum as total
-from .shape import broadcast_to
+from .shape import broadcast_to, broadcasts_to
 
 __all__ = [
     "binary_cross_entropy",
@@ -61,11 +61,7 @@ def like(x, other) -> Any:
 
 def within(x, shape, what) -> Any:
     """`x`, which must broadcast to `shape`."""
-    try:
-        fits = np.broadcast_shapes(x.shape, shape) == shape
-    except ValueError:
-        fits = False
-    if not fits:
+    if not broadcasts_to(x.shape, shape):
         raise ValueError(f"{what} has shape {x.shape}, which does not broadcast to {shape}")
     return x
 
@@ -139,6 +135,19 @@ def checked_axis(name, axis, shape, what="logits") -> int:
     if not -len(shape) <= axis < len(shape):
         raise ValueError(f"{name}: axis {axis} is out of range for {what} of shape {shape}")
     return axis % len(shape)
+
+
+def labels_beside(name, labels, axis, x, what) -> Any:
+    """The axis of the classes in `x`, which messages call `what`, and the labels: a class number for each row."""
+    i = checked_axis(name, axis, x.shape, what)
+    labels = labels if isinstance(labels, Operand) else as_array(labels)
+    rows = x.shape[:i] + x.shape[i + 1 :]
+    if labels.dtype.kind not in "iu" or labels.shape != rows:
+        raise ValueError(
+            f"{name}: labels of shape {labels.shape} and dtype {labels.dtype} do not fit {what} of shape "
+            f"{x.shape} with classes on axis {axis}: they are class numbers of shape {rows}"
+        )
+    return i, labels
 
 
 def class_numbers(name, labels, axis, x, ignore=None) -> Any:
@@ -399,13 +408,7 @@ def nll(
     [0.6931, 0.1054]
     """
     x = as_tensor(log_probabilities)
-    i = checked_axis("nll", axis, x.shape, "log_probabilities")
-    labels = labels if isinstance(labels, Operand) else as_array(labels)
-    if labels.dtype.kind not in "iu" or labels.shape != x.shape[:i] + x.shape[i + 1 :]:
-        raise ValueError(
-            f"nll: labels of shape {labels.shape} and dtype {labels.dtype} do not fit log_probabilities of shape "
-            f"{x.shape} with classes on axis {axis}: they are class numbers of shape {x.shape[:i] + x.shape[i + 1 :]}"
-        )
+    i, labels = labels_beside("nll", labels, axis, x, "log_probabilities")
     labels, kept = class_numbers("nll", labels, i, x, ignore)
     losses, rows = -x[cell(labels, i, x.shape)], None
     if class_weights is not None:

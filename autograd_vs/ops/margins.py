@@ -20,6 +20,7 @@ from .losses import (
     cell,
     checked_axis,
     class_numbers,
+    labels_beside,
     like,
     number,
     one_hot,
@@ -195,13 +196,7 @@ def multi_margin(
     [0.125]
     """
     x = as_tensor(scores)
-    i = checked_axis("multi_margin", axis, x.shape, "scores")
-    labels = labels if isinstance(labels, Operand) else as_array(labels)
-    if labels.dtype.kind not in "iu" or labels.shape != x.shape[:i] + x.shape[i + 1 :]:
-        raise ValueError(
-            f"multi_margin: labels of shape {labels.shape} and dtype {labels.dtype} do not fit scores of shape "
-            f"{x.shape} with classes on axis {axis}: they are class numbers of shape {x.shape[:i] + x.shape[i + 1 :]}"
-        )
+    i, labels = labels_beside("multi_margin", labels, axis, x, "scores")
     if power not in (1, 2):
         raise ValueError(f"multi_margin: power is 1 or 2, got {power!r}")
     labels, _ = class_numbers("multi_margin", labels, i, x)

@@ -228,6 +228,14 @@ def shape_of(a) -> tuple[int, ...]:
     return a.shape if hasattr(a, "shape") else as_tensor(a).shape
 
 
+def broadcasts_to(shape: tuple[int, ...], other: tuple[int, ...]) -> bool:
+    """Whether an array of a shape can be repeated to one of another shape."""
+    try:
+        return np.broadcast_shapes(shape, other) == other
+    except ValueError:
+        return False
+
+
 @composed(
     np.expand_dims, samples=lambda: [Sample(arrays((2, 3)), 1), Sample(arrays((2,)), (0, -1)), Sample(arrays(()), 0)]
 )

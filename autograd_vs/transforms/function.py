@@ -70,8 +70,7 @@ class Function:
         frame = active()
         if _eagerly or tracing() is not None or (frame is not None and frame.base < NOBODY):
             return self.python_function(*args, **options)  # somebody else follows every op
-        leaves = flatten((args, options)) if args or options else ()
-        key = (_structure((args, options)), (*map(_kind, leaves),), *_ambient()) if leaves else _ambient()
+        key, leaves = _signature(args, options)
         with self._lock:
             plan = self._plans.get(key)
             if plan is None or not plan.holds():
@@ -103,7 +102,7 @@ class Function:
         )
 
     # ---------------------------------------------------------------- looks
-    def plan(self) -> "str":
+    def plan(self) -> str:
         """The calls of the latest plan, as text: scope, result, function, arguments."""
         return self._latest().text
 
@@ -115,8 +114,7 @@ class Function:
         ValueError
             If there is no plan for such arguments yet.
         """
-        leaves = flatten((args, options)) if args or options else ()
-        key = (_structure((args, options)), (*map(_kind, leaves),), *_ambient()) if leaves else _ambient()
+        key, leaves = _signature(args, options)
         with self._lock:
             plan = self._plans.get(key)
             if plan is None:
@@ -127,6 +125,14 @@ class Function:
         if not self._plans:
             raise ValueError(f"{self.__name__} has no plan yet: call it once")
         return list(self._plans.values())[-1]
+
+
+def _signature(args, options):
+    """What there is a plan for each of, and the leaves of the arguments."""
+    if not args and not options:
+        return _ambient(), ()
+    leaves = flatten((args, options))
+    return (_structure((args, options)), (*map(_kind, leaves),), *_ambient()) if leaves else _ambient(), leaves
 
 
 def _structure(nest):
