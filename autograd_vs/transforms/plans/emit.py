@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from .passes import moved
+from .passes import moved, spread
 from .program import Program
 
 __all__ = ["Emitted", "emit"]
@@ -90,7 +90,10 @@ def _line(call, there, name) -> str:
         return f"{name(_copy_all, 'f')}({name(out)}, {name(function, 'f')}({given}))"
     if isinstance(function, np.ufunc) and not options:
         weak = [_strong(a, args) for a in args] if function in _ARITHMETIC else args
-        return f"{name(function, 'f')}({', '.join(_value(a, name) for a in weak)}, {name(out, 'b')})"
+        keyword = "out=" if function in (np.maximum, np.minimum) else ""  # by position that is deprecated
+        return f"{name(function, 'f')}({', '.join(_value(a, name) for a in weak)}, {keyword}{name(out, 'b')})"
+    if function is spread:
+        return f"{name(np.copyto, 'f')}({name(out, 'b')}, {_value(args[0], name)}, 'unsafe')"
     owner = getattr(function, "__self__", None)
     if isinstance(owner, np.ufunc) and function.__name__ == "reduce":
         axis, dtype, keepdims = (options.get(k) for k in ("axis", "dtype", "keepdims"))

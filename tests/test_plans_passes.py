@@ -1,0 +1,140 @@
+"""The passes over a program, each alone: what it takes away, and that the results stay as they were."""
+
+import numpy as np
+import pytest
+
+import autograd_vs as av
+from autograd_vs.base.nest import flatten
+from autograd_vs.transforms.plans import passes
+from autograd_vs.transforms.plans.emit import emit
+from autograd_vs.transforms.plans.memory import place
+from autograd_vs.transforms.plans.trace import array_of, trace
+
+pytestmark = pytest.mark.host("plans are NumPy's")
+
+
+class Planned:
+    """A function traced with example arguments, some passes, and the plan that they leave."""
+
+    def __init__(self, function, *args, use=()):
+        found, result = trace(function, args, {})
+        self.program = found.program
+        self.program.outputs = [array_of(x).a for x in flatten(result)]
+        self.before = len(self.program.calls)
+        for change in use:
+            change(self.program)
+        self.names = [call.name for call in self.program.calls]
+        self.text = self.program.text()
+        self.inputs = [s.array for s in self.program.storages.values() if s.kind == "input"]
+        self.emitted = emit(self.program, place(self.program))
+
+    def __call__(self, *args):
+        for target, x in zip(self.inputs, args, strict=True):
+            target[...] = x
+        self.emitted.run()
+        return [a.copy() for a in self.emitted.outputs]
+
+
+def agrees(function, *shapes, use):
+    """The plan with these passes, after it gave what the function gives, twice, with other numbers."""
+    rng = np.random.default_rng(0)
+    draw = lambda: [rng.normal(size=shape).astype(np.float32) for shape in shapes]  # noqa: E731
+    planned = Planned(function, *draw(), use=use)
+    for _ in range(2):
+        args = draw()
+        want = [x.numpy() for x in flatten(function(*map(av.Tensor, args)))]
+        for a, b in zip(planned(*args), want, strict=True):
+            np.testing.assert_array_equal(a, b)
+    return planned
+
+
+def test_without_passes_a_plan_is_what_was_called():
+    planned = agrees(lambda x: av.tanh(x) * 2.0 + x, (3, 4), use=[])
+    assert planned.names == ["tanh", "multiply", "add"]
+
+
+def test_unused_calls_go():
+    def f(x):
+        av.exp(x) * 3.0
+        return av.tanh(x)
+
+    assert agrees(f, (5,), use=[passes.drop_unused]).names == ["tanh"]
+
+
+def test_equal_calls_are_made_once_but_not_across_a_write():
+    v = av.Variable(np.zeros(3, np.float32))
+
+    def f(x):
+        a = av.exp(x) + av.exp(x)
+        b = v + 1.0
+        v.assign(a)
+        return a, b + (v + 1.0)
+
+    planned = Planned(f, np.ones(3, np.float32), use=[passes.merge_equal])
+    assert planned.names.count("exp") == 1 and planned.names.count("add") == 4
+    v.assign(np.zeros(3))
+    a, b = planned(np.zeros(3, np.float32))
+    assert a.tolist() == [2.0] * 3 and b.tolist() == [4.0] * 3
+
+
+def test_what_depends_on_constants_only_is_one():
+    c = np.arange(3.0, dtype=np.float32)
+    planned = agrees(lambda x: x + av.exp(av.Tensor(c) * 2.0), (3,), use=[passes.fold_constants])
+    assert planned.names == ["add"]
+
+
+def test_what_is_written_over_gets_a_storage_of_its_own():
+    def f(x):
+        with av.GradientTape() as tape:
+            tape.watch(x)
+            y = av.sum(av.tanh(x) * x + x)
+        return tape.gradient(y, x)
+
+    planned = agrees(f, (4,), use=[passes.split_versions])
+    assert not [c for c in planned.program.calls if c.form == "into"]
+
+
+def joined(planned):
+    """The names of the calls that join or copy."""
+    return [name for name in planned.names if name in ("concatenate", "setitem")]
+
+
+def test_what_is_joined_is_computed_in_place():
+    planned = agrees(lambda x, y: av.concatenate([av.tanh(x), y @ x]) * 2.0, (3, 4), (3, 3), use=[passes.join_in_place])
+    assert joined(planned) == []
+
+
+def test_what_cannot_be_computed_in_place_is_copied():
+    def f(x):
+        y = av.tanh(x)
+        return av.concatenate([x, y, y, y.T]) * 2.0, av.concatenate([y, x]), y
+
+    planned = agrees(f, (3, 3), use=[passes.join_in_place])
+    assert joined(planned) == ["setitem"] * 3 + ["concatenate"]
+
+
+def test_joined_along_another_axis_is_copied():
+    planned = agrees(
+        lambda x: av.concatenate([av.tanh(x), av.exp(x)], axis=1) * 2.0, (3, 3), use=[passes.join_in_place]
+    )
+    assert joined(planned) == ["concatenate"]
+
+
+def test_joined_twice_lies_in_the_outer_one():
+    def f(x):
+        inner = av.concatenate([av.tanh(x), av.exp(x)])
+        return av.concatenate([inner, av.sin(x), inner + 1.0])
+
+    assert joined(agrees(f, (2, 3), use=[passes.join_in_place])) == []
+
+
+def test_memory_is_used_again_but_never_what_is_still_read():
+    def f(x):
+        first = av.tanh(x)
+        for _ in range(20):
+            x = av.tanh(x * 0.5)
+        return x, first
+
+    planned = agrees(f, (100,), use=passes.PASSES)
+    owners = {a.ctypes.data for a in planned.emitted.results}
+    assert len(owners) <= 3
