@@ -5,9 +5,10 @@ import pytest
 
 import autograd_vs as av
 from autograd_vs.base.nest import flatten
-from autograd_vs.transforms.plans import passes
+from autograd_vs.transforms.plans import passes, pieces
 from autograd_vs.transforms.plans.emit import emit
 from autograd_vs.transforms.plans.memory import place
+from autograd_vs.transforms.plans.plan import PASSES
 from autograd_vs.transforms.plans.trace import array_of, trace
 
 pytestmark = pytest.mark.host("plans are NumPy's")
@@ -135,6 +136,65 @@ def test_memory_is_used_again_but_never_what_is_still_read():
             x = av.tanh(x * 0.5)
         return x, first
 
-    planned = agrees(f, (100,), use=passes.PASSES)
+    planned = agrees(f, (100,), use=PASSES)
     owners = {a.ctypes.data for a in planned.emitted.results}
     assert len(owners) <= 3
+
+
+@pytest.fixture
+def small_pieces(monkeypatch):
+    monkeypatch.setattr(pieces, "LARGE", 40)
+    monkeypatch.setattr(pieces, "PIECE", 8)
+
+
+def run_of(planned):
+    """The calls in pieces."""
+    return [call.function for call in planned.program.calls if call.form == "pieces"]
+
+
+def test_large_elementwise_calls_run_in_pieces(small_pieces):
+    planned = agrees(lambda x, b: av.tanh(x + b) * x - 1.0, (23, 4), (4,), use=[pieces.in_pieces])
+    (found,) = run_of(planned)
+    assert [call.name for call in found.calls] == ["add", "tanh", "multiply", "subtract"]
+    assert found.rows == 23 and len(found.bounds) == 12 and len(found.inner) == 3
+    assert len(planned.emitted.results) == 1  # the rest has the memory of a piece
+
+
+def test_reductions_of_rows_run_in_pieces_with_what_uses_them(small_pieces):
+    planned = agrees(lambda x: av.nn.softmax(x) + av.max(x, axis=-1, keepdims=True), (30, 5), use=[pieces.in_pieces])
+    (found,) = run_of(planned)
+    assert "add.reduce" in [call.name for call in found.calls]
+
+
+def test_reductions_over_all_rows_end_a_run(small_pieces):
+    def f(x):
+        y = av.exp(x) * 2.0
+        return (y - av.sum(y, axis=0)) * 0.5
+
+    planned = agrees(f, (30, 5), use=[pieces.in_pieces])
+    assert planned.names == ["in pieces", "add.reduce", "in pieces"]
+
+
+def test_what_needs_other_rows_ends_a_run(small_pieces):
+    planned = agrees(lambda x: (av.exp(x) * 2.0)[::-1] * 3.0 + 1.0, (60,), use=[pieces.in_pieces])
+    assert planned.names == ["in pieces", "in pieces"]
+    planned = agrees(lambda x: (av.exp(x).T + x) * 2.0, (7, 7), use=[pieces.in_pieces])
+    assert planned.names == ["exp", "in pieces"]
+
+
+def test_a_result_in_pieces_lies_where_an_argument_dies(small_pieces):
+    planned = agrees(lambda x: av.exp(av.cumsum(x)) * 2.0, (60,), use=[pieces.in_pieces])
+    assert planned.names == ["cumsum", "in pieces"] and len({id(a.base) for a in planned.emitted.results}) == 1
+
+
+def test_threads_share_the_pieces(small_pieces, monkeypatch):
+    monkeypatch.setattr(pieces, "THREADS_FROM", 40)
+    monkeypatch.setattr(pieces.os, "cpu_count", lambda: 3)
+    before = av.get_num_threads()
+    try:
+        for number in (1, 2, 3):
+            av.set_num_threads(number)
+            planned = agrees(lambda x: av.exp(x) * 2.0 + x, (61,), use=[pieces.in_pieces])
+            assert "share(" not in planned.emitted.source and run_of(planned)[0].threads
+    finally:
+        av.set_num_threads(before)

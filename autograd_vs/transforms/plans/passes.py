@@ -10,7 +10,7 @@ import numpy as np
 
 from .program import Call, Program, arrays_in
 
-__all__ = ["PASSES", "drop_unused", "fold_constants", "join_in_place", "merge_equal", "moved", "split_versions"]
+__all__ = ["drop_unused", "fold_constants", "join_in_place", "merge_equal", "moved", "split_versions"]
 
 
 def split_versions(program: Program) -> None:
@@ -231,6 +231,3 @@ def _key(program, call, versions):
     except TypeError:
         return None
     return key
-
-
-PASSES = [split_versions, fold_constants, merge_equal, drop_unused, join_in_place]  # in this order

@@ -12,11 +12,13 @@ from ...engine.record import watchable, written
 from ...engine.tensor import Tensor, tensor_of
 from .emit import emit
 from .memory import place
-from .passes import PASSES
+from .passes import drop_unused, fold_constants, join_in_place, merge_equal, split_versions
+from .pieces import in_pieces
 from .trace import array_of, trace
 
 __all__ = ["Plan", "made"]
 
+PASSES = [split_versions, fold_constants, merge_equal, drop_unused, join_in_place, in_pieces]  # in this order
 HOLE: Any = object()  # in the place of each array of a result
 
 

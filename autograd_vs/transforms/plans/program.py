@@ -37,7 +37,7 @@ class Call:
     form : how it is spelled in a plan
         "call" (a function that gives `out`, an array or a tuple of them), "method" (of the first argument),
         "into" (with ``out=``, into `out`), "setitem" (``args[0][args[1]] = args[2]``), "change" (of the first
-        argument), "outside" (a Python function, with effects).
+        argument), "outside" (a Python function, with effects), "pieces" (calls that are taken apart together).
     """
 
     __slots__ = ("args", "form", "function", "options", "out", "scope")
