@@ -5,7 +5,7 @@ import pytest
 
 import autograd_vs as av
 from autograd_vs.base.nest import flatten
-from autograd_vs.transforms.plans import passes, pieces
+from autograd_vs.transforms.plans import algebra, passes, pieces, products
 from autograd_vs.transforms.plans.emit import emit
 from autograd_vs.transforms.plans.memory import place
 from autograd_vs.transforms.plans.plan import PASSES
@@ -198,3 +198,85 @@ def test_threads_share_the_pieces(small_pieces, monkeypatch):
             assert "share(" not in planned.emitted.source and run_of(planned)[0].threads
     finally:
         av.set_num_threads(before)
+
+
+def test_neutral_operands_go():
+    one = av.Tensor(np.ones((3, 4), np.float32))
+    planned = agrees(lambda x: (av.tanh(x * 1.0 / 1.0 - 0.0) * one, x + 0.0, 1.0 * x), (3, 4), use=[algebra.simplify])
+    assert planned.names == ["tanh", "add"]
+
+
+def test_what_only_looks_neutral_stays():
+    v = av.Variable(1.0, name="one")
+    ints = np.arange(3)
+
+    def f(x):
+        return x * v, x - (-0.0), av.Tensor(ints) / 1, x[:1] * np.ones(3, np.float32), 1.0 / x
+
+    planned = Planned(f, np.ones(3, np.float32), use=[algebra.simplify])
+    assert len(planned.names) == 5
+    v.assign(3.0)
+    assert planned(np.full(3, 2.0, np.float32))[0].tolist() == [6.0] * 3
+
+
+def test_constants_of_one_number_are_numbers():
+    c = np.full((3, 4), 2.5, np.float32)
+    planned = agrees(lambda x: (x * c, c - x, x * np.eye(4, dtype=np.float32)[:3]), (3, 4), use=[algebra.simplify])
+    shapes = [
+        a.shape for call in planned.program.calls for a in call.args if planned.program.storage(a).kind == "constant"
+    ]
+    assert shapes == [(), (), (3, 4)]
+
+
+@pytest.mark.parametrize("scale", [1.0, 1e-9, 1e3, 1e15])
+def test_half_angles(scale):
+    x = np.concatenate([np.linspace(-10, 10, 101), np.pi * np.arange(-8, 9) / 4]) * scale
+
+    def f(x):
+        with av.GradientTape() as tape:
+            tape.watch(x)
+            y = av.sin(x)
+        return y, av.cos(x), tape.gradient(y, x)
+
+    planned = Planned(f, x, use=[algebra.half_angles, passes.merge_equal])
+    assert planned.names.count("tan") == 1 and "sin" not in planned.names and "cos" not in planned.names
+    for got, want in zip(planned(x), [np.sin(x), np.cos(x), np.cos(x)], strict=True):
+        np.testing.assert_allclose(got, want, rtol=0, atol=6e-16)
+    with np.errstate(invalid="ignore"):
+        assert np.isnan(Planned(f, np.full(118, np.inf), use=[algebra.half_angles])(np.full(118, np.inf))[0]).all()
+
+
+def test_products_with_one_matrix_are_one_product():
+    w = av.Variable(np.eye(3, dtype=np.float32) * 2.0, name="w")
+
+    def f(x):
+        h, found = 0.0, []
+        for i in range(4):
+            h = av.tanh(x[i] @ w + h)
+            found.append(h)
+        return found
+
+    planned = agrees(f, (4, 2, 3), use=[products.stack_products])
+    assert planned.names.count("dot") == 1 and planned.names.count("concatenate") == 1
+    w.assign(np.eye(3))
+    x = np.ones((4, 2, 3), np.float32)
+    np.testing.assert_array_equal(planned(x)[3], f(av.Tensor(x))[3].numpy())
+
+
+def test_products_that_need_one_another_or_another_matrix_stay():
+    w = av.Variable(np.eye(3, dtype=np.float32) * 2.0, name="w")
+
+    def chain(x):
+        for _ in range(4):
+            x = av.tanh(x @ w)
+        return x
+
+    assert agrees(chain, (2, 3), use=[products.stack_products]).names.count("dot") == 4
+
+    def assigned(x):
+        first = [x @ w, x @ w]
+        w.assign(w * 0.5)
+        return [*first, x @ w, x @ w]
+
+    planned = Planned(assigned, np.ones((2, 3), np.float32), use=[products.stack_products])
+    assert planned.names.count("dot") == 4

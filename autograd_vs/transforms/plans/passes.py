@@ -10,7 +10,17 @@ import numpy as np
 
 from .program import Call, Program, arrays_in
 
-__all__ = ["drop_unused", "fold_constants", "join_in_place", "merge_equal", "moved", "split_versions"]
+__all__ = [
+    "drop_unused",
+    "fold_constants",
+    "join_in_place",
+    "merge_equal",
+    "moved",
+    "replaced",
+    "split_versions",
+    "spread",
+    "writes",
+]
 
 
 def split_versions(program: Program) -> None:
@@ -20,9 +30,9 @@ def split_versions(program: Program) -> None:
         out = _overwritten(program, call)
         target = None if out is None else program.storage(out)
         if instead:
-            call.args, call.options = _replaced(program, call.args, instead), _replaced(program, call.options, instead)
+            call.args, call.options = replaced(program, call.args, instead), replaced(program, call.options, instead)
             if call.out is not None and target is None:
-                call.out = _replaced(program, call.out, instead)
+                call.out = replaced(program, call.out, instead)
         if target is None:
             continue
         if call.form == "setitem":
@@ -34,7 +44,7 @@ def split_versions(program: Program) -> None:
                 instead[key] = fresh
         instead[id(target)] = fresh
         call.form, call.out = "call", fresh
-    program.outputs = [_replaced(program, a, instead) for a in program.outputs]
+    program.outputs = [replaced(program, a, instead) for a in program.outputs]
 
 
 def _overwritten(program, call):
@@ -57,7 +67,7 @@ def spread(value, shape, dtype):
 
 def fold_constants(program: Program) -> None:
     """What depends on constants only is one."""
-    written = _writes(program)
+    written = writes(program)
     kept = []
     for call in program.calls:
         targets = program.writes(call)
@@ -92,14 +102,14 @@ def drop_unused(program: Program) -> None:
 
 def merge_equal(program: Program) -> None:
     """The same function of the same arrays is called once; what is written to meanwhile is not the same any more."""
-    written = _writes(program)
+    written = writes(program)
     versions: Counter = Counter()  # how often each storage was written so far
     seen: dict[Any, Call] = {}
     instead: dict[int, Any] = {}  # id of a storage -> the array of the one that has the same contents
     kept = []
     for call in program.calls:
         if instead:
-            call.args, call.options = _replaced(program, call.args, instead), _replaced(program, call.options, instead)
+            call.args, call.options = replaced(program, call.args, instead), replaced(program, call.options, instead)
         targets = program.writes(call)
         versions.update(map(id, program.changes(call)))
         once = program.defines(call) and all(written[id(s)] == 1 for s in targets)
@@ -113,12 +123,12 @@ def merge_equal(program: Program) -> None:
         versions.update(map(id, targets))
         kept.append(call)
     program.calls = kept
-    program.outputs = [_replaced(program, a, instead) for a in program.outputs]
+    program.outputs = [replaced(program, a, instead) for a in program.outputs]
 
 
 def join_in_place(program: Program) -> None:
     """What is joined to one array is computed where it belongs in there, and not copied."""
-    written = _writes(program)
+    written = writes(program)
     defined = {
         id(program.storage(c.out)): c for c in program.calls if program.defines(c) and isinstance(c.out, np.ndarray)
     }
@@ -147,12 +157,12 @@ def join_in_place(program: Program) -> None:
         if moved_any:
             dropped[id(call)] = rest
     for key in reversed(instead):  # the place itself may be a part of something larger, which came later
-        instead[key] = _replaced(program, instead[key], instead)
+        instead[key] = replaced(program, instead[key], instead)
     program.calls = [c for call in program.calls for c in dropped.get(id(call), [call])]
     for call in program.calls:
-        call.args, call.options = _replaced(program, call.args, instead), _replaced(program, call.options, instead)
-        call.out = _replaced(program, call.out, instead)
-    program.outputs = [_replaced(program, a, instead) for a in program.outputs]
+        call.args, call.options = replaced(program, call.args, instead), replaced(program, call.options, instead)
+        call.out = replaced(program, call.out, instead)
+    program.outputs = [replaced(program, a, instead) for a in program.outputs]
 
 
 def _places(call):
@@ -170,7 +180,8 @@ def _places(call):
     return places
 
 
-def _writes(program):
+def writes(program: Program) -> Counter:
+    """How many calls write to each storage, by its id."""
     return Counter(id(s) for call in program.calls for s in program.writes(call))
 
 
@@ -178,15 +189,15 @@ def _same_layout(a, b):
     return a.shape == b.shape and a.strides == b.strides and a.dtype == b.dtype
 
 
-def _replaced(program, x, instead):
+def replaced(program, x, instead):
     """A nest with arrays in the storages that are used instead of theirs."""
     if isinstance(x, np.ndarray):
         new = instead.get(id(program.storage(x)))
         return x if new is None else moved(x, program.storage(x).array, new)
     if isinstance(x, (list, tuple)):
-        return type(x)(_replaced(program, part, instead) for part in x)
+        return type(x)(replaced(program, part, instead) for part in x)
     if isinstance(x, dict):
-        return {k: _replaced(program, part, instead) for k, part in x.items()}
+        return {k: replaced(program, part, instead) for k, part in x.items()}
     return x
 
 

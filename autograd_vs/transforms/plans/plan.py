@@ -10,15 +10,18 @@ from ...engine.cotangent import IndexedSlices
 from ...engine.protocol import Operand
 from ...engine.record import watchable, written
 from ...engine.tensor import Tensor, tensor_of
+from .algebra import simplify
 from .emit import emit
 from .memory import place
 from .passes import drop_unused, fold_constants, join_in_place, merge_equal, split_versions
 from .pieces import in_pieces
+from .products import stack_products
 from .trace import array_of, trace
 
 __all__ = ["Plan", "made"]
 
-PASSES = [split_versions, fold_constants, merge_equal, drop_unused, join_in_place, in_pieces]  # in this order
+EXACT = [split_versions, fold_constants, simplify, merge_equal, drop_unused, join_in_place, in_pieces]  # in this order
+PASSES = [split_versions, stack_products, *EXACT[1:]]
 HOLE: Any = object()  # in the place of each array of a result
 
 
