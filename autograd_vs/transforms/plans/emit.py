@@ -71,9 +71,12 @@ def emit(program: Program, arrays: dict[int, np.ndarray]) -> Emitted:
     lines = []
     for call in program.calls:
         if call.form == "pieces":
+            lanes, calls = call.function.lanes(program, there)
+            if len(lanes) == len(lanes[0]) == 1:
+                lines.append("; ".join([_line(one, lambda x: x, name) for one in calls]))
+                continue
             number = f"pieces{len(inner)}"
-            lanes, source = _pieces(call.function, program, there, name, number)
-            inner += source
+            inner += _pieces(lanes, calls, name, number)
             shared = call.function.threads
             lines.append(f"{name(share, 'f')}({number}, {name(lanes)})" if shared else f"{number}({name(lanes)})")
         else:
@@ -84,9 +87,8 @@ def emit(program: Program, arrays: dict[int, np.ndarray]) -> Emitted:
     return emitted
 
 
-def _pieces(pieces, program, there, name, number):
-    """The arrays of calls in pieces, and the function that takes them."""
-    lanes, calls = pieces.lanes(program, there)
+def _pieces(lanes, calls, name, number):
+    """The lines of the function that takes the arrays of calls in pieces; `calls` are those of the first piece."""
     variables = {id(a): f"k{i}" for i, a in enumerate(lanes[0][0])}
 
     def inside(value, letter="c"):
@@ -94,19 +96,22 @@ def _pieces(pieces, program, there, name, number):
 
     body = [f"            {_line(call, lambda x: x, inside)}" for call in calls]
     head = [f"def {number}(lanes):", "    for lane in lanes:", f"        for {', '.join(variables.values())}, in lane:"]
-    return lanes, [*head, *body]
+    return [*head, *body]
 
 
 def _line(call, there, name) -> str:
     """One call as a line of Python."""
     args = [there(a) for a in call.args]
     options = {k: there(v) for k, v in call.options.items()}
+    function = call.function
     if call.form == "outside":
         run = f"{name(call.function.bound(args), 'o')}()"
         return run if call.out is None else f"{name(np.copyto, 'f')}({name(there(call.out), 'b')}, {run})"
+    if call.form == "loop":
+        stored = [a for a in there(call.out) if not any(a is x for x in args)]
+        return f"{name(function, 'f')}({', '.join(name(a, 'b') for a in [*args, *stored])})"
     if call.form == "setitem":
         return f"{name(args[0], 'b')}[{name(args[1])}] = {_value(args[2], name)}"
-    function = call.function
     if call.form == "change":
         return f"{name(function, 'f')}({', '.join(_value(a, name) for a in args)})"
     out = there(call.out)

@@ -18,20 +18,24 @@ __all__ = ["Pieces", "in_pieces"]
 
 PIECE = 1 << 15  # elements of the largest array in a piece
 LARGE = 1 << 16  # elements: smaller arrays go through as they are
-THREADS_FROM = 24 * PIECE  # elements: with fewer the busy threads of BLAS cost more than another thread gains
+THREADS_FROM = 1 << 22  # elements of all calls: with fewer the busy threads of BLAS cost more than another one gains
 CONVERSIONS = (np.ndarray.astype, np.ndarray.copy, spread)
 
 
-def in_pieces(program: Program) -> None:
-    """Runs of elementwise calls, and of reductions along the last axes, over large arrays become one call each."""
+def in_pieces(program: Program, least: int | None = None) -> None:
+    """Runs of elementwise calls, and of reductions along the last axes, over large arrays become one call each.
+
+    `least` is the number of elements from which an array is large.
+    """
     kept: list[Call] = []
-    run = _Run(program)
+    least = LARGE if least is None else least
+    run = _Run(program, least)
     for call in program.calls:
         cut = _cut(call)
         if cut is not None and run.takes(cut):
             continue
         kept += run.calls()
-        run = _Run(program)
+        run = _Run(program, least)
         if cut is None or not run.takes(cut):
             kept.append(call)
     program.calls = kept + run.calls()
@@ -49,10 +53,16 @@ def in_pieces(program: Program) -> None:
 class Cut:
     """A call whose arrays are taken apart at their first `axes` dimensions, which have `rows` rows together."""
 
+    flat = False  # whether its pieces are flat
+
     def __init__(self, call: Call, shape, axes: int):
         self.call, self.shape, self.axes, self.rows = call, shape, axes, prod(shape[:axes])
         self.arrays = [*arrays_in(call.args), call.out]
         self.largest = max(a.size for a in self.arrays)
+
+    def of(self, a) -> "Cut":
+        """What says how the array is taken apart."""
+        return self
 
     def apart(self, a) -> bool:
         """Whether `a` is taken apart; else each piece gets the whole of it."""
@@ -123,8 +133,8 @@ def _axes_left(call):
 class _Run:
     """Calls one after the other that are taken apart together."""
 
-    def __init__(self, program):
-        self.program = program
+    def __init__(self, program, least):
+        self.program, self.least = program, least
         self.cuts: list[Cut] = []
         self.rows = self.largest = 0
         self.used: dict[int, set] = {}  # where in a storage, by its id, the arrays lie; None: not taken apart
@@ -133,7 +143,7 @@ class _Run:
     def takes(self, cut: Cut) -> bool:
         """Take one more, if it fits."""
         rows, largest = gcd(self.rows, cut.rows), max(self.largest, cut.largest)
-        if largest // rows > PIECE or (cut.largest < LARGE and rows != self.rows):
+        if largest // rows > PIECE or (cut.largest < self.least and rows != self.rows):
             return False
         used = {key: set(places) for key, places in self.used.items()}
         for a in cut.arrays:
@@ -176,7 +186,8 @@ class Pieces:
     __name__ = "in pieces"
 
     def __init__(self, cuts: list[Cut], rows: int, largest: int):
-        self.cuts, self.rows, self.threads = cuts, rows, largest >= THREADS_FROM
+        self.cuts, self.rows = cuts, rows
+        self.threads = sum(cut.largest for cut in cuts) >= THREADS_FROM
         self.inner: set[int] = set()  # ids of the storages that only the pieces see
         step = -(-rows // -(-largest // PIECE))
         step += -step % 64 if step > 1024 else 0  # whole cache lines
@@ -187,21 +198,32 @@ class Pieces:
         """The calls, on the whole of their arrays."""
         return [cut.call for cut in self.cuts]
 
+    @property
+    def pays(self) -> bool:
+        """Whether it is worth more than the calls one after the other."""
+        return len(self.bounds) > 1 or any(cut.flat for cut in self.cuts)
+
     def may_overwrite(self, program: Program, dead: set[int]) -> bool:
         """Whether results may lie where the storages `dead` do, which are read here for the last time."""
-        results = [i for i, cut in enumerate(self.cuts) if id(program.storage(cut.call.out)) not in self.inner]
-        first = self.cuts[results[0]].call
-        reads = [
-            (i, cut, a)
-            for i, cut in enumerate(self.cuts)
-            for a in arrays_in(cut.call.args)
-            if id(program.storage(a)) in dead
+        results = [
+            (i, a) for i, c in enumerate(self.cuts) for a in arrays_in(c.call.out) if not self._inner(program, a)
         ]
-        return isinstance(first.function, np.ufunc) and all(
-            i <= results[0] and cut.apart(a) and a.flags.c_contiguous and a.nbytes == self.cuts[j].call.out.nbytes
-            for i, cut, a in reads
-            for j in results
-        )
+        first = results[0][0]
+        for i, cut in enumerate(self.cuts):
+            if any(id(program.storage(a)) in dead for a in arrays_in(cut.call.out)):
+                return False
+            for a in arrays_in(cut.call.args):
+                if id(program.storage(a)) in dead and not (
+                    i <= first
+                    and cut.apart(a)
+                    and a.flags.c_contiguous
+                    and all(a.nbytes == y.nbytes for _, y in results)
+                ):
+                    return False
+        return isinstance(self.cuts[first].call.function, np.ufunc) or self.cuts[first].flat
+
+    def _inner(self, program, a) -> bool:
+        return id(program.storage(a)) in self.inner
 
     # ---------------------------------------------------------------- memory and code
     def _scratch(self, program) -> tuple[dict[int, int], list[int]]:
@@ -211,23 +233,27 @@ class Pieces:
         widths: list[int] = []
         numbers: dict[int, int] = {}
         for i, cut in enumerate(self.cuts):
-            width = cut.call.out.nbytes // self.rows
             dying = [
                 k for k in {id(program.storage(a)) for a in arrays_in(cut.call.args)} if k in numbers and last[k] == i
             ]
-            in_place = isinstance(cut.call.function, np.ufunc) and all(
-                a.nbytes // self.rows == width for a in arrays_in(cut.call.args) if id(program.storage(a)) in dying
+            outs = arrays_in(cut.call.out)
+            width = outs[0].nbytes // self.rows
+            in_place = (isinstance(cut.call.function, np.ufunc) or cut.flat) and all(
+                a.nbytes // self.rows == width
+                for a in [*outs, *arrays_in(cut.call.args)]
+                if a is outs[0] or id(program.storage(a)) in dying
             )
             if in_place:
                 free += [numbers[k] for k in dying]
-            key = id(program.storage(cut.call.out))
-            if key in self.inner and key not in numbers:
-                fitting = [n for n in free if widths[n] == width]
-                if fitting:
-                    free.remove(fitting[0])
-                else:
-                    widths.append(width)
-                numbers[key] = fitting[0] if fitting else len(widths) - 1
+            for a in outs:
+                key, width = id(program.storage(a)), a.nbytes // self.rows
+                if key in self.inner and key not in numbers:
+                    fitting = [n for n in free if widths[n] == width]
+                    if fitting:
+                        free.remove(fitting[0])
+                    else:
+                        widths.append(width)
+                    numbers[key] = fitting[0] if fitting else len(widths) - 1
             if not in_place:
                 free += [numbers[k] for k in dying]
         return numbers, widths
@@ -247,23 +273,27 @@ class Pieces:
             scratch = [np.empty(width * most, np.uint8) for width in widths]
 
             def piece(cut, a, start, stop, scratch=scratch):
-                number = numbers.get(id(program.storage(a)))
-                times = cut.rows // self.rows
+                number, own = numbers.get(id(program.storage(a))), cut.of(a)
+                times = own.rows // self.rows
                 if number is None:
-                    return cut.piece(there(a), start * times, stop * times)
-                return np.ndarray(((stop - start) * times, *a.shape[cut.axes :]), a.dtype, scratch[number])
+                    x = own.piece(there(a), start * times, stop * times)
+                else:
+                    x = np.ndarray(((stop - start) * times, *a.shape[own.axes :]), a.dtype, scratch[number])
+                return x.reshape(-1) if cut.flat else x
 
             lanes.append([[piece(cut, a, *bound) for cut, a in arrays.values()] for bound in bounds])
         first = dict(zip(arrays, lanes[0][0], strict=True))
 
         def on_first(cut, x):
             if isinstance(x, np.ndarray):
-                return first[self._key(cut, x)] if cut.apart(x) else cut.whole(there(x))
+                if cut.apart(x):
+                    return first[self._key(cut, x)]
+                return there(x).reshape(-1) if cut.flat else cut.whole(there(x))
             return type(x)(on_first(cut, part) for part in x) if isinstance(x, (list, tuple)) else x
 
         calls = []
         for cut in self.cuts:
-            call, out = cut.call, first[self._key(cut, cut.call.out)]
+            call, out = cut.call, on_first(cut, cut.call.out)
             args = tuple([on_first(cut, x) for x in call.args])
             if call.function is spread:
                 args = args[0], out.shape, out.dtype
@@ -272,4 +302,4 @@ class Pieces:
 
     @staticmethod
     def _key(cut, a):
-        return a.__array_interface__["data"][0], a.shape, a.strides, a.dtype.str, cut.axes
+        return a.__array_interface__["data"][0], a.shape, a.strides, a.dtype.str, cut.axes, cut.flat
