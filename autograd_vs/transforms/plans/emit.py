@@ -90,7 +90,8 @@ def _line(call, there, name) -> str:
         return f"{name(_copy_all, 'f')}({name(out)}, {name(function, 'f')}({given}))"
     if isinstance(function, np.ufunc) and not options:
         weak = [_strong(a, args) for a in args] if function in _ARITHMETIC else args
-        return f"{name(function, 'f')}({', '.join(_value(a, name) for a in weak)}, {name(out, 'b')})"
+        by_name = "out=" if function in _OUT_BY_NAME else ""
+        return f"{name(function, 'f')}({', '.join(_value(a, name) for a in weak)}, {by_name}{name(out, 'b')})"
     owner = getattr(function, "__self__", None)
     if isinstance(owner, np.ufunc) and function.__name__ == "reduce":
         axis, dtype, keepdims = (options.get(k) for k in ("axis", "dtype", "keepdims"))
@@ -116,6 +117,7 @@ _ARITHMETIC = {
     np.add, np.subtract, np.multiply, np.divide, np.maximum, np.minimum, np.greater, np.greater_equal, np.less,
     np.less_equal, np.equal, np.not_equal,
 }  # fmt: skip
+_OUT_BY_NAME = {np.maximum, np.minimum}  # NumPy 2.4 warns where it is the third argument
 _WITH_OUT = {(np.concatenate, "call"), (np.stack, "call"), (np.matmul, "call")}
 
 
