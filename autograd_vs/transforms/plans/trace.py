@@ -222,4 +222,5 @@ def _input(found, leaf):
 
 def array_of(leaf: Any) -> Any:
     """The traced array of a result, or None."""
-    return leaf.array if isinstance(leaf, Operand) and leaf.array.__class__ is Traced else None
+    array = leaf.array if isinstance(leaf, Operand) else leaf
+    return array if array.__class__ is Traced else None
