@@ -447,7 +447,7 @@ def test_the_plan_and_its_profile_can_be_read():
     with av.name_scope("train"):
         f(x, y)
     text = f.plan()
-    assert "tanh" in text and "Adam" not in text.splitlines()[0] and "Optimizer._update" in text and "train/" in text
+    assert "tanh" in text and "Adam" not in text.splitlines()[0] and "m of w .." in text and "train/" in text
     with av.name_scope("train"):
         profile = f.profile(x, y)
     assert profile.count("\n") >= text.count("\n") + 2 and "together" in profile and "train/" in profile

@@ -8,6 +8,7 @@ from test_ops import ROWS, floats, function_of, sampled
 
 import autograd_vs as av
 from autograd_vs.base.nest import flatten
+from autograd_vs.transforms.plans import pieces
 
 pytestmark = pytest.mark.host("plans are NumPy's")
 
@@ -69,8 +70,13 @@ def test_what_depends_on_values_is_refused(key):
     assert refused
 
 
+@pytest.mark.parametrize("in_pieces", [False, True], ids=["whole", "in pieces"])
 @pytest.mark.parametrize("key", [key for key in ROWS if key not in VALUES])
-def test_a_plan_gives_what_the_eager_call_gives(key):
+def test_a_plan_gives_what_the_eager_call_gives(key, in_pieces, monkeypatch):
+    if in_pieces:  # of so few elements that the small arrays of the samples are taken apart, by threads
+        monkeypatch.setattr(pieces, "LARGE", 2)
+        monkeypatch.setattr(pieces, "PIECE", 2)
+        monkeypatch.setattr(pieces, "THREADS_FROM", 6)
     for sample in sampled(key):
         step = both(key, sample)
         given = places(list(sample.args))
