@@ -59,25 +59,28 @@ def training(loss, optimizer):
     return step
 
 
-def trained(step, optimizer, batch, wrap):
+def trained(make, batch, wrap):
     """What is there after each of ten steps in a store of its own: names and arrays."""
     rng, rows = np.random.default_rng(1), []
     streams = av.random.get_state()
     with av.VariableStore(seed=0) as store:
+        step, *optimizers = make()
         run = wrap(step)
         for _ in range(STEPS):
             results = run(*[draw(rng) for draw in batch])
             row = {f"result {i}": t.numpy() for i, t in enumerate(flatten(results))}
             row |= {v.name: v.numpy() for v in store.variables()}
-            rows.append(row | {key: np.array(value) for key, value in optimizer.state_dict().items()})
+            for optimizer in optimizers:
+                row |= {key: np.array(value) for key, value in optimizer.state_dict().items()}
+            rows.append(row)
     av.random.set_state(streams)
     assert wrap is not planned or run.traces == 1  # else nothing was replayed
     return rows
 
 
 def same(make, *batch):
-    """`make` gives a step and its optimizer, for batches of what `batch` draws."""
-    eager, plan = (trained(*make(), batch, wrap) for wrap in (lambda step: step, planned))
+    """`make` gives a step and its optimizers, for batches of what `batch` draws."""
+    eager, plan = (trained(make, batch, wrap) for wrap in (lambda step: step, planned))
     for number, (want, got) in enumerate(zip(eager, plan, strict=True)):
         assert list(want) == list(got)
         for name, array in want.items():
@@ -248,8 +251,53 @@ def losses(x, y, labels, sides):
     return av.sum(av.stack([av.mean(part) for part in parts]))
 
 
+# ---------------------------------------------------------------- what else a step may do
+
+
+@model(floats(520, 256))
+def large_arrays(x):
+    """They are computed in pieces."""
+    h = av.nn.layer_norm(av.nn.gelu(av.nn.linear(x, weights("w", 256, 260), zeros("b", 260))), ones("g", 260))
+    h = av.nn.softmax(h) * av.nn.sigmoid(h) + av.exp(-h * h) * av.log1p(h * h) * av.tanh(h)
+    return av.mean(av.square(h @ weights("v", 260, 3)) + av.sin(h[:, :3]))
+
+
+@model(floats(6, 4), floats(6, 1))
+def penalty_of_the_gradient(x, y):
+    x, w, v = av.Tensor(x), weights("w", 4, 5), weights("v", 5, 1)
+    with av.GradientTape() as tape:
+        tape.watch(x)
+        out = av.tanh(x @ w) @ v
+    return av.nn.mse(out, y) + 0.1 * av.mean(av.square(tape.gradient(out, x)))
+
+
+@model(floats(6, 4), floats(6, 1))
+def recomputed_layers(x, y):
+    layer = av.recompute_grad(lambda h, w: av.tanh(h @ w))
+    return av.nn.mse(layer(layer(x, weights("w", 4, 5)), weights("v", 5, 1)), y)
+
+
+@model(floats(6, 4))
+def own_gradient(x):
+    @av.custom_gradient
+    def clipped(h):
+        return h * 1.0, lambda g: av.clip(g, -0.01, 0.01)
+
+    return av.mean(av.exp(clipped(x @ weights("w", 4, 3))))
+
+
+@model(floats(8, 3), integers(3, 8))
+def recurrences_of_weights(x, ids):
+    """One variable read, gathered from and indexed; sorting, cumulative sums, linear algebra."""
+    w = weights("w", 3, 3)
+    a = w @ w.T + 2.0 * np.eye(3, dtype=np.float32)
+    solved = av.linalg.solve(a, x.T) + av.linalg.inv(a) @ w[ids].T
+    spread = av.cumsum(av.sort(solved, axis=0), axis=1)
+    return av.mean(spread**2) + av.linalg.slogdet(a)[1] + av.max(av.linalg.pinv(w[:2])) + av.sum(w[0] * w[:, 1])
+
+
 @pytest.mark.parametrize("name", MODELS)
-def test_functions_of_nn(name):
+def test_models(name):
     loss, batch = MODELS[name]
 
     def make():
@@ -262,6 +310,53 @@ def test_functions_of_nn(name):
 def test_every_function_of_nn_is_in_a_model():
     used = set(re.findall(r"av\.nn\.(\w+)\(", Path(__file__).read_text())) | set(ACTIVATIONS)
     assert not set(av.nn.__all__) - used
+
+
+DTYPES = {"float16": 1e-2, "float64": 0.0, "complex64": 0.0}
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_other_dtypes(dtype):
+    def loss(x):
+        w = av.get_variable("w", (4, 4), dtype=dtype)
+        h = av.abs(av.tanh(av.asarray(x).astype(dtype) @ w))
+        return av.mean(av.square(h + DTYPES[dtype]))
+
+    def make():
+        optimizer = optim.Adam(0.01)
+        return training(loss, optimizer), optimizer
+
+    same(make, floats(5, 4))
+
+
+def test_constraints_and_minimize():
+    def make():
+        optimizer = optim.Adam(0.3, global_clipnorm=1.0)
+        w = av.get_variable("w", (3, 1), constraint=lambda v: av.clip(v, -0.5, 0.5))
+
+        def step(x, y):
+            return optimizer.minimize(lambda: av.nn.mse(x @ w, y), [w])
+
+        return step, optimizer
+
+    same(make, floats(5, 3), floats(5, 1))
+
+
+def test_two_optimizers_take_turns_on_one_tape():
+    def make():
+        one, other = optim.SGD(0.1, momentum=0.9), optim.Adam(0.01, name="other")
+        w, v = weights("w", 3, 4), weights("v", 4, 1)
+
+        def step(x, y):
+            with av.GradientTape(persistent=True) as tape:
+                loss = av.nn.mse(av.tanh(x @ w) @ v, y)
+            one.apply_gradients([(tape.gradient(loss, v), v)])
+            other.apply_gradients([(tape.gradient(loss, w), w)])  # as it was before the update of v
+            return {"loss": loss, "after": av.nn.mse(av.tanh(x @ w) @ v, y)}
+
+        return step, one, other
+
+    same(make, floats(5, 3), floats(5, 1))
 
 
 # ---------------------------------------------------------------- optimizers

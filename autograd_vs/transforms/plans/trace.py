@@ -132,6 +132,8 @@ class Trace(Tracer):
         """
         if not self.hears():
             return function(*args)
+        if writes is None:  # a tape of the function that needs what they hold gets a copy: a call of the plan
+            written([x for x in flatten(args) if hasattr(x, "own_position")])
         known = [leaf for x in args for leaf in map(self.inner, _leaves(x))]
         arrays = tuple([a for a in known if a is not None])
         with self.pause():
