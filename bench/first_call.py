@@ -16,10 +16,9 @@ from pathlib import Path
 import harness
 import numpy as np
 from workloads import WORKLOADS
-from workloads.workload import framework_of
+from workloads.workload import framework_of, is_compiled
 
 RUN = Path(__file__).with_name("run.py")
-COMPILED = ("function", "compiled", "jax")  # in the names of the variants whose first call is not as all others
 CALLS = 3  # the first, a second where some compile again, and one as all others
 
 
@@ -37,7 +36,7 @@ def calls(workload, variant, problem, options):
 
 def measure(workload, options):
     """The seconds of the first calls, by variant and round; the variants that are left out, with the reason."""
-    names = [v for framework in options.frameworks for v in workload.of(framework) if any(c in v for c in COMPILED)]
+    names = [v for framework in options.frameworks for v in workload.of(framework) if is_compiled(v)]
     times, left_out = {}, {}
     with tempfile.TemporaryDirectory() as folder:
         problem = Path(folder) / "problem.npz"

@@ -57,7 +57,7 @@ def test_workloads_agree_and_are_drawn(tmp_path, workloads):
         assert content["floor"]["bytes"] > 0
         assert len(content["percent_used_by_others"]) == 2
     run("chart.py", "--results", tmp_path)
-    assert (tmp_path / "chart.png").stat().st_size > 10_000
+    assert all((tmp_path / f"{name}.png").stat().st_size > 10_000 for name in ("chart", "summary"))
 
 
 @pytest.mark.slow

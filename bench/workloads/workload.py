@@ -42,6 +42,11 @@ def framework_of(variant):
     return "ours_jit" if variant.endswith(JIT) else variant.partition(",")[0]
 
 
+def is_compiled(variant):
+    """Whether its first call is not as all others: it traces or compiles."""
+    return any(text in variant for text in ("function", "compiled", "jax"))
+
+
 def as_function(make):
     """The same steps, traced and replayed as plans."""
 
