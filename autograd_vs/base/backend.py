@@ -85,9 +85,12 @@ def kernel(function):
     """Mark a function of arrays that computes on NumPy's memory in ways of its own: one step for who traces it."""
 
     @wraps(function)
-    def call(first, *args, **options):
-        run = _kernels.get(first.__class__)
-        return function(first, *args, **options) if run is None else run(function, (first, *args), options)
+    def call(*args, **options):
+        for x in args:
+            run = _kernels.get(x.__class__)
+            if run is not None:
+                return run(x, function, args, options)
+        return function(*args, **options)
 
     return call
 

@@ -134,10 +134,12 @@ def apply_update(
 def _follow(traced_by, rule, variables, gradients, slots, scalars, reads_value, rows, constraints) -> None:
     """`apply_update` in a function that is traced: its arithmetic becomes calls of the plan."""
     variables = [*variables]
+    written(variables)  # a tape that still needs what they hold gets a copy: a call of the plan
     with traced_by.pause():  # the checks look at values, and make slots
         slots.check(variables)
-        checked = [_checked(g, v, rows) for g, v in zip(gradients, variables, strict=True)]
-        dense = not any(g.__class__ is IndexedSlices for g in checked)
+        for g, v in zip(gradients, variables, strict=True):
+            _checked(g, v, rows)
+        dense = not any(isinstance(g, IndexedSlices) for g in gradients)
         if dense:
             plan = slots._settled(variables, [], slots._plan_of(variables))
     unconstrained = [*map(constraint_of, variables)].count(None) == len(variables)
@@ -147,7 +149,7 @@ def _follow(traced_by, rule, variables, gradients, slots, scalars, reads_value, 
             partial(apply_update, rule, slots=slots, scalars=scalars, **options), (variables, [*gradients])
         )
         return
-    arrays = [g.array if isinstance(g, Operand) else g for g in gradients]
+    arrays = [_cast(g.array if isinstance(g, Operand) else g, v) for g, v in zip(gradients, variables, strict=True)]
     traced_by.rely_on(lambda: slots.knows(plan) and [*map(constraint_of, variables)].count(None) == len(variables))
     plan.follow(traced_by, rule, arrays, slots.names, scalars, reads_value)
 

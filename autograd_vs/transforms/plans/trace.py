@@ -132,6 +132,8 @@ class Trace(Tracer):
         """
         if not self.hears():
             return function(*args)
+        if writes is None:  # a tape of the function that needs what they hold gets a copy: a call of the plan
+            written([x for x in flatten(args) if hasattr(x, "own_position")])
         known = [leaf for x in args for leaf in map(self.inner, _leaves(x))]
         arrays = tuple([a for a in known if a is not None])
         with self.pause():
@@ -245,4 +247,5 @@ def _input(found, leaf):
 
 def array_of(leaf: Any) -> Any:
     """The traced array of a result, or None."""
-    return leaf.array if isinstance(leaf, Operand) and leaf.array.__class__ is Traced else None
+    array = leaf.array if isinstance(leaf, Operand) else leaf
+    return array if array.__class__ is Traced else None
