@@ -138,10 +138,16 @@ def _line(call, there, name) -> str:
         source = args[0] if function in (np.ndarray.astype, np.ndarray.copy) else function(*args, **options)
         if source is args[0] or np.may_share_memory(source, args[0]):
             return f"{name(np.copyto, 'f')}({name(out, 'b')}, {name(source, 'b')}, 'unsafe')"
+    if function is np.where and len(args) == 3 and args[0].dtype == bool:  # `out` is none of them
+        copy, target = name(np.copyto, "f"), name(out, "b")
+        yes, no = _value(args[1], name), _value(args[2], name)
+        return f"{copy}({target}, {no}, 'unsafe'); {copy}({target}, {yes}, 'unsafe', {name(args[0], 'b')})"
     if (function, call.form) in _WITH_OUT or call.form == "into":
         given = ", ".join([_value(a, name) for a in args] + [f"{k}={_value(v, name)}" for k, v in options.items()])
         return f"{name(function, 'f')}({given}, out={name(out, 'b')})"
     given = ", ".join([_value(a, name) for a in args] + [f"{k}={_value(v, name)}" for k, v in options.items()])
+    if getattr(function, "fills", False):
+        return f"{name(function, 'f')}({given}, into={name(out, 'b')})"
     return f"{name(_copy, 'f')}({name(out, 'b')}, {name(function, 'f')}({given}))"
 
 
