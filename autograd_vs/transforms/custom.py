@@ -15,6 +15,7 @@ from ..base.nest import flatten, map_nest, pack
 from ..engine.call import announce
 from ..engine.cotangent import Bundle, IndexedSlices
 from ..engine.op import Op
+from ..engine.outside import outside
 from ..engine.past import Back, Past
 from ..engine.protocol import Operand
 from ..engine.record import NOBODY, Apart, Readings, active
@@ -151,7 +152,7 @@ def recompute_grad(f: Callable) -> Callable:
             return map_nest(lambda leaf: announce(_plain(name), _array(leaf, name), (), (), ()), f(*args, **kwargs))
         nest = (args, kwargs)
         leaves = [x if isinstance(x, Operand) or not is_array(x) else as_tensor(x) for x in flatten(nest)]
-        random_state, past, scope = get_state(), Past(), ScopeAgain()
+        drawing, past, scope = Drawing(), Past(), ScopeAgain()
         with Readings(alone=True) as readings:
             y = f(*args, **kwargs)
         places = [i for i, x in enumerate(leaves) if isinstance(x, Tensor)]
@@ -175,7 +176,7 @@ def recompute_grad(f: Callable) -> Callable:
             sources = [x for x in (*inputs, *variables) if is_differentiable(x.dtype)]
             back = Back(past, undo=True)
             try:
-                with back, _Drawing(random_state), scope, GradientTape() as tape:
+                with back, drawing, scope, GradientTape() as tape:
                     tape.watch(sources)
                     outputs = flatten(f(*new_args, **new_kwargs))
             finally:  # an interrupt may come as `with` is left
@@ -205,18 +206,29 @@ def _is_target(o) -> bool:
     return isinstance(o, Operand) and is_differentiable(o.dtype)
 
 
-class _Drawing:
-    """While open, the random streams go on from `state`."""
+class Drawing:
+    """The random streams as they are when it is made; while open, they go on from there once more."""
 
-    def __init__(self, state):
-        self.state = state
+    def __init__(self):
+        self.state: Any = None
+        self._now: Any = None
+        outside(self._note)
+
+    def _note(self):
+        self.state = get_state()
 
     def __enter__(self):
-        self.now = get_state()
+        outside(self._go_back)
+
+    def _go_back(self):
+        self._now = get_state()
         set_state(self.state)
 
     def __exit__(self, kind, value, trace):
-        set_state(self.now)
+        outside(self._return)
+
+    def _return(self):
+        set_state(self._now)
 
 
 # ---------------------------------------------------------------- the entry

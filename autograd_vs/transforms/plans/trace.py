@@ -27,6 +27,7 @@ class Trace(Tracer):
     def __init__(self):
         super().__init__()
         self.variables: dict[int, Any] = {}  # by the id of the buffer
+        self.positions: set[int] = set()  # of the Variables
         self.owners: dict[int, Traced] = {}  # the arrays that own memory, by the id of the NumPy array
         self.before: dict[int, np.ndarray] = {}  # what a Variable held when the trace began
 
@@ -51,12 +52,16 @@ class Trace(Tracer):
 
     def state(self, variable, array):
         """The traced array of a Variable."""
-        if array.__class__ is Traced:  # one made here, of what was computed here: from now on it has memory of its own
-            array = array.a.copy()
-            variable.array = array
+        if array.__class__ is Traced:
+            if id(array.a) not in self.variables:
+                if variable.own_position in self.positions:
+                    return array  # what it held in the past, or holds for a while (`engine/past.py`)
+                array = Traced(array.a.copy(), self)  # made here, of what was computed here: it has memory of its own
+            variable.array = array = array.a
         found = self.owners.get(id(array))
         if found is None or id(array) not in self.variables:
             self.variables[id(array)] = variable
+            self.positions.add(variable.own_position)
             found = self.new(array, "state", getattr(variable, "_name", ""))
             lend(found)
         return found
@@ -91,7 +96,9 @@ class Trace(Tracer):
             self.paused = before
 
     def end(self) -> None:
-        """Nobody's memory is ours any more."""
+        """Nobody's memory is ours any more, and Variables hold NumPy's arrays."""
+        for variable in self.variables.values():
+            variable.array = variable.array.a
         for found in self.owners.values():
             reclaim(id(found))
 
@@ -206,9 +213,10 @@ def _traced(function, args, options):
             found.roll_back()
             raise
     finally:
+        found.paused = False
+        found.end()
         read_arrays_through(None)
         reset_tracer(token)
-        found.end()
     return found, result
 
 
@@ -222,4 +230,5 @@ def _input(found, leaf):
 
 def array_of(leaf: Any) -> Any:
     """The traced array of a result, or None."""
-    return leaf.array if isinstance(leaf, Operand) and leaf.array.__class__ is Traced else None
+    array = leaf.array if isinstance(leaf, Operand) else leaf
+    return array if array.__class__ is Traced else None
