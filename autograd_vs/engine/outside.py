@@ -9,7 +9,7 @@ _tracer: ContextVar[Any] = ContextVar("tracer", default=None)
 tracing = _tracer.get  # the tracer that follows this thread or task, or None
 
 
-def outside(function, *args):
+def outside(function, *args, draws: bool = False):
     """Call ``function(*args)``; where a function is being traced, at each of its replays as well.
 
     For what calls of NumPy do not show: the step of an optimizer, a random draw.
@@ -21,6 +21,10 @@ def outside(function, *args):
         dtype each time.
     *args :
         Nests of Tensors, arrays and anything else.
+    draws : bool, default False
+        Whether it has no effect but on random streams. Where a branch or the body of a loop is traced (`cond`,
+        `while_loop`), such a function is called, and the streams go back; any other one is called by replays only, must
+        return None, and cannot take Variables.
 
     Returns
     -------
@@ -32,7 +36,7 @@ def outside(function, *args):
     2
     """
     tracer = _tracer.get()
-    return function(*args) if tracer is None else tracer.outside(function, args)
+    return function(*args) if tracer is None else tracer.outside(function, args, draws)
 
 
 def set_tracer(tracer):

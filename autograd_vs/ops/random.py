@@ -150,11 +150,11 @@ class _Traced:
 
     def __init__(self, stream):
         self._stream, self._source = stream, None
-        outside(self._begin)
+        outside(self._begin, draws=True)
 
     def __getattr__(self, name):
         def draw(*args, **options):
-            return outside(partial(self._draw, name, options), *args)
+            return outside(partial(self._draw, name, options), *args, draws=True)
 
         return draw
 

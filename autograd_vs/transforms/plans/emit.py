@@ -74,23 +74,25 @@ def emit(program: Program, arrays: dict[int, np.ndarray]) -> Emitted:
 
 def _line(call, there, name) -> str:
     """One call as a line of Python."""
-    args = [there(a) for a in call.args]
+    args, out = [there(a) for a in call.args], there(call.out)
     options = {k: there(v) for k, v in call.options.items()}
+    if isinstance(out, tuple) and call.form in ("outside", "block"):
+        return f"{name(call.function.into(args, out), 'o')}()"
     if call.form == "outside":
         run = f"{name(call.function.bound(args), 'o')}()"
-        return run if call.out is None else f"{name(np.copyto, 'f')}({name(there(call.out), 'b')}, {run})"
+        return run if call.out is None else f"{name(np.copyto, 'f')}({name(out, 'b')}, {run})"
     if call.form == "setitem":
         return f"{name(args[0], 'b')}[{name(args[1])}] = {_value(args[2], name)}"
     function = call.function
     if call.form == "change":
         return f"{name(function, 'f')}({', '.join(_value(a, name) for a in args)})"
-    out = there(call.out)
     if isinstance(out, tuple):
         given = ", ".join([_value(a, name) for a in args] + [f"{k}={_value(v, name)}" for k, v in options.items()])
         return f"{name(_copy_all, 'f')}({name(out)}, {name(function, 'f')}({given}))"
     if isinstance(function, np.ufunc) and not options:
         weak = [_strong(a, args) for a in args] if function in _ARITHMETIC else args
-        return f"{name(function, 'f')}({', '.join(_value(a, name) for a in weak)}, {name(out, 'b')})"
+        into = "out=" if function in (np.maximum, np.minimum) else ""  # NumPy wants the word there
+        return f"{name(function, 'f')}({', '.join(_value(a, name) for a in weak)}, {into}{name(out, 'b')})"
     owner = getattr(function, "__self__", None)
     if isinstance(owner, np.ufunc) and function.__name__ == "reduce":
         axis, dtype, keepdims = (options.get(k) for k in ("axis", "dtype", "keepdims"))

@@ -37,7 +37,8 @@ class Call:
     form : how it is spelled in a plan
         "call" (a function that gives `out`, an array or a tuple of them), "method" (of the first argument),
         "into" (with ``out=``, into `out`), "setitem" (``args[0][args[1]] = args[2]``), "change" (of the first
-        argument), "outside" (a Python function, with effects).
+        argument), "outside" (a Python function, with effects), "block" (programs inside of this one: `parts.py`; such
+        a function has `into`, which binds it to where its arguments and results lie. With effects it is "outside").
     """
 
     __slots__ = ("args", "form", "function", "options", "out", "scope")
@@ -57,9 +58,10 @@ class Call:
 
 
 class Program:
-    """Calls in their order, storages by the arrays that own them."""
+    """Calls in their order, storages by the arrays that own them; maybe a part of another program."""
 
-    def __init__(self):
+    def __init__(self, outer: "Program | None" = None):
+        self.outer = outer
         self.calls: list[Call] = []
         self.storages: dict[int, Storage] = {}  # by the id of the owner, which they keep alive
         self.outputs: list[np.ndarray] = []  # what the function returned
@@ -75,8 +77,13 @@ class Program:
         return self.storages[id(owner_of(array))]
 
     def knows(self, array) -> bool:
-        """Whether `array` lies in a storage."""
-        return id(owner_of(array)) in self.storages
+        """Whether `array` lies in a storage of this program, or of one that this one is a part of."""
+        owner, program = id(owner_of(array)), self
+        while owner not in program.storages:
+            if program.outer is None:
+                return False
+            program = program.outer
+        return True
 
     # ---------------------------------------------------------------- what a call reads and writes
     def reads(self, call: Call) -> list[Storage]:
@@ -93,7 +100,7 @@ class Program:
 
     def defines(self, call: Call) -> bool:
         """Whether the call fills the whole of a result: nothing that was there before is seen after it."""
-        return call.form in ("call", "method") and call.out is not None
+        return call.form in ("call", "method", "block") and call.out is not None
 
     def text(self) -> str:
         """The program for people: a line for each call."""

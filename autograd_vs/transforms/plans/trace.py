@@ -7,14 +7,15 @@ from typing import Any
 
 import numpy as np
 
+from ...base.errors import user_line
 from ...base.nest import flatten, pack
 from ...engine.cotangent import IndexedSlices
 from ...engine.outside import reset_tracer, set_tracer
 from ...engine.protocol import Operand, read_arrays_through
 from ...engine.record import lend, reclaim, written
 from ...engine.tensor import Tensor, tensor_of
-from .program import Call, owner_of
-from .traced import Traced, Tracer, scope
+from .program import Call, Program, owner_of
+from .traced import Traced, TraceError, Tracer, scope
 
 __all__ = ["Trace", "trace"]
 
@@ -95,6 +96,34 @@ class Trace(Tracer):
         finally:
             self.paused = before
 
+    # ---------------------------------------------------------------- programs in the program
+    @contextmanager
+    def part(self, program=None):
+        """The calls made meanwhile go to a program of their own (or to this one), which is a part of the one here."""
+        outer, self.program = self.program, program or Program(self.program)
+        try:
+            yield self.program
+        finally:
+            self.program = outer
+
+    def take(self, array):
+        """`array` as what a part is given each time that it runs."""
+        self.program.add(array, "input")
+        found = self.owners[id(array)] = self.wrap(array)
+        return found
+
+    def block(self, block, args, outs):
+        """Note that `block` (`parts.py`) is run on `args` and fills `outs`, and run it."""
+        args, outs = tuple(map(self.known, args)), tuple(outs)
+        found = [self.new(a, "result") for a in outs]
+        self.program.calls.append(Call("outside" if block.effects else "block", block, args, {}, outs, scope()))
+        with self.pause():
+            if self.program is self.root:
+                block.into(args, outs)()
+            else:  # what stands around it runs to be noted only, maybe on values that make no sense here
+                block.guess(args, outs)
+        return found
+
     def end(self) -> None:
         """Nobody's memory is ours any more, and Variables hold NumPy's arrays."""
         for variable in self.variables.values():
@@ -112,16 +141,19 @@ class Trace(Tracer):
             part.clear()
 
     # ---------------------------------------------------------------- Python functions
-    def outside(self, function, args):
+    def outside(self, function, args, draws):
         """Call a Python function on what the arguments are now, and note it."""
         if not self.hears():
             return function(*args)
         known = [leaf for x in args for leaf in map(self.inner, _leaves(x))]
         arrays = tuple([a for a in known if a is not None])
-        with self.pause():
-            for v in self.variables.values():
-                self.keep(v.array)
-            y = function(*[_with(x, iter(map(_bare_array, _leaves(x)))) for x in args])
+        if draws or self.program is self.root:
+            with self.pause():
+                for v in () if draws else self.variables.values():
+                    self.keep(v.array)
+                y = function(*[_with(x, iter(map(_bare_array, _leaves(x)))) for x in args])
+        else:
+            y = _not_yet(function, args)
         held_by = Outsider(function, args)
         out = None
         if isinstance(y, np.ndarray):
@@ -148,6 +180,18 @@ class Outsider:
         """The call around `arrays`, which lie where the plan has them."""
         arrays = iter(arrays)
         return partial(self.function, *[_with(x, arrays) for x in self.args])
+
+
+def _not_yet(function, args):
+    """In a branch or the body of a loop, of which nobody knows yet whether it runs."""
+    changed = [repr(leaf.name) for x in args for leaf in flatten(x) if hasattr(leaf, "own_position")]
+    if changed:
+        name = getattr(function, "__qualname__", function)
+        raise TraceError(
+            f"{name} may write the Variables {', '.join(changed)}, at {user_line()}, in a branch of av.cond or the "
+            "body of av.while_loop while a function is traced. Run optimizers outside of it: return the "
+            "gradients, or zeros"
+        )
 
 
 def _leaves(x):
@@ -208,6 +252,7 @@ def _traced(function, args, options):
         traced_args, traced_options = pack((args, options), given)
         try:
             result = function(*traced_args, **traced_options)
+            found.known([a for a in map(array_of, flatten(result)) if a is not None])
         except BaseException:
             found.paused = True
             found.roll_back()
