@@ -243,6 +243,29 @@ def test_what_is_computed_again_sees_the_variables_of_then(inside):
     assert b.array is buffer and f.traces == 1
 
 
+def test_old_values_are_those_of_then_after_an_optimizer():
+    def made():
+        w, optimizer = av.Variable([1.0, 2.0], dtype=float), optim.SGD(0.1)
+        again = av.recompute_grad(lambda x: av.sum(av.nn.dropout(x, 0.5, training=True, stream="then") * w * w))
+
+        def step(x):
+            with av.GradientTape(persistent=True) as tape:
+                y = av.sum(w * w * x) + again(x)
+            first = tape.gradient(y, w)
+            optimizer.apply_gradients([(first, w)])
+            return first, tape.gradient(y, w), w + 0
+
+        return step
+
+    state = av.random.get_state()
+    eager = made()
+    want = [[t.numpy() for t in eager(av.Tensor(np.full(2, float(i))))] for i in range(4)]
+    av.random.set_state(state)
+    f = av.function(made())
+    for i in range(4):
+        np.testing.assert_array_equal([t.numpy() for t in f(np.full(2, float(i)))], want[i])
+
+
 def test_a_frozen_variable_is_noticed():
     w, v = av.Variable(2.0), av.Variable(3.0)
 

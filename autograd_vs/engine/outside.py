@@ -18,7 +18,7 @@ def outside(function, *args, draws: bool = False):
     ----------
     function : function
         Gets the arguments, with Tensors and arrays as they are then. It returns None, or an array of the same shape and
-        dtype each time.
+        dtype each time. It may write the Variables among its arguments, and no others.
     *args :
         Nests of Tensors, arrays and anything else.
     draws : bool, default False

@@ -48,7 +48,8 @@ def cond(predicate: Any, true_fn: Callable, false_fn: Callable, *operands: Any) 
     Within `function` both are traced, on the values of the first call, and each call then runs one of them. What the
     other one assigns or draws has no effect. To be differentiated the chosen one runs once more, with the same random
     numbers. There, a Variable that only the other one reads has a gradient of zeros, which eagerly is None: make it an
-    operand, and it is zeros in both.
+    operand, and it is zeros in both. Gradients of rows come dense, and where several uses of one value add up they do
+    so in another order than eagerly.
 
     Examples
     --------
@@ -101,7 +102,8 @@ def while_loop(cond_fn: Callable, body_fn: Callable, init: Any, maximum_iteratio
     Notes
     -----
     Within `function` both are traced, on the values of the first call, and each call then runs as often as its data
-    say. For the gradient each run of the body is made once more, from the carry that was kept. Second derivatives in a
+    say. For the gradient each run of the body is made once more, from the carry that was kept; sums over its runs are
+    added up in another order than eagerly, gradients of rows come dense. Second derivatives in a
     traced function run the body n²/2 times for n iterations; they are refused if the body assigns or draws.
 
     Examples

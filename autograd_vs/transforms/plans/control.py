@@ -132,10 +132,10 @@ def cond(predicate, functions, operands):
         names = " and ".join(map(control.name_of, functions))
         raise ValueError(f"cond: {names} must return the same structure, shapes and dtypes: {found}")
     variables = [*{p: v for r in ran for p, (v, _) in r.assigned.items()}.values()]
-    choice = Choice("cond", *[r.part(variables) for r in ran])
+    choice = Choice(*[r.part(variables) for r in ran])
     if choice.effects:
         again.drawing = Drawing()
-    outs = [np.empty_like(a) for a in choice.parts[taken].program.outputs]
+    outs = [np.empty_like(a) for a in choice.parts["no" if taken else "yes"].program.outputs]
     results = tracer.block(choice, [predicate, *choice.captured], outs)
     results, last = results[: len(ran[0].leaves)], results[len(ran[0].leaves) :]
     tensors = [x for x in leaves if isinstance(x, Tensor)]
@@ -192,11 +192,11 @@ def while_loop(cond_fn, body_fn, init, most):
 
     frame = active()
     listening = frame is not None and frame.base < NOBODY
-    loop = Loop("while_loop", test.part(), body.part(carried), most, listening and tracer.program is tracer.root)
+    loop = Loop(test.part(), body.part(carried), most, listening and tracer.program is tracer.root)
     if loop.effects:
         again.drawing = Drawing()
     given = [x.array for x in (*leaves, *carried)]
-    outs = [np.empty_like(a) for a in loop.parts[0].inputs]
+    outs = [np.empty_like(a) for a in loop.parts["body"].inputs]
     *results, trips = tracer.block(loop, [*given, *loop.captured], [*outs, np.zeros((), np.int64)])
     results, last = results[: len(leaves)], results[len(leaves) :]
     others = _others([body])
@@ -227,14 +227,14 @@ def while_loop(cond_fn, body_fn, init, most):
             return [*found[: len(gs)], *[a + b for a, b in zip(sums, found[len(gs) :], strict=True)]]
 
         like = [*gs, *[x.array for x in sources[len(gs) :]]]
-        buffers = [np.empty_like(a) for a in loop.parts[0].inputs] + [np.zeros(a.shape, a.dtype) for a in like]
-        for buffer, a in zip(buffers, loop.parts[0].inputs, strict=False):
+        buffers = [np.empty_like(a) for a in loop.parts["body"].inputs] + [np.zeros(a.shape, a.dtype) for a in like]
+        for buffer, a in zip(buffers, loop.parts["body"].inputs, strict=False):
             buffer[...] = a
         try:
             part = Ran(tracer, step, buffers).part()
         finally:
             set_state(state)
-        block = Reverse("while_loop, backwards", part, loop, len(gs), again.drawing)
+        block = Reverse(part, loop, len(gs), again.drawing)
         outs = [np.empty_like(a) for a in part.program.outputs]
         return map(tensor_of, tracer.block(block, [trips, *gs, *block.captured], outs))
 

@@ -51,10 +51,10 @@ class Part:
 class Block:
     """What the three blocks share: parts, and an order of the arguments that come before captured arrays."""
 
-    def __init__(self, name: str, *parts: Part):
-        self.__name__, self.parts = name, parts
-        self.effects = any(part.effects for part in parts)
-        self.captured = [*{id(a): a for part in parts for a in part.captured}.values()]
+    def __init__(self, name: str, **parts: Part):
+        self.__name__, self.parts = name, parts  # by what they are for
+        self.effects = any(part.effects for part in parts.values())
+        self.captured = [*{id(a): a for part in parts.values() for a in part.captured}.values()]
 
     def places(self, captured, inputs=()):
         """Where captured arrays lie, and new memory for the inputs, which all parts share."""
@@ -65,10 +65,15 @@ class Block:
 class Choice(Block):
     """``cond``: args are the predicate and captured arrays, outs what both parts give."""
 
+    def __init__(self, yes: Part, no: Part):
+        super().__init__("cond", yes=yes, no=no)
+
     def into(self, args, outs):
         """The function that makes the call, where its arguments and results lie there."""
         places = self.places(args[1:])
-        (yes, took), (no, left) = [(found.run, found.outputs) for found in [part.ready(places) for part in self.parts]]
+        (yes, took), (no, left) = [
+            (found.run, found.outputs) for found in [part.ready(places) for part in self.parts.values()]
+        ]
         predicate = args[0]
 
         def run():
@@ -83,7 +88,7 @@ class Choice(Block):
 
     def guess(self, args, outs):
         """Fill `outs` with values that may stand there."""
-        copy_all(outs, self.parts[not args[0].item()].program.outputs)
+        copy_all(outs, self.parts["yes" if args[0].item() else "no"].program.outputs)
 
 
 class Loop(Block):
@@ -92,17 +97,17 @@ class Loop(Block):
     keeps : whether the carries are kept for a `Reverse`, at each replay in the same memory
     """
 
-    def __init__(self, name: str, test: Part, body: Part, most: int | None, keeps: bool):
-        super().__init__(name, test, body)
+    def __init__(self, test: Part, body: Part, most: int | None, keeps: bool):
+        super().__init__("while_loop", test=test, body=body)
         self.most, self.keeps = most, keeps
         self.kept: list[list[np.ndarray]] = []
         self.states: list[dict] = []  # of the random streams
 
     def into(self, args, outs):
         """The function that makes the call, where its arguments and results lie there."""
-        inputs = self.parts[0].inputs
+        inputs = self.parts["body"].inputs
         init, places = args[: len(inputs)], self.places(args[len(inputs) :], inputs)
-        test, body = [part.ready(places) for part in self.parts]
+        test, body = [part.ready(places) for part in self.parts.values()]
         carry = [places[id(a)] for a in inputs]
         *last, trips = outs
         self.kept, self.states = [], []
@@ -140,13 +145,13 @@ class Reverse(Block):
     what the body reads from outside; its outputs are the gradients before it, and the new sums.
     """
 
-    def __init__(self, name: str, part: Part, loop: Loop, gradients: int, drawing):
-        super().__init__(name, part)
+    def __init__(self, body: Part, loop: Loop, gradients: int, drawing):
+        super().__init__("while_loop_back", body=body)
         self.loop, self.gradients, self.drawing = loop, gradients, drawing
 
     def into(self, args, outs):
         """The function that makes the call, where its arguments and results lie there."""
-        (part,), first = self.parts, 1 + self.gradients
+        part, first = self.parts["body"], 1 + self.gradients
         trips, given, places = args[0], args[1:first], self.places(args[first:], part.inputs)
         body = part.ready(places)
         inputs = [places[id(a)] for a in part.inputs]

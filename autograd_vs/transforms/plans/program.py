@@ -103,17 +103,21 @@ class Program:
         return call.form in ("call", "method", "block") and call.out is not None
 
     def text(self) -> str:
-        """The program for people: a line for each call."""
-        names: dict[int, str] = {}
+        """The program for people."""
+        return "\n".join(line for lines in self.lines({}) for line in lines)
+
+    def lines(self, names: dict[int, str]) -> list[list[str]]:
+        """For each call a line, and those of the programs inside; `names` are those of owners, and get more."""
         counts = {"result": "t", "constant": "c", "state": "v", "input": "x"}
 
         def named(a):
             storage = self.storage(a)
-            if id(storage) not in names:
+            key = id(storage.array)
+            if key not in names:
                 letter = counts[storage.kind]
-                names[id(storage)] = storage.label or f"{letter}{len(names)}"
+                names[key] = storage.label or f"{letter}{len(names)}"
             whole = a.shape == storage.array.shape and a.strides == storage.array.strides
-            return names[id(storage)] + ("" if whole else f"{list(a.shape)}")
+            return names[key] + ("" if whole else f"{list(a.shape)}")
 
         def shown(x):
             if isinstance(x, np.ndarray):
@@ -127,8 +131,15 @@ class Program:
             args = ", ".join([shown(a) for a in call.args] + [f"{k}={shown(v)}" for k, v in call.options.items()])
             outs = [f"{named(a)}: {a.dtype}{list(a.shape)}" for a in arrays_in(call.out)]
             out = ", ".join(outs) + " = " if outs else ""
-            lines.append(f"{call.scope:20} {out}{call.name}({args})")
-        return "\n".join(lines)
+            lines.append([f"{call.scope:20} {out}{call.name}({args})"])
+            for title, part in getattr(call.function, "parts", {}).items():
+                captured = call.args[len(call.args) - len(call.function.captured) :]
+                here = {id(a): named(place) for a, place in zip(call.function.captured, captured, strict=True)}
+                inner = names | here
+                inside = [line for rows in part.program.lines(inner) for line in rows]
+                gives = ", ".join(inner.get(id(owner_of(a)), "?") for a in part.program.outputs)
+                lines[-1] += [f"{'':20}   {title}:", *["    " + line for line in inside], f"{'':24} -> {gives}"]
+        return lines
 
 
 def arrays_in(x) -> list[np.ndarray]:

@@ -147,13 +147,16 @@ class Trace(Tracer):
             return function(*args)
         known = [leaf for x in args for leaf in map(self.inner, _leaves(x))]
         arrays = tuple([a for a in known if a is not None])
-        if draws or self.program is self.root:
+        variables = [leaf for x in args for leaf in flatten(x) if hasattr(leaf, "own_position")]
+        if self.program is not self.root and variables:
+            _refuse_variables(function, variables)
+        y = None
+        if draws or self.program is self.root:  # of a branch nobody knows yet whether it runs
+            written(variables)
+            for v in variables:
+                self.keep(v.array)
             with self.pause():
-                for v in () if draws else self.variables.values():
-                    self.keep(v.array)
                 y = function(*[_with(x, iter(map(_bare_array, _leaves(x)))) for x in args])
-        else:
-            y = _not_yet(function, args)
         held_by = Outsider(function, args)
         out = None
         if isinstance(y, np.ndarray):
@@ -182,16 +185,12 @@ class Outsider:
         return partial(self.function, *[_with(x, arrays) for x in self.args])
 
 
-def _not_yet(function, args):
-    """In a branch or the body of a loop, of which nobody knows yet whether it runs."""
-    changed = [repr(leaf.name) for x in args for leaf in flatten(x) if hasattr(leaf, "own_position")]
-    if changed:
-        name = getattr(function, "__qualname__", function)
-        raise TraceError(
-            f"{name} may write the Variables {', '.join(changed)}, at {user_line()}, in a branch of av.cond or the "
-            "body of av.while_loop while a function is traced. Run optimizers outside of it: return the "
-            "gradients, or zeros"
-        )
+def _refuse_variables(function, variables):
+    name, written_to = getattr(function, "__qualname__", function), ", ".join(repr(v.name) for v in variables)
+    raise TraceError(
+        f"{name} may write the Variables {written_to}, at {user_line()}, in a branch of av.cond or the body of "
+        "av.while_loop while a function is traced. Run optimizers outside of it: return the gradients, or zeros"
+    )
 
 
 def _leaves(x):
