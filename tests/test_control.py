@@ -1,5 +1,7 @@
 """`cond`, `while_loop`, `scan`: against Python's own control flow, and as plans against themselves eagerly."""
 
+import os
+
 import numpy as np
 import pytest
 
@@ -432,8 +434,10 @@ def test_a_loop_with_variables_that_are_read_and_assigned():
 
 def close_to_eager(make, calls, rtol=1e-14):
     """As `both`, where the parts of a sum are added up in another order."""
+    state = av.random.get_state()
     variables, step = make()
     eager = [(values(step(*map(av.asarray, args))), values(variables)) for args in calls]
+    av.random.set_state(state)
     variables, step = make()
     f = av.function(step)
     for args, (results, held) in zip(calls, eager, strict=True):
@@ -637,6 +641,68 @@ def test_a_loop_allocates_what_is_new_only():
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert peak < 6000  # an array of 64 x 64 has 32768 bytes
+
+
+def random_program(seed):
+    """Variables, and a step of random expressions: choices and loops in one another, assignments, draws."""
+    variables = [av.Variable(np.random.default_rng(i).normal(size=3), name=f"v{i}") for i in range(3)]
+    variables[2].trainable = seed % 3 > 0
+
+    def expression(rng, known, depth):
+        def pick():
+            return known[rng.integers(len(known))]
+
+        def inner(*more, seed):
+            there = [*known, *more]
+            for s in (seed, seed + 1):
+                there.append(expression(np.random.default_rng(s), [*there], depth - 1))
+            return there[-1]
+
+        v, kind = variables[rng.integers(3)], rng.integers(10 if depth else 6)
+        if kind == 0:
+            return av.sin(pick()) * pick()
+        if kind == 1:
+            return av.tanh(pick() - pick())[::-1] * 0.7
+        if kind == 2:
+            return pick() * v + pick()
+        if kind == 3:
+            v.assign(av.tanh(v * 0.9 + pick() * 0.1))
+            return pick() * v
+        if kind == 4:
+            return av.nn.dropout(pick(), 0.4, training=True, stream="drop")
+        if kind == 5:
+            return pick() * av.random.uniform((3,), stream="noise")
+        one, other = map(int, rng.integers(1 << 30, size=2))
+        if kind == 9:
+            _, last = av.while_loop(
+                lambda c: av.logical_and(c[0] < 4, av.sum(av.abs(c[1])) > 0.5),
+                lambda c: (c[0] + 1, av.tanh(inner(c[1], seed=one)) + 0.3 * c[1]), (0, pick()),
+            )  # fmt: skip
+            return last
+        return av.cond(
+            av.sum(pick()) > rng.normal() * 0.3,
+            lambda *xs: inner(*xs, seed=one) + 0.0, lambda *xs: inner(*xs, seed=other) + 0.0, pick(), pick(),
+        )  # fmt: skip
+
+    def step(x, y):
+        with av.GradientTape() as tape:
+            tape.watch([x, y])
+            rng, known = np.random.default_rng(seed), [x, y]
+            for _ in range(4):
+                known.append(expression(rng, [*known], 2))
+            loss = av.sum(known[-1] * known[-2])
+        trainable = [v for v in variables if v.trainable]
+        return loss, tape.gradient(loss, [x, y, *trainable], unconnected_gradients="zero")
+
+    return variables, step
+
+
+@plans
+@pytest.mark.parametrize("seed", range(int(os.environ.get("AUTOGRAD_VS_EXAMPLES", "16"))))
+def test_random_programs(seed):
+    rng = np.random.default_rng(seed)
+    calls = [(rng.normal(size=3), rng.normal(size=3)) for _ in range(5)]
+    close_to_eager(lambda: random_program(seed), calls, rtol=1e-10)
 
 
 # ---------------------------------------------------------------- mistakes

@@ -28,6 +28,7 @@ class Trace(Tracer):
     def __init__(self):
         super().__init__()
         self.variables: dict[int, Any] = {}  # by the id of the buffer
+        self.parts: list[Program] = []  # the programs in the program
         self.positions: set[int] = set()  # of the Variables
         self.owners: dict[int, Traced] = {}  # the arrays that own memory, by the id of the NumPy array
         self.before: dict[int, np.ndarray] = {}  # what a Variable held when the trace began
@@ -100,9 +101,13 @@ class Trace(Tracer):
     @contextmanager
     def part(self, program=None):
         """The calls made meanwhile go to a program of their own (or to this one), which is a part of the one here."""
-        outer, self.program = self.program, program or Program(self.program)
+        outer = self.program
+        if program is None:
+            program = Program(outer)
+            self.parts.append(program)
+        self.program = program
         try:
-            yield self.program
+            yield program
         finally:
             self.program = outer
 
@@ -137,8 +142,9 @@ class Trace(Tracer):
         self.constants.clear()
         self.before.clear()
         self.variables = {}
-        for part in (self.program.calls, self.program.storages, self.program.outputs):
-            part.clear()
+        for program in (self.program, *self.parts):
+            for part in (program.calls, program.storages, program.outputs):
+                part.clear()
 
     # ---------------------------------------------------------------- Python functions
     def outside(self, function, args, draws):
