@@ -3,13 +3,13 @@
 from contextvars import ContextVar
 from typing import Any
 
-__all__ = ["outside", "tracing"]
+__all__ = ["outside", "tracer", "tracing"]
 
 _tracer: ContextVar[Any] = ContextVar("tracer", default=None)
 tracing = _tracer.get  # the tracer that follows this thread or task, or None
 
 
-def outside(function, *args, draws: bool = False):
+def outside(function, *args, writes=None, draws: bool = False):
     """Call ``function(*args)``; where a function is being traced, at each of its replays as well.
 
     For what calls of NumPy do not show: the step of an optimizer, a random draw.
@@ -21,10 +21,13 @@ def outside(function, *args, draws: bool = False):
         dtype each time. It may write the Variables among its arguments, and no others.
     *args :
         Nests of Tensors, arrays and anything else.
+    writes : sequence of array, optional
+        The memory that it may change, of Variables or `live` (see `tracer`); by default that of the Variables among its
+        arguments.
     draws : bool, default False
         Whether it has no effect but on random streams. Where a branch or the body of a loop is traced (`cond`,
         `while_loop`), such a function is called, and the streams go back; any other one is called by replays only, must
-        return None, and cannot take Variables.
+        return None, and can write nothing.
 
     Returns
     -------
@@ -35,8 +38,27 @@ def outside(function, *args, draws: bool = False):
     >>> outside(len, [1, 2])
     2
     """
-    tracer = _tracer.get()
-    return function(*args) if tracer is None else tracer.outside(function, args, draws)
+    found = _tracer.get()
+    return function(*args) if found is None else found.outside(function, args, writes, draws)
+
+
+def tracer():
+    """What notes the calls of NumPy that this thread makes right now, because it traces a function; else None.
+
+    Returns
+    -------
+    Tracer or None
+        With ``rely_on(condition)`` (the trace holds while ``condition()`` is true; it is asked before each replay),
+        ``on_failure(undo)`` (``undo()`` is called should the trace fail), ``live(array, label)`` (the array as traced
+        code must see memory that outlives the call) and ``pause()`` (a context in which nothing is noted).
+
+    Examples
+    --------
+    >>> tracer() is None
+    True
+    """
+    found = _tracer.get()
+    return found if found is not None and found.hears() else None
 
 
 def set_tracer(tracer):

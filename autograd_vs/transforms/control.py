@@ -47,9 +47,10 @@ def cond(predicate: Any, true_fn: Callable, false_fn: Callable, *operands: Any) 
     -----
     Within `function` both are traced, on the values of the first call, and each call then runs one of them. What the
     other one assigns or draws has no effect. To be differentiated the chosen one runs once more, with the same random
-    numbers. There, a Variable that only the other one reads has a gradient of zeros, which eagerly is None: make it an
-    operand, and it is zeros in both. Gradients of rows come dense, and where several uses of one value add up they do
-    so in another order than eagerly.
+    numbers; so both are traced several times, and must not depend on Python values that change meanwhile. There, a
+    Variable that only the other one reads has a gradient of zeros, which eagerly is None: make it an operand, and it is
+    zeros in both. Gradients of rows come dense, and where several uses of one value add up they do so in another order
+    than eagerly.
 
     Examples
     --------

@@ -242,20 +242,20 @@ class Drawing:
     def __init__(self):
         self.state: Any = None
         self._now: Any = None
-        outside(self._note)
+        outside(self._note, writes=())
 
     def _note(self):
         self.state = get_state()
 
     def __enter__(self):
-        outside(self._go_back)
+        outside(self._go_back, writes=())
 
     def _go_back(self):
         self._now = get_state()
         set_state(self.state)
 
     def __exit__(self, kind, value, trace):
-        outside(self._return)
+        outside(self._return, writes=())
 
     def _return(self):
         set_state(self._now)

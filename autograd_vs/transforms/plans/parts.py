@@ -11,9 +11,9 @@ import numpy as np
 
 from ...base.errors import user_line
 from ...ops.random import get_state
+from . import plan
 from .emit import Emitted, emit
 from .memory import place
-from .passes import PASSES
 from .program import Program, arrays_in, owner_of
 from .traced import TraceError
 
@@ -24,7 +24,7 @@ class Part:
     """The closed `program`, with its `outputs`, and the `inputs` that whoever runs it fills in."""
 
     def __init__(self, program: Program, outputs, inputs=()):
-        self.program, self.inputs = program, [*inputs]
+        self.program, self.inputs, self.changed = program, [*inputs], False
         program.outputs = [*outputs]
         seen = [a for call in program.calls for a in arrays_in((call.args, call.options, call.out))]
         owners = {id(owner): owner for owner in map(owner_of, seen + program.outputs)}
@@ -42,8 +42,10 @@ class Part:
     def ready(self, places: dict[int, np.ndarray]) -> Emitted:
         """Made to run; `places` says where captured arrays and inputs lie, by their ids."""
         program = self.program
-        for change in PASSES:
-            change(program)
+        if not self.changed:
+            self.changed = True
+            for change in plan.PASSES:
+                change(program)
         given = {id(program.storage(a)): places[id(a)] for a in self.captured + self.inputs}
         return emit(program, {**place(program), **given})
 
@@ -53,6 +55,7 @@ class Block:
 
     def __init__(self, name: str, **parts: Part):
         self.__name__, self.parts = name, parts  # by what they are for
+        self.writes = ()  # no memory but its results
         self.effects = any(part.effects for part in parts.values())
         self.captured = [*{id(a): a for part in parts.values() for a in part.captured}.values()]
 

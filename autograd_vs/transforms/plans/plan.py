@@ -10,20 +10,25 @@ from ...engine.cotangent import IndexedSlices
 from ...engine.protocol import Operand
 from ...engine.record import watchable, written
 from ...engine.tensor import Tensor, tensor_of
+from .algebra import simplify
 from .emit import emit
 from .memory import place
-from .passes import PASSES
+from .passes import drop_unused, fold_constants, join_in_place, merge_equal, split_versions
+from .pieces import in_pieces
+from .products import stack_products
 from .trace import array_of, trace
 
 __all__ = ["Plan", "made"]
 
+EXACT = [split_versions, fold_constants, simplify, merge_equal, drop_unused, join_in_place, in_pieces]  # in this order
+PASSES = [split_versions, stack_products, *EXACT[1:]]
 HOLE: Any = object()  # in the place of each array of a result
 
 
 class Plan:
     """What one trace became: call it with the leaves of the arguments."""
 
-    def __init__(self, emitted, inputs, result, variables, direct, program, rebuild):
+    def __init__(self, emitted, inputs, result, variables, direct, conditions, program, rebuild):
         self.emitted, self.inputs, self.result = emitted, inputs, result
         self.run, self.outputs = emitted.run, emitted.outputs
         self.alone = len(self.outputs) == 1 and result is HOLE
@@ -31,6 +36,7 @@ class Plan:
         self.positions = [v.own_position for v in variables]
         self.variables = variables
         self.flags = [*map(watchable.__contains__, self.positions)]
+        self.conditions = conditions
         self.rebuild = rebuild
         # Not the program itself: it holds every array of the trace.
         lines = program.lines({})
@@ -38,8 +44,13 @@ class Plan:
         self.scopes = [call.scope for call in program.calls]
 
     def holds(self) -> bool:
-        """Whether the Variables are as trainable as they were."""
-        return [*map(watchable.__contains__, self.positions)] == self.flags
+        """Whether the Variables are as trainable as they were, and all else that the trace relied on is as it was."""
+        if [*map(watchable.__contains__, self.positions)] != self.flags:
+            return False
+        for condition in self.conditions:
+            if not condition():
+                return False
+        return True
 
     def __call__(self, leaves):
         """Run it."""
@@ -91,7 +102,8 @@ def made(python_function, args, options):
         list(zip(places, given, strict=True)),
         pack(result, [x if a is None else HOLE for a, x in zip(arrays, leaves, strict=True)]),
         list(found.variables.values()),
-        [found.variables[id(s.array)] for s in touched],
+        [found.variables[id(s.array)] for s in touched if id(s.array) in found.variables],
+        found.conditions,
         program,
         rebuild,
     )

@@ -31,7 +31,9 @@ class Trace(Tracer):
         self.parts: list[Program] = []  # the programs in the program
         self.positions: set[int] = set()  # of the Variables
         self.owners: dict[int, Traced] = {}  # the arrays that own memory, by the id of the NumPy array
-        self.before: dict[int, np.ndarray] = {}  # what a Variable held when the trace began
+        self.before: dict[int, tuple] = {}  # memory that outlives the call, and what it held when the trace began
+        self.undone: list[Any] = []  # functions that put back what else the trace has changed
+        self.conditions: list[Any] = []  # functions of nothing: where one is false, the trace does not hold any more
 
     def new(self, array, kind, label=""):
         """A storage, and the array that owns it."""
@@ -68,6 +70,20 @@ class Trace(Tracer):
             lend(found)
         return found
 
+    def live(self, array, label=""):
+        """The traced array of memory that outlives the call: a slot of an optimizer, a scalar of its rule."""
+        if not self.program.knows(array):
+            self.root.add(array, "state", label)
+        return Traced(array, self)
+
+    def rely_on(self, condition) -> None:
+        """The trace holds as long as ``condition()`` is true."""
+        self.conditions.append(condition)
+
+    def on_failure(self, undo) -> None:
+        """Should the trace fail, call ``undo()``."""
+        self.undone.append(undo)
+
     def constant_of(self, array):
         """The traced array of a Tensor that came from outside."""
         if self.program.knows(array):
@@ -77,16 +93,19 @@ class Trace(Tracer):
     def keep(self, target) -> None:
         """`target` is about to be written: whoever needs what a Variable holds gets a copy, we too."""
         owner = owner_of(target.a if target.__class__ is Traced else target)
-        variable = self.variables.get(id(owner))
-        if variable is not None and id(owner) not in self.before:
-            self.before[id(owner)] = owner.copy()
-            with self.pause():
-                written([variable])
+        storage = self.root.storages.get(id(owner))
+        if storage is not None and storage.kind == "state" and id(owner) not in self.before:
+            self.before[id(owner)] = owner, owner.copy()
+            if id(owner) in self.variables:
+                with self.pause():
+                    written([self.variables[id(owner)]])
 
     def roll_back(self) -> None:
-        """Variables get back what they held."""
-        for key, value in self.before.items():
-            self.variables[key].array[...] = value
+        """Variables and slots get back what they held."""
+        for array, value in self.before.values():
+            array[...] = value
+        for undo in reversed(self.undone):
+            undo()
 
     @contextmanager
     def pause(self):
@@ -141,29 +160,37 @@ class Trace(Tracer):
         self.owners.clear()
         self.constants.clear()
         self.before.clear()
+        self.undone.clear()
         self.variables = {}
         for program in (self.program, *self.parts):
             for part in (program.calls, program.storages, program.outputs):
                 part.clear()
 
     # ---------------------------------------------------------------- Python functions
-    def outside(self, function, args, draws):
-        """Call a Python function on what the arguments are now, and note it."""
+    def outside(self, function, args, writes=None, draws=False):
+        """Call a Python function on what the arguments are now, and note it.
+
+        `writes` lists the memory that it changes; by default that may be that of the Variables among the arguments. In
+        a branch or the body of a loop, of which nobody knows yet whether it runs, only `draws` are called.
+        """
         if not self.hears():
             return function(*args)
         known = [leaf for x in args for leaf in map(self.inner, _leaves(x))]
         arrays = tuple([a for a in known if a is not None])
+        writes = () if draws else writes
         variables = [leaf for x in args for leaf in flatten(x) if hasattr(leaf, "own_position")]
-        if self.program is not self.root and variables:
-            _refuse_variables(function, variables)
+        inside = self.program is not self.root
+        if inside and (variables or writes):
+            _refuse(function)
         y = None
-        if draws or self.program is self.root:  # of a branch nobody knows yet whether it runs
-            written(variables)
-            for v in variables:
-                self.keep(v.array)
+        if draws or not inside:
+            if writes is None:  # a tape of the function that needs what they hold gets a copy: a call of the plan
+                written(variables)
+            for array in [v.array for v in variables] if writes is None else map(self.live, writes):
+                self.keep(array)
             with self.pause():
                 y = function(*[_with(x, iter(map(_bare_array, _leaves(x)))) for x in args])
-        held_by = Outsider(function, args)
+        held_by = Outsider(function, args, writes)
         out = None
         if isinstance(y, np.ndarray):
             out = self.new(y, "result").a
@@ -181,8 +208,8 @@ class Trace(Tracer):
 class Outsider:
     """A Python function in a program, and the nest of its arguments, whose arrays a plan fills in."""
 
-    def __init__(self, function, args):
-        self.function, self.args = function, args
+    def __init__(self, function, args, writes):
+        self.function, self.args, self.writes = function, args, writes
         self.__name__ = getattr(function, "__qualname__", type(function).__name__)
 
     def bound(self, arrays):
@@ -191,10 +218,10 @@ class Outsider:
         return partial(self.function, *[_with(x, arrays) for x in self.args])
 
 
-def _refuse_variables(function, variables):
-    name, written_to = getattr(function, "__qualname__", function), ", ".join(repr(v.name) for v in variables)
+def _refuse(function):
+    name = getattr(function, "__qualname__", None) or getattr(getattr(function, "func", None), "__qualname__", function)
     raise TraceError(
-        f"{name} may write the Variables {written_to}, at {user_line()}, in a branch of av.cond or the body of "
+        f"{name} may write to Variables or slots, at {user_line()}, in a branch of av.cond or the body of "
         "av.while_loop while a function is traced. Run optimizers outside of it: return the gradients, or zeros"
     )
 
