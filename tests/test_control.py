@@ -238,6 +238,21 @@ def test_gradients_of_operands_and_of_what_is_closed_over():
 
 
 @plans
+def test_what_is_closed_over_goes_on_being_followed():
+    def step(x):
+        with av.GradientTape(persistent=True) as tape:
+            tape.watch(x)
+            h = av.exp(x)
+            y = av.cond(av.sum(x) > 0, lambda: h * x, lambda: h * h)
+            with tape.stop_recording():
+                first = tape.gradient(y, [x, h])
+            z = h * y
+        return first, tape.gradient(y, h), tape.gradient(z, [x, h])
+
+    both(lambda: ([], step), SIGNS)
+
+
+@plans
 def test_the_untaken_variable_has_zeros_in_a_plan():
     v, w = av.Variable(2.0, dtype=float), av.Variable(3.0, dtype=float)
 
