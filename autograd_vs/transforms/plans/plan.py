@@ -39,7 +39,8 @@ class Plan:
         self.conditions = conditions
         self.rebuild = rebuild
         # Not the program itself: it holds every array of the trace.
-        self.text = program.text()
+        lines = program.lines({})
+        self.text, self.lines = "\n".join(line for rows in lines for line in rows), [rows[0] for rows in lines]
         self.scopes = [call.scope for call in program.calls]
 
     def holds(self) -> bool:
@@ -72,7 +73,7 @@ class Plan:
         self._take(leaves)
         scopes: dict[str, float] = {}
         rows = []
-        for scope, line, step in zip(self.scopes, self.text.splitlines(), self.emitted.steps(), strict=True):
+        for scope, line, step in zip(self.scopes, self.lines, self.emitted.steps(), strict=True):
             start = time.perf_counter()
             step()
             taken = (time.perf_counter() - start) * 1e6

@@ -37,7 +37,9 @@ class Call:
     form : how it is spelled in a plan
         "call" (a function that gives `out`, an array or a tuple of them), "method" (of the first argument),
         "into" (with ``out=``, into `out`), "setitem" (``args[0][args[1]] = args[2]``), "change" (of the first
-        argument), "outside" (a Python function, with effects), "pieces" (calls that are taken apart together).
+        argument), "outside" (a Python function, with effects), "pieces" (calls that are taken apart together), "block"
+        (programs inside of this one: `parts.py`; such a function has `into`, which binds it to where its arguments and
+        results lie. With effects it is "outside").
     """
 
     __slots__ = ("args", "form", "function", "options", "out", "scope")
@@ -57,9 +59,10 @@ class Call:
 
 
 class Program:
-    """Calls in their order, storages by the arrays that own them."""
+    """Calls in their order, storages by the arrays that own them; maybe a part of another program."""
 
-    def __init__(self):
+    def __init__(self, outer: "Program | None" = None):
+        self.outer = outer
         self.calls: list[Call] = []
         self.storages: dict[int, Storage] = {}  # by the id of the owner, which they keep alive
         self.outputs: list[np.ndarray] = []  # what the function returned
@@ -75,8 +78,13 @@ class Program:
         return self.storages[id(owner_of(array))]
 
     def knows(self, array) -> bool:
-        """Whether `array` lies in a storage."""
-        return id(owner_of(array)) in self.storages
+        """Whether `array` lies in a storage of this program, or of one that this one is a part of."""
+        owner, program = id(owner_of(array)), self
+        while owner not in program.storages:
+            if program.outer is None:
+                return False
+            program = program.outer
+        return True
 
     # ---------------------------------------------------------------- what a call reads and writes
     def reads(self, call: Call) -> list[Storage]:
@@ -101,22 +109,26 @@ class Program:
 
     def defines(self, call: Call) -> bool:
         """Whether the call fills the whole of a result: nothing that was there before is seen after it."""
-        if call.form not in ("call", "method") or call.out is None:
+        if call.form not in ("call", "method", "block") or call.out is None:
             return False
         return all(a.nbytes == self.storage(a).array.nbytes for a in arrays_in(call.out))
 
     def text(self) -> str:
-        """The program for people: a line for each call."""
-        names: dict[int, str] = {}
+        """The program for people."""
+        return "\n".join(line for lines in self.lines({}) for line in lines)
+
+    def lines(self, names: dict[int, str]) -> list[list[str]]:
+        """For each call a line, and those of the programs inside; `names` are those of owners, and get more."""
         counts = {"result": "t", "constant": "c", "state": "v", "input": "x"}
 
         def named(a):
             storage = self.storage(a)
-            if id(storage) not in names:
+            key = id(storage.array)
+            if key not in names:
                 letter = counts[storage.kind]
-                names[id(storage)] = storage.label or f"{letter}{len(names)}"
+                names[key] = storage.label or f"{letter}{len(names)}"
             whole = a.shape == storage.array.shape and a.strides == storage.array.strides
-            return names[id(storage)] + ("" if whole else f"{list(a.shape)}")
+            return names[key] + ("" if whole else f"{list(a.shape)}")
 
         def shown(x):
             if isinstance(x, np.ndarray):
@@ -130,8 +142,15 @@ class Program:
             args = ", ".join([shown(a) for a in call.args] + [f"{k}={shown(v)}" for k, v in call.options.items()])
             outs = [f"{named(a)}: {a.dtype}{list(a.shape)}" for a in arrays_in(call.out)]
             out = ", ".join(outs) + " = " if outs else ""
-            lines.append(f"{call.scope:20} {out}{call.name}({args})")
-        return "\n".join(lines)
+            lines.append([f"{call.scope:20} {out}{call.name}({args})"])
+            for title, part in getattr(call.function, "parts", {}).items():
+                captured = call.args[len(call.args) - len(call.function.captured) :]
+                here = {id(a): named(place) for a, place in zip(call.function.captured, captured, strict=True)}
+                inner = names | here
+                inside = [line for rows in part.program.lines(inner) for line in rows]
+                gives = ", ".join(inner.get(id(owner_of(a)), "?") for a in part.program.outputs)
+                lines[-1] += [f"{'':20}   {title}:", *["    " + line for line in inside], f"{'':24} -> {gives}"]
+        return lines
 
 
 def arrays_in(x) -> list[np.ndarray]:

@@ -7,14 +7,15 @@ from typing import Any
 
 import numpy as np
 
+from ...base.errors import user_line
 from ...base.nest import flatten, pack
 from ...engine.cotangent import IndexedSlices
 from ...engine.outside import reset_tracer, set_tracer
 from ...engine.protocol import Operand, read_arrays_through
 from ...engine.record import lend, reclaim, written
 from ...engine.tensor import Tensor, tensor_of
-from .program import Call, owner_of
-from .traced import Traced, Tracer, scope
+from .program import Call, Program, owner_of
+from .traced import Traced, TraceError, Tracer, scope
 
 __all__ = ["Trace", "trace"]
 
@@ -27,6 +28,8 @@ class Trace(Tracer):
     def __init__(self):
         super().__init__()
         self.variables: dict[int, Any] = {}  # by the id of the buffer
+        self.parts: list[Program] = []  # the programs in the program
+        self.positions: set[int] = set()  # of the Variables
         self.owners: dict[int, Traced] = {}  # the arrays that own memory, by the id of the NumPy array
         self.before: dict[int, tuple] = {}  # memory that outlives the call, and what it held when the trace began
         self.undone: list[Any] = []  # functions that put back what else the trace has changed
@@ -53,12 +56,16 @@ class Trace(Tracer):
 
     def state(self, variable, array):
         """The traced array of a Variable."""
-        if array.__class__ is Traced:  # one made here, of what was computed here: from now on it has memory of its own
-            array = array.a.copy()
-            variable.array = array
+        if array.__class__ is Traced:
+            if id(array.a) not in self.variables:
+                if variable.own_position in self.positions:
+                    return array  # what it held in the past, or holds for a while (`engine/past.py`)
+                array = Traced(array.a.copy(), self)  # made here, of what was computed here: it has memory of its own
+            variable.array = array = array.a
         found = self.owners.get(id(array))
         if found is None or id(array) not in self.variables:
             self.variables[id(array)] = variable
+            self.positions.add(variable.own_position)
             found = self.new(array, "state", getattr(variable, "_name", ""))
             lend(found)
         return found
@@ -66,7 +73,7 @@ class Trace(Tracer):
     def live(self, array, label=""):
         """The traced array of memory that outlives the call: a slot of an optimizer, a scalar of its rule."""
         if not self.program.knows(array):
-            self.program.add(array, "state", label)
+            self.root.add(array, "state", label)
         return Traced(array, self)
 
     def rely_on(self, condition) -> None:
@@ -86,7 +93,7 @@ class Trace(Tracer):
     def keep(self, target) -> None:
         """`target` is about to be written: whoever needs what a Variable holds gets a copy, we too."""
         owner = owner_of(target.a if target.__class__ is Traced else target)
-        storage = self.program.storages.get(id(owner))
+        storage = self.root.storages.get(id(owner))
         if storage is not None and storage.kind == "state" and id(owner) not in self.before:
             self.before[id(owner)] = owner, owner.copy()
             if id(owner) in self.variables:
@@ -109,8 +116,42 @@ class Trace(Tracer):
         finally:
             self.paused = before
 
+    # ---------------------------------------------------------------- programs in the program
+    @contextmanager
+    def part(self, program=None):
+        """The calls made meanwhile go to a program of their own (or to this one), which is a part of the one here."""
+        outer = self.program
+        if program is None:
+            program = Program(outer)
+            self.parts.append(program)
+        self.program = program
+        try:
+            yield program
+        finally:
+            self.program = outer
+
+    def take(self, array):
+        """`array` as what a part is given each time that it runs."""
+        self.program.add(array, "input")
+        found = self.owners[id(array)] = self.wrap(array)
+        return found
+
+    def block(self, block, args, outs):
+        """Note that `block` (`parts.py`) is run on `args` and fills `outs`, and run it."""
+        args, outs = tuple(map(self.known, args)), tuple(outs)
+        found = [self.new(a, "result") for a in outs]
+        self.program.calls.append(Call("outside" if block.effects else "block", block, args, {}, outs, scope()))
+        with self.pause():
+            if self.program is self.root:
+                block.into(args, outs)()
+            else:  # what stands around it runs to be noted only, maybe on values that make no sense here
+                block.guess(args, outs)
+        return found
+
     def end(self) -> None:
-        """Nobody's memory is ours any more."""
+        """Nobody's memory is ours any more, and Variables hold NumPy's arrays."""
+        for variable in self.variables.values():
+            variable.array = variable.array.a
         for found in self.owners.values():
             reclaim(id(found))
 
@@ -121,25 +162,34 @@ class Trace(Tracer):
         self.before.clear()
         self.undone.clear()
         self.variables = {}
-        for part in (self.program.calls, self.program.storages, self.program.outputs):
-            part.clear()
+        for program in (self.program, *self.parts):
+            for part in (program.calls, program.storages, program.outputs):
+                part.clear()
 
     # ---------------------------------------------------------------- Python functions
-    def outside(self, function, args, writes=None):
+    def outside(self, function, args, writes=None, draws=False):
         """Call a Python function on what the arguments are now, and note it.
 
-        `writes` lists the memory that it changes; by default that may be any Variable's.
+        `writes` lists the memory that it changes; by default that may be that of the Variables among the arguments. In
+        a branch or the body of a loop, of which nobody knows yet whether it runs, only `draws` are called.
         """
         if not self.hears():
             return function(*args)
-        if writes is None:  # a tape of the function that needs what they hold gets a copy: a call of the plan
-            written([x for x in flatten(args) if hasattr(x, "own_position")])
         known = [leaf for x in args for leaf in map(self.inner, _leaves(x))]
         arrays = tuple([a for a in known if a is not None])
-        with self.pause():
-            for array in [v.array for v in self.variables.values()] if writes is None else map(self.live, writes):
+        writes = () if draws else writes
+        variables = [leaf for x in args for leaf in flatten(x) if hasattr(leaf, "own_position")]
+        inside = self.program is not self.root
+        if inside and (variables or writes):
+            _refuse(function)
+        y = None
+        if draws or not inside:
+            if writes is None:  # a tape of the function that needs what they hold gets a copy: a call of the plan
+                written(variables)
+            for array in [v.array for v in variables] if writes is None else map(self.live, writes):
                 self.keep(array)
-            y = function(*[_with(x, iter(map(_bare_array, _leaves(x)))) for x in args])
+            with self.pause():
+                y = function(*[_with(x, iter(map(_bare_array, _leaves(x)))) for x in args])
         held_by = Outsider(function, args, writes)
         out = None
         if isinstance(y, np.ndarray):
@@ -166,6 +216,14 @@ class Outsider:
         """The call around `arrays`, which lie where the plan has them."""
         arrays = iter(arrays)
         return partial(self.function, *[_with(x, arrays) for x in self.args])
+
+
+def _refuse(function):
+    name = getattr(function, "__qualname__", None) or getattr(getattr(function, "func", None), "__qualname__", function)
+    raise TraceError(
+        f"{name} may write to Variables or slots, at {user_line()}, in a branch of av.cond or the body of "
+        "av.while_loop while a function is traced. Run optimizers outside of it: return the gradients, or zeros"
+    )
 
 
 def _leaves(x):
@@ -226,14 +284,16 @@ def _traced(function, args, options):
         traced_args, traced_options = pack((args, options), given)
         try:
             result = function(*traced_args, **traced_options)
+            found.known([a for a in map(array_of, flatten(result)) if a is not None])
         except BaseException:
             found.paused = True
             found.roll_back()
             raise
     finally:
+        found.paused = False
+        found.end()
         read_arrays_through(None)
         reset_tracer(token)
-        found.end()
     return found, result
 
 
