@@ -3,6 +3,7 @@
 import warnings
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import nullcontext
+from operator import attrgetter
 from types import NoneType
 from typing import Any
 
@@ -216,14 +217,20 @@ class Optimizer:
 
     def _tell(self, tracer) -> None:
         """Say what a trace takes as it is, and how to undo what the update counts."""
-        slots, traits, iterations = self._slots, self._traits(), self.iterations
-        tracer.rely_on(lambda: self._slots is slots and self._traits() == traits)
-        tracer.on_failure(lambda: setattr(self, "iterations", iterations))
+        fixed = ("_slots", "lazy", "accumulate_steps", "clipnorm", "clipvalue", "global_clipnorm")
+        traits_of, numbers = attrgetter(*fixed, *self.hyperparameters), len(fixed)
+        traits, iterations = traits_of(self), self.iterations
 
-    def _traits(self) -> list:
-        """What decides which operations an update consists of."""
-        numbers = [getattr(self, name) != 0 for name in self.hyperparameters]
-        return [*numbers, self.lazy, self.accumulate_steps, self.clipnorm, self.clipvalue, self.global_clipnorm]
+        def holds():
+            now = traits_of(self)
+            if now == traits:
+                return True
+            # other numbers are only scalars of the rule, but what was zero may have been left out
+            alike = [*map(bool, now[numbers:])] == [*map(bool, traits[numbers:])]
+            return alike and now[:numbers] == traits[:numbers]
+
+        tracer.rely_on(holds)
+        tracer.on_failure(lambda: setattr(self, "iterations", iterations))
 
     @property
     def _clips(self) -> bool:

@@ -30,8 +30,9 @@ from ..base.stack import Stack
 from .past import about_to_write
 
 __all__ = [
-    "NOBODY", "VARIABLES", "Apart", "Frame", "Mark", "Readings", "Record", "active", "frames", "lease", "lend", "lent",
-    "live_records", "live_variables", "new_position", "reclaim", "variable_position", "watchable", "written",
+    "NOBODY", "VARIABLES", "Apart", "Frame", "Mark", "Readings", "Record", "active", "constrained", "frames", "lease",
+    "lend", "lent", "live_records", "live_variables", "new_position", "reclaim", "variable_position", "watchable",
+    "written",
 ]  # fmt: skip
 
 VARIABLES = 1 << 61  # positions of Variables start here
@@ -269,6 +270,7 @@ class Apart:
 live_records: list[Record] = []  # those that a tape may still walk
 live_variables: WeakValueDictionary = WeakValueDictionary()  # by position
 watchable: set[int] = set()  # the positions of those that are trainable: what a tape may watch by itself
+constrained: set[int] = set()  # the positions of those that have a constraint
 _leased: set[int] = set()  # the buffers with such views
 # id of a variable's buffer -> weak references to the Tensors that are views of it
 lent: dict[int, list] = {}

@@ -28,7 +28,7 @@ from ..base.dtypes import is_differentiable
 from ..engine.cotangent import IndexedSlices
 from ..engine.outside import tracer
 from ..engine.protocol import Operand
-from ..engine.record import watchable, written
+from ..engine.record import constrained, watchable, written
 from .packs import BLOCK, Cell, Group, Plan, flat
 from .variable import Variable
 
@@ -39,7 +39,6 @@ _PLANS = 64  # tuples of variables that a Slots remembers
 # A training step runs these for each of its variables: `map` does so without a bytecode.
 array_of = attrgetter("array")
 layout_of = attrgetter("shape", "dtype", "__class__")
-constraint_of = attrgetter("constraint")
 position_of = attrgetter("own_position")
 
 
@@ -127,7 +126,7 @@ def apply_update(
     if fresh or sparse:
         plan = slots._settled(variables, sparse, None if fresh else plan)
     plan.run(rule, arrays, scalars, reads_value, rows)
-    if constraints and [*map(constraint_of, variables)].count(None) < len(variables):
+    if constraints and not constrained.isdisjoint(plan.positions):
         _constrain([v for v in variables if v.constraint is not None])
 
 
@@ -142,15 +141,14 @@ def _follow(traced_by, rule, variables, gradients, slots, scalars, reads_value, 
         dense = not any(isinstance(g, IndexedSlices) for g in gradients)
         if dense:
             plan = slots._settled(variables, [], slots._plan_of(variables))
-    unconstrained = [*map(constraint_of, variables)].count(None) == len(variables)
-    if not (dense and unconstrained and plan.can_be_followed):
+    if not (dense and constrained.isdisjoint(plan.positions) and plan.can_be_followed):
         options = {"reads_value": reads_value, "rows": rows, "constraints": constraints}
         traced_by.outside(
             partial(apply_update, rule, slots=slots, scalars=scalars, **options), (variables, [*gradients])
         )
         return
     arrays = [_cast(g.array if isinstance(g, Operand) else g, v) for g, v in zip(gradients, variables, strict=True)]
-    traced_by.rely_on(lambda: slots.knows(plan) and [*map(constraint_of, variables)].count(None) == len(variables))
+    traced_by.rely_on(lambda: slots.knows(plan) and constrained.isdisjoint(plan.positions))
     plan.follow(traced_by, rule, arrays, slots.names, scalars, reads_value)
 
 

@@ -13,7 +13,7 @@ from ..base import backend
 from ..base.dtypes import as_dtype, default_dtype, is_differentiable
 from ..base.errors import user_line
 from ..engine.protocol import Operand
-from ..engine.record import active, lend, live_variables, reclaim, variable_position, watchable, written
+from ..engine.record import active, constrained, lend, live_variables, reclaim, variable_position, watchable, written
 from ..engine.tensor import OpInfo, Tensor
 from .context import check_name, current
 
@@ -61,7 +61,7 @@ class Variable(Operand):
     """
 
     __slots__ = (
-        "_name", "_trainable", "assigned", "constraint", "created_at", "initializer", "own_position", "regularizer",
+        "_constraint", "_name", "_trainable", "assigned", "created_at", "initializer", "own_position", "regularizer",
     )  # fmt: skip
 
     initializer: Any
@@ -118,11 +118,12 @@ class Variable(Operand):
         variable._name = full_name
         return variable
 
-    def __del__(self, reclaim=reclaim, watchable=watchable):
+    def __del__(self, reclaim=reclaim, watchable=watchable, constrained=constrained):
         array = getattr(self, "array", None)
         if array is not None:
             reclaim(id(array))
             watchable.discard(self.own_position)
+            constrained.discard(self.own_position)
 
     # ---------------------------------------------------------------- what it is
     @property
@@ -151,6 +152,16 @@ class Variable(Operand):
             frame.record.settle_later(self)  # an open tape keeps its view until it closes
         else:
             self.settle()
+
+    @property
+    def constraint(self) -> Callable | None:
+        """A function of the variable that gives its new value after each update by an optimizer, or None."""
+        return self._constraint
+
+    @constraint.setter
+    def constraint(self, function: Callable | None) -> None:
+        self._constraint = function
+        (constrained.discard if function is None else constrained.add)(self.own_position)
 
     def settle(self) -> None:
         """Take the position that `trainable` asks for: watched, or not. For records."""

@@ -20,7 +20,7 @@ import numpy as np
 from .passes import spread
 from .program import Call, Program, arrays_in
 
-__all__ = ["available", "in_loops"]
+__all__ = ["compiler", "in_loops"]
 
 WORTH = 1 << 13  # elements times calls: less is not worth the time to compile
 CALCULATES = {
@@ -38,9 +38,20 @@ FAST = {"contract", "reassoc", "nsz"}  # NaN and Inf survive
 
 
 @lru_cache(maxsize=1)
-def available() -> bool:
-    """Whether numba is installed."""
-    return find_spec("numba") is not None
+def compiler():
+    """Numba's ``njit``; None where it is not installed, or does not go with this NumPy, of which it warns once."""
+    if find_spec("numba") is None:
+        return None
+    try:
+        from numba import njit
+    except ImportError as error:  # it lags behind NumPy and Python
+        import warnings
+
+        warnings.warn(
+            f"numba is installed, but cannot be used: {error}. Functions run without compiled loops", stacklevel=2
+        )
+        return None
+    return njit
 
 
 def in_loops(program: Program) -> None:
@@ -248,8 +259,7 @@ def _number(x) -> str:
 @lru_cache(maxsize=1024)
 def kernel(source: str):
     """The compiled function of a source; numba keeps it on disk where there is a folder that can be written."""
-    from numba import njit
-
+    njit = compiler()
     text = f"from math import inf, nan, sqrt\n\nfrom numba import boolean, float32, float64\n\n\n{source}"
     path = _kept(text)
     if path is None:
