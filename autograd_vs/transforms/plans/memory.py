@@ -4,7 +4,16 @@ import numpy as np
 
 from .program import Program, arrays_in
 
-__all__ = ["place"]
+__all__ = ["apart", "place"]
+
+
+def apart(program: Program) -> dict[int, np.ndarray]:
+    """As `place`, but nothing is used again: to see whether the reuse of memory is to blame for something."""
+    return {
+        id(s): _array_in(np.empty(max(1, s.array.nbytes), np.uint8), s.array)
+        for s in program.storages.values()
+        if s.kind == "result"
+    }
 
 
 def place(program: Program) -> dict[int, np.ndarray]:

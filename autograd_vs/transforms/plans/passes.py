@@ -10,7 +10,7 @@ import numpy as np
 
 from .program import Call, Program, arrays_in
 
-__all__ = ["PASSES", "drop_unused", "fold_constants", "merge_equal", "moved", "split_versions"]
+__all__ = ["PASSES", "chosen", "drop_unused", "fold_constants", "merge_equal", "moved", "split_versions"]
 
 
 def split_versions(program: Program) -> None:
@@ -51,7 +51,8 @@ def fold_constants(program: Program) -> None:
             and not any(np.may_share_memory(targets[0].array, out) for out in program.outputs)
         ):
             targets[0].kind = "constant"
-            call.out[...] = call.function(*call.args, **call.options)  # its memory may hold something else by now
+            with np.errstate(all="ignore"):  # the trace has warned
+                call.out[...] = call.function(*call.args, **call.options)  # its memory may hold something else by now
         else:
             kept.append(call)
     program.calls = kept
@@ -161,4 +162,19 @@ def _key(program, call, versions):
     return key
 
 
-PASSES = [split_versions, fold_constants, merge_equal, drop_unused]  # in this order
+PASSES = [split_versions, fold_constants, merge_equal, drop_unused]  # in this order; one that is not exact says so
+
+
+def chosen(exact: bool = False, without=()) -> list:
+    """The passes that run: all, or the exact ones; some may be left out by name.
+
+    Raises
+    ------
+    ValueError
+        If there is no pass of such a name.
+    """
+    names = [*(change.__name__ for change in PASSES), "place"]
+    for name in (without,) if isinstance(without, str) else without:
+        if name not in names:
+            raise ValueError(f"function(without=...): there is no pass {name!r}. The passes are {', '.join(names)}")
+    return [c for c in PASSES if c.__name__ not in without and not (exact and not getattr(c, "exact", True))]

@@ -21,12 +21,13 @@ class Storage:
     """A piece of memory: an array that owns it, and what it is for.
 
     kind : "result" (of a call), "constant", "state" (a Variable: it outlives the replay) or "input".
+    line : where in the user's code an array from outside was met.
     """
 
-    __slots__ = ("array", "kind", "label")
+    __slots__ = ("array", "kind", "label", "line")
 
-    def __init__(self, array: np.ndarray, kind: str, label: str = ""):
-        self.array, self.kind, self.label = array, kind, label
+    def __init__(self, array: np.ndarray, kind: str, label: str = "", line: str = ""):
+        self.array, self.kind, self.label, self.line = array, kind, label, line
 
 
 class Call:
@@ -38,13 +39,16 @@ class Call:
         "call" (a function that gives `out`, an array or a tuple of them), "method" (of the first argument),
         "into" (with ``out=``, into `out`), "setitem" (``args[0][args[1]] = args[2]``), "change" (of the first
         argument), "outside" (a Python function, with effects).
+    errors : what of `np.geterr()` was set around this call, as by ``with np.errstate(divide="ignore")``; mostly nothing
     """
 
-    __slots__ = ("args", "form", "function", "options", "out", "scope")
+    __slots__ = ("args", "errors", "form", "function", "options", "out", "scope")
 
-    def __init__(self, form: str, function: Any, args: tuple, options: dict, out: Any, scope: str = ""):
+    def __init__(
+        self, form: str, function: Any, args: tuple, options: dict, out: Any, scope: str = "", errors: Any = None
+    ):
         self.form, self.function, self.args, self.options, self.out = form, function, args, options, out
-        self.scope = scope
+        self.scope, self.errors = scope, errors
 
     @property
     def name(self) -> str:
@@ -64,10 +68,10 @@ class Program:
         self.storages: dict[int, Storage] = {}  # by the id of the owner, which they keep alive
         self.outputs: list[np.ndarray] = []  # what the function returned
 
-    def add(self, array: np.ndarray, kind: str, label: str = "") -> Storage:
+    def add(self, array: np.ndarray, kind: str, label: str = "", line: str = "") -> Storage:
         """The storage of `array`, which is new here."""
         owner = owner_of(array)
-        storage = self.storages[id(owner)] = Storage(owner, kind, label)
+        storage = self.storages[id(owner)] = Storage(owner, kind, label, line)
         return storage
 
     def storage(self, array: np.ndarray) -> Storage:
@@ -94,34 +98,6 @@ class Program:
     def defines(self, call: Call) -> bool:
         """Whether the call fills the whole of a result: nothing that was there before is seen after it."""
         return call.form in ("call", "method") and call.out is not None
-
-    def text(self) -> str:
-        """The program for people: a line for each call."""
-        names: dict[int, str] = {}
-        counts = {"result": "t", "constant": "c", "state": "v", "input": "x"}
-
-        def named(a):
-            storage = self.storage(a)
-            if id(storage) not in names:
-                letter = counts[storage.kind]
-                names[id(storage)] = storage.label or f"{letter}{len(names)}"
-            whole = a.shape == storage.array.shape and a.strides == storage.array.strides
-            return names[id(storage)] + ("" if whole else f"{list(a.shape)}")
-
-        def shown(x):
-            if isinstance(x, np.ndarray):
-                return named(x)
-            if isinstance(x, (list, tuple)):
-                return "[" + ", ".join(map(shown, x)) + "]"
-            return repr(x) if len(repr(x)) < 40 else type(x).__name__
-
-        lines = []
-        for call in self.calls:
-            args = ", ".join([shown(a) for a in call.args] + [f"{k}={shown(v)}" for k, v in call.options.items()])
-            outs = [f"{named(a)}: {a.dtype}{list(a.shape)}" for a in arrays_in(call.out)]
-            out = ", ".join(outs) + " = " if outs else ""
-            lines.append(f"{call.scope:20} {out}{call.name}({args})")
-        return "\n".join(lines)
 
 
 def arrays_in(x) -> list[np.ndarray]:

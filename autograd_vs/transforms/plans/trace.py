@@ -1,5 +1,6 @@
 """Tracing: a function runs once, as ever, on arrays that note what is done with them. Floor 3."""
 
+import sys
 import threading
 from contextlib import contextmanager
 from functools import partial
@@ -7,13 +8,16 @@ from typing import Any
 
 import numpy as np
 
-from ...base.nest import flatten, pack
+from ...base.nest import flatten, map_nest, pack
+from ...engine import call
 from ...engine.cotangent import IndexedSlices
 from ...engine.outside import reset_tracer, set_tracer
-from ...engine.protocol import Operand, read_arrays_through
+from ...engine.protocol import read_arrays_through
 from ...engine.record import lend, reclaim, written
 from ...engine.tensor import Tensor, tensor_of
-from .program import Call, owner_of
+from .limits import given_anew, unmoved_random_numbers
+from .numbers import Number
+from .program import owner_of
 from .traced import Traced, Tracer, scope
 
 __all__ = ["Trace", "trace"]
@@ -29,6 +33,12 @@ class Trace(Tracer):
         self.variables: dict[int, Any] = {}  # by the id of the buffer
         self.owners: dict[int, Traced] = {}  # the arrays that own memory, by the id of the NumPy array
         self.before: dict[int, np.ndarray] = {}  # what a Variable held when the trace began
+        self.names: list[str] = []  # of the leaves of the arguments
+        self.given: list[tuple] = []  # (array, number of the leaf of the arguments that it takes)
+        self.floats: dict[int, Number] = {}  # the floats among the leaves
+        self.filled: dict[tuple, tuple] = {}  # (id of a Number, dtype) -> (the Number, its traced 0-d array)
+        self.looked: dict[int, str] = {}  # the floats whose values were asked for, and where
+        self.read_by: dict[int, dict[int, str]] = {}  # a Variable's array -> calls before each op that read it: scope
 
     def new(self, array, kind, label=""):
         """A storage, and the array that owns it."""
@@ -40,14 +50,39 @@ class Trace(Tracer):
         """The traced array that owns the memory of `array`."""
         return self.owners.get(id(array))
 
+    # ---------------------------------------------------------------- arguments
+    def take(self, leaf, number: int, name: str):
+        """What the function gets for a leaf of its arguments."""
+        if leaf.__class__ is Tensor or leaf.__class__ is np.ndarray:
+            found = self.new(leaf.array.copy() if leaf.__class__ is Tensor else leaf.copy(), "input", name)
+            self.given.append((found.a, number))
+            return tensor_of(found)
+        if leaf.__class__ is float:
+            leaf = self.floats[number] = Number(leaf, self, number)
+        return leaf
+
+    def number(self, number, dtype):
+        """The traced 0-d array of a Number, which each replay fills."""
+        key = id(number), dtype
+        if key not in self.filled:
+            self.filled[key] = number, self.new(np.array(number.now(), dtype), "input", number.name)
+        return self.filled[key][1]
+
     # ---------------------------------------------------------------- Tensors and Variables
     def read(self, x, array):
         """What ``x.array`` is while the function runs."""
         if not self.hears():
             return array.a if array.__class__ is Traced and array.tracer is self else array
         if hasattr(x, "own_position"):
-            return self.state(x, array)
+            found = self.state(x, array)
+            if sys._getframe(2).f_globals["__name__"] == call.__name__:  # an op, not somebody who asks for the shape
+                self.read_by.setdefault(id(found.a), {})[len(self.program.calls)] = scope()
+            return found
         return self.constant_of(array) if array.__class__ is np.ndarray else array
+
+    def uses(self) -> dict[int, tuple[str, ...]]:
+        """The scope of each op that read a Variable, by the id of its array."""
+        return {key: tuple(scopes.values()) for key, scopes in self.read_by.items()}
 
     def state(self, variable, array):
         """The traced array of a Variable."""
@@ -91,7 +126,9 @@ class Trace(Tracer):
             self.paused = before
 
     def end(self) -> None:
-        """Nobody's memory is ours any more."""
+        """Nobody's memory is ours any more; Variables that were made meanwhile have their names by now."""
+        for key, variable in self.variables.items():
+            self.program.storages[key].label = variable._name
         for found in self.owners.values():
             reclaim(id(found))
 
@@ -121,7 +158,7 @@ class Trace(Tracer):
             out = self.new(y, "result").a
         elif y is not None:
             raise TypeError(f"outside: the function returns an array or None, got {type(y).__name__}")
-        self.program.calls.append(Call("outside", held_by, arrays, {}, out, scope()))
+        self.note("outside", held_by, arrays, {}, out)
         return None if out is None else self.wrap(out)
 
     def inner(self, leaf):
@@ -136,6 +173,11 @@ class Outsider:
     def __init__(self, function, args):
         self.function, self.args = function, args
         self.__name__ = getattr(function, "__qualname__", type(function).__name__)
+
+    @property
+    def variables(self):
+        """The Variables that it is handed, and may write."""
+        return [leaf for x in self.args for leaf in flatten(x) if hasattr(leaf, "own_position")]
 
     def bound(self, arrays):
         """The call around `arrays`, which lie where the plan has them."""
@@ -163,6 +205,8 @@ def _with(x, arrays):
     def one(leaf):
         if leaf.__class__ is Tensor:
             return tensor_of(_next(arrays))
+        if type(leaf) is Number:
+            return leaf.now()
         return _next(arrays) if leaf.__class__ in (Traced, np.ndarray) else leaf
 
     def whole(leaf):
@@ -180,27 +224,30 @@ def _next(arrays):
     raise AssertionError("fewer arrays than places")
 
 
-def trace(function, args, options):
-    """Run ``function(*args, **options)``, whose Tensors and arrays are inputs.
+def trace(function, args, options, names):
+    """Run ``function(*args, **options)``, whose Tensors, arrays and floats are inputs, called `names`.
 
     Returns
     -------
     (Trace, the result as a nest of Tensors of traced arrays and other values)
     """
     with _one_at_a_time:
-        return _traced(function, args, options)
+        return _traced(function, args, options, names)
 
 
-def _traced(function, args, options):
+def _traced(function, args, options, names):
     found = Trace()
+    found.names = names
     token = set_tracer(found)
     read_arrays_through(found.read)
     try:
         with found.pause():
-            given = [_input(found, leaf) for leaf in flatten((args, options))]
+            given = [found.take(leaf, n, names[n]) for n, leaf in enumerate(flatten((args, options)))]
         traced_args, traced_options = pack((args, options), given)
         try:
-            result = function(*traced_args, **traced_options)
+            with unmoved_random_numbers(function):
+                result = function(*traced_args, **traced_options)
+            return found, map_nest(partial(given_anew, function), result)
         except BaseException:
             found.paused = True
             found.roll_back()
@@ -209,17 +256,3 @@ def _traced(function, args, options):
         read_arrays_through(None)
         reset_tracer(token)
         found.end()
-    return found, result
-
-
-def _input(found, leaf):
-    if leaf.__class__ is Tensor:
-        return tensor_of(found.new(leaf.array.copy(), "input", f"x{len(found.program.storages)}"))
-    if leaf.__class__ is np.ndarray:
-        return tensor_of(found.new(leaf.copy(), "input"))
-    return leaf
-
-
-def array_of(leaf: Any) -> Any:
-    """The traced array of a result, or None."""
-    return leaf.array if isinstance(leaf, Operand) and leaf.array.__class__ is Traced else None

@@ -1,0 +1,342 @@
+"""What a plan looks like: its calls, its memory and what they cost, as text and as tables. Floor 3.
+
+A look holds words and numbers only, none of the arrays.
+"""
+
+from collections import Counter
+from html import escape
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from .program import Program, arrays_in, owner_of
+
+__all__ = ["Look", "Place", "Profile", "Row", "looked_at"]
+
+LONG = 120  # characters of arguments, and
+MANY = 300  # rows of a table in a notebook: beyond these the middle is left out
+
+
+class Place(NamedTuple):
+    """A piece of memory: an input, a constant, a Variable, or what a call computes.
+
+    buffer : the number of the buffer in which the result of a call lies; None for what is no result
+    uses : the name scope of each op that read the Variable
+    line : where in the user's code the array was met that a constant is a copy of
+    """
+
+    name: str
+    kind: str
+    dtype: str
+    shape: tuple[int, ...]
+    nbytes: int
+    buffer: int | None
+    uses: tuple[str, ...]
+    line: str
+
+    @property
+    def shared(self) -> bool:
+        """Whether it is a Variable that several ops read: in several scopes, or several times."""
+        return len(self.uses) > 1
+
+
+class Row(NamedTuple):
+    """A call: what it gives and takes, in words, and the numbers of the places that it reads and writes.
+
+    outside : whether it is a Python function, with effects
+    touched : names of the Variables that it is handed, and may write
+    """
+
+    scope: str
+    result: str
+    buffers: str
+    function: str
+    arguments: str
+    reads: tuple[int, ...]
+    writes: tuple[int, ...]
+    outside: bool
+    touched: tuple[str, ...]
+
+    @property
+    def call(self) -> str:
+        """As it would be written."""
+        if self.function == "setitem":
+            return self.arguments
+        return f"{self.result + ' = ' if self.result else ''}{self.function}({self.arguments})"
+
+
+class Look:
+    """A plan as people see it: ``print(f.plan())``, a table in a notebook, a picture by `draw`.
+
+    Attributes
+    ----------
+    name : str
+        The function.
+    rows : list of Row
+        The calls, in their order.
+    places : list of Place
+        The memory that they use.
+    outputs : tuple of int
+        The places of what the function returns.
+    buffers : dict
+        Bytes of each buffer, by its number.
+    trace_seconds, compile_seconds : float
+        How long the first call took, and how long it took to make a plan of it.
+
+    Examples
+    --------
+    >>> import numpy as np, autograd_vs as av
+    >>> double = av.function(lambda x: av.exp(x * 2.0) * 2.0)
+    >>> _ = double(np.zeros(3))
+    >>> look = double.plan()
+    >>> len(look), "exp" in look, look.peak_bytes, look.bytes_without_reuse
+    (3, True, 24, 72)
+    """
+
+    def __init__(self, name: str, rows: list[Row], places: list[Place], outputs: tuple[int, ...], buffers: dict):
+        self.name, self.rows, self.places, self.outputs, self.buffers = name, rows, places, outputs, buffers
+        self.trace_seconds = self.compile_seconds = 0.0
+
+    # ---------------------------------------------------------------- figures
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __contains__(self, text: str) -> bool:
+        return text in str(self)
+
+    def bytes_of(self, kind: str) -> int:
+        """Bytes of all places of a kind: "input", "constant", "state" or "result"."""
+        return sum(place.nbytes for place in self.places if place.kind == kind)
+
+    @property
+    def peak_bytes(self) -> int:
+        """Bytes of the buffers in which results lie: the most that a replay needs at once."""
+        return sum(self.buffers.values())
+
+    @property
+    def bytes_without_reuse(self) -> int:
+        """Bytes of all results, if each had memory of its own."""
+        return self.bytes_of("result")
+
+    def variables(self, written: bool = False) -> list[str]:
+        """Names of the Variables that are read, or those that are written, directly or by a Python function."""
+        numbers = {n for row in self.rows for n in (row.writes if written else row.reads)}
+        names = [p.name for n, p in enumerate(self.places) if n in numbers and p.kind == "state"]
+        return [*dict.fromkeys([*names, *(name for row in self.rows for name in row.touched)])]
+
+    # ---------------------------------------------------------------- text
+    def __str__(self) -> str:
+        return "\n".join([*self._columns(), *self._below()])
+
+    __repr__ = __str__
+
+    def _columns(self) -> list[str]:
+        scopes = max([len(row.scope) for row in self.rows], default=0)
+        buffers = max([len(row.buffers) for row in self.rows], default=0)
+        return [f"{row.scope:{scopes}}  {row.buffers:{buffers}}  {row.call}" for row in self.rows]
+
+    def _below(self) -> list[str]:
+        """Constants, and the summary."""
+        lines = [f"  {p.name}: {p.dtype}{list(p.shape)}  {p.line}" for p in self._constants()]
+        return ["", *(["constants, copied:", *lines] if lines else []), *self.summary()]
+
+    def _constants(self) -> list[Place]:
+        return [p for p in self.places if p.kind == "constant" and p.shape]
+
+    def summary(self) -> list[str]:
+        """Calls, memory, Variables and times, a line each."""
+        functions = Counter(row.function for row in self.rows).most_common(5)
+        most = ", ".join(f"{count} {name}" for name, count in functions)
+        return [
+            f"{self.name}: {len(self.rows)} calls ({most})" if most else f"{self.name}: no calls",
+            f"memory: {len(self.buffers)} buffers, {size(self.peak_bytes)} at most "
+            f"({size(self.bytes_without_reuse)} without reuse); inputs {size(self.bytes_of('input'))}, "
+            f"constants {size(self.bytes_of('constant'))}",
+            f"reads: {', '.join(self.variables()) or 'no Variable'}",
+            f"writes: {', '.join(self.variables(written=True)) or 'no Variable'}",
+            f"traced in {self.trace_seconds:.3f} s, compiled in {self.compile_seconds:.3f} s",
+        ]
+
+    # ---------------------------------------------------------------- notebooks, pictures
+    def _repr_html_(self) -> str:
+        rows = [(row.scope, row.buffers, row.result, row.function, row.arguments) for row in self.rows]
+        return table(("scope", "buffer", "result", "function", "arguments"), rows, self._below())
+
+    def draw(self, path: Any = None) -> Any:
+        """A picture of the calls, grouped by scope, with the Variables that several ops read in colour.
+
+        Parameters
+        ----------
+        path : str or path, optional
+            A file to write it to.
+
+        Returns
+        -------
+        str
+            SVG. A notebook shows the picture. Plans of more calls than can be read are drawn scope by scope.
+
+        Examples
+        --------
+        >>> import numpy as np, autograd_vs as av
+        >>> double = av.function(lambda x: x * 2.0)
+        >>> _ = double(np.zeros(3))
+        >>> double.plan().draw()[:4]
+        '<svg'
+        """
+        from .draw import drawn
+
+        picture = drawn(self)
+        if path is not None:
+            with open(path, "w", encoding="utf-8") as file:
+                file.write(picture)
+        return picture
+
+
+class Profile:
+    """How long each call of a plan took, and each scope: ``print(f.profile(x))``, or a table in a notebook.
+
+    Attributes
+    ----------
+    times : list of float
+        Microseconds of each call.
+    scopes : dict
+        Microseconds of each name scope.
+    look : Look
+        The plan.
+    """
+
+    def __init__(self, look: Look, times: list[float]):
+        self.look, self.times = look, times
+        self.scopes: dict[str, float] = {}
+        for row, taken in zip(look.rows, times, strict=True):
+            self.scopes[row.scope] = self.scopes.get(row.scope, 0.0) + taken
+
+    @property
+    def total(self) -> float:
+        """Microseconds of all calls."""
+        return sum(self.times)
+
+    def _by_scope(self):
+        return sorted(self.scopes.items(), key=lambda item: -item[1])
+
+    def __str__(self) -> str:
+        rows = [f"{t:9.1f}  {line}" for t, line in zip(self.times, self.look._columns(), strict=True)]
+        shares = [f"{t:9.1f}  {scope or '(no scope)'}" for scope, t in self._by_scope()]
+        return "\n".join([*rows, f"{self.total:9.1f}  microseconds together", "by scope:", *shares])
+
+    __repr__ = __str__
+
+    def _repr_html_(self) -> str:
+        rows = [(f"{t:.1f}", r.scope, r.call) for t, r in zip(self.times, self.look.rows, strict=True)]
+        shares = [f"{t:9.1f} µs  {scope or '(no scope)'}" for scope, t in self._by_scope()]
+        return table(("µs", "scope", "call"), rows, [f"{self.total:9.1f} µs together", *shares])
+
+
+def table(head, rows, below) -> str:
+    """Rows of text as HTML, and lines below them."""
+    if len(rows) > MANY:
+        half = MANY // 2
+        rest = (f"... {len(rows) - MANY:,} more: print it to see all", *[""] * (len(head) - 1))
+        rows = [*rows[:half], rest, *rows[-half:]]
+
+    def row(cells, tag):
+        return "<tr>" + "".join(f'<{tag} style="text-align:left">{escape(str(c))}</{tag}>' for c in cells) + "</tr>"
+
+    body = "".join(row(cells, "td") for cells in rows)
+    foot = escape("\n".join(below).strip("\n"))
+    return f"<table><thead>{row(head, 'th')}</thead><tbody>{body}</tbody></table><pre>{foot}</pre>"
+
+
+def size(n: float) -> str:
+    """Bytes for people."""
+    for unit in ("B", "kB", "MB"):
+        if n < 1000:
+            return f"{n:.3g} {unit}"
+        n /= 1000
+    return f"{n:.3g} GB"
+
+
+def _part(a, owner) -> str:
+    """Which view of its owner an array is: "" for the whole, ".T", or its shape and where it begins."""
+    first = (a.__array_interface__["data"][0] - owner.__array_interface__["data"][0]) // max(1, owner.itemsize)
+    if not first and a.shape == owner.shape and a.strides == owner.strides:
+        return ""
+    if not first and a.ndim > 1 and a.shape == owner.shape[::-1] and a.strides == owner.strides[::-1]:
+        return ".T"
+    return f"{list(a.shape)}" + (f"@{first}" if first else "")
+
+
+def _same(a) -> str:
+    """What all numbers of a constant are, if that is one number."""
+    return f", all {a.flat[0]}" if a.size and (a == a.flat[0]).all() else ""
+
+
+def looked_at(name: str, program: Program, arrays: dict[int, np.ndarray], uses: dict[int, tuple[str, ...]]) -> Look:
+    """What there is to see of a program with its results in `arrays` (see `place`).
+
+    uses : the name scopes of the ops that read a Variable, by the id of its array
+    """
+    places: list[Place] = []
+    numbers: dict[int, int] = {}  # id of a storage -> its place
+    buffers: dict[int, tuple[int, int]] = {}  # id of the owner of the memory -> number, bytes
+    labels: Counter = Counter()
+    letters = {"result": "t", "constant": "c", "state": "v", "input": "x"}
+
+    def number(storage) -> int:
+        if id(storage) not in numbers:
+            numbers[id(storage)] = len(places)
+            placed, buffer = arrays.get(id(storage)), None
+            if placed is not None:
+                owner = owner_of(placed)
+                buffer = buffers.setdefault(id(owner), (len(buffers), owner.nbytes))[0]
+            label = storage.label or f"{letters[storage.kind]}{len(places)}"
+            labels[label] += 1
+            label += f"~{labels[label]}" if labels[label] > 1 else ""
+            a = storage.array
+            used = uses.get(id(a), ()) if storage.kind == "state" else ()
+            line = (storage.line or "computed once") + _same(a) if storage.kind == "constant" else ""
+            places.append(Place(label, storage.kind, str(a.dtype), a.shape, a.nbytes, buffer, used, line))
+        return numbers[id(storage)]
+
+    def named(a) -> str:
+        storage = program.storage(a)
+        if storage.kind == "constant" and not storage.array.shape and not a.shape:
+            return repr(a.item())
+        return places[number(storage)].name + _part(a, storage.array)
+
+    def shown(x) -> str:
+        if isinstance(x, np.ndarray):
+            return named(x)
+        if isinstance(x, (list, tuple)):
+            return "[" + ", ".join(map(shown, x)) + "]"
+        return repr(x) if len(repr(x)) < 40 else type(x).__name__
+
+    def shown_call(call) -> str:
+        if call.form == "setitem":
+            return f"{shown(call.args[0])}[{shown(call.args[1])}] = {shown(call.args[2])}"
+        return ", ".join([shown(a) for a in call.args] + [f"{k}={shown(v)}" for k, v in call.options.items()])
+
+    rows = []
+    for storage in program.storages.values():
+        if storage.kind == "input":
+            number(storage)
+    for call in program.calls:
+        arguments = shown_call(call)
+        result = ", ".join([f"{named(a)}: {a.dtype}{list(a.shape)}" for a in arrays_in(call.out)])
+        reads, writes = (tuple(dict.fromkeys(map(number, s))) for s in (program.reads(call), program.writes(call)))
+        used = [places[n].buffer for n in writes]
+        rows.append(
+            Row(
+                call.scope,
+                result,
+                " ".join(f"b{b}" for b in used if b is not None),
+                call.name,
+                arguments if len(arguments) <= LONG else arguments[: LONG - 4] + " ...",
+                reads,
+                writes,
+                call.form == "outside",
+                tuple([v._name for v in getattr(call.function, "variables", ())]),
+            )
+        )
+    outputs = tuple([number(program.storage(a)) for a in program.outputs])
+    return Look(name, rows, places, outputs, dict(buffers.values()))
