@@ -125,6 +125,9 @@ class Optimizer:
 
     @learning_rate.setter
     def learning_rate(self, value: Any) -> None:
+        av.outside(self._set_rate, value)  # in a function that is traced each replay sets it
+
+    def _set_rate(self, value) -> None:
         if not callable(value):
             recorded = isinstance(value, (av.Variable, av.Tensor))
             try:

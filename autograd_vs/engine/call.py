@@ -558,12 +558,12 @@ def weak(operands, arrays):
     if not others or len(others) == len(arrays):
         return arrays
     dtype = np.result_type(*(a.dtype for a in others))
-    return [
-        namespace(others[0]).asarray(scalar(x, others[0]), dtype=np.result_type(dtype, x))
-        if x.__class__ in NUMBERS
-        else a
-        for x, a in zip(operands, arrays, strict=True)
-    ]
+
+    def made(x):
+        x = x.__class__(x)  # a float that may differ in each replay of a plan gives its value
+        return namespace(others[0]).asarray(scalar(x, others[0]), dtype=np.result_type(dtype, x))
+
+    return [made(x) if x.__class__ in NUMBERS else a for x, a in zip(operands, arrays, strict=True)]
 
 
 def protect(rule, operands, arrays):

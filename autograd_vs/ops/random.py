@@ -154,7 +154,9 @@ class _Traced:
     def __getattr__(self, name):
         def draw(*args, **options):
             first, self._begun = not self._begun, True
-            return outside(partial(self._draw, name, first, options), *args)
+            each = partial(self._draw, name, first, options)
+            each.__qualname__ = f"random.{name}"  # type: ignore[attr-defined]  # in the text of plans
+            return outside(each, *args)
 
         return draw
 

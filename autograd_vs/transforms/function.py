@@ -16,7 +16,7 @@ from ..engine.protocol import Operand
 from ..engine.record import NOBODY, active
 from ..engine.tensor import Tensor
 from ..state.context import current
-from .signature import fitted, leaf_names, specs_of
+from .signature import fitted, leaf_names, name_of, specs_of
 
 __all__ = ["Function", "RetraceWarning", "SignedFunction", "function", "run_functions_eagerly"]
 
@@ -66,6 +66,7 @@ class Function:
         _check(python_function)
         self.python_function, self._settings = python_function, settings
         update_wrapper(self, python_function)
+        self.__name__ = name_of(python_function)
         self.traces = 0
         self._plans: dict[Any, Any] = {}
         self._lock = RLock()
@@ -95,16 +96,19 @@ class Function:
             return self.python_function(*args, **options)  # somebody else follows every op
         key, leaves = _signature(args, options)
         with self._lock:
-            plan = self._plans.get(key)
+            try:
+                plan = self._plans.get(key)
+            except TypeError:
+                raise self._unfit(leaves, args, options) from None
             if plan is None or not plan.holds():
                 return self._otherwise(plan, key, leaves, args, options)
             return plan(leaves)
 
     def _otherwise(self, known, key, leaves, args, options):
         """Where there is no plan by the key alone."""
-        if known.__class__ is ByValue:
+        if known.__class__ is Conditional:
             plan = known.find(leaves)
-            if plan is not None and plan.holds():
+            if plan is not None:
                 return plan(leaves)
         from .plans.plan import made
 
@@ -113,30 +117,40 @@ class Function:
             self._warn(known, key, args, options)
         names = self._names(args, options)
         result, plan = made(self.python_function, args, options, names, **self._settings)
-        if plan.looked:
-            plan = known.more(plan, leaves) if known.__class__ is ByValue else ByValue().more(plan, leaves)
+        if known.__class__ is Conditional or plan.looked or plan.stores:
+            plan = (known if known.__class__ is Conditional else Conditional()).more(plan, leaves)
         self._plans.pop(key, None)
         while len(self._plans) >= PLANS:
             del self._plans[next(iter(self._plans))]
         self._plans[key] = plan  # the latest is last
         return result
 
+    def _unfit(self, leaves, args, options) -> TypeError:
+        for name, leaf in zip(self._names(args, options), leaves, strict=True):
+            try:
+                hash(_kind(leaf))
+            except TypeError:
+                return TypeError(
+                    f"{self.__name__}: argument {name} is {leaf!r:.60} ({type(leaf).__name__}). An argument is a "
+                    "Tensor, an array, a Variable, a nest of them (dict, list, tuple), or can be hashed"
+                )
+        raise AssertionError("all arguments can be hashed")
+
     def _names(self, args, options) -> list[str]:
         return leaf_names(self.python_function, args, options)
 
     def _warn(self, known, key, args, options):
-        import warnings
+        from .plans.limits import warn
 
-        if known.__class__ is ByValue:
+        if known.__class__ is Conditional and known.lines:
             named = [(self._names(args, options)[n], line) for n, line in known.lines.items()]
             why = "; ".join(f"the value of argument {name} is asked for at {line}" for name, line in named)
         else:
             why = _difference(key, list(self._plans), self._names(args, options))
-        warnings.warn(
+        warn(
             f"{self.__name__} is traced for the {self.traces}th time, at {user_line()}: {why}. Each kind of arguments "
             "has a plan of its own; pass what changes from call to call as a Tensor or an array of one shape and dtype",
             RetraceWarning,
-            stacklevel=4,
         )
 
     # ---------------------------------------------------------------- looks
@@ -160,12 +174,12 @@ class Function:
         >>> double = function(lambda x: x * 2.0)
         >>> _ = double(np.zeros(3))
         >>> print(str(double.plan()).splitlines()[0])
-          b0  t2: float64[3] = multiply(x, 2.0)
+          b0  t1: float64[3] = multiply(x, 2.0)
         """
         if not self._plans:
             raise ValueError(f"{self.__name__} has no plan yet: call it once")
         plan = list(self._plans.values())[-1]
-        return (plan.latest() if plan.__class__ is ByValue else plan).look
+        return (plan.latest() if plan.__class__ is Conditional else plan).look
 
     def profile(self, *args, **options) -> Any:
         """Run it once with these arguments, which have a plan, and say how many microseconds each call takes.
@@ -183,7 +197,7 @@ class Function:
         key, leaves = _signature(args, options)
         with self._lock:
             plan = self._plans.get(key)
-            if plan.__class__ is ByValue:
+            if plan.__class__ is Conditional:
                 plan = plan.find(leaves)
             if plan is None:
                 raise ValueError(f"{self.__name__} has no plan for such arguments: call it once")
@@ -209,26 +223,32 @@ class SignedFunction(Function):
         return super().profile(*fitted(self.python_function, self.input_signature, args, options))
 
 
-class ByValue:
-    """Plans of one key that hold for some values of Python floats only: the function has looked at them."""
+class Conditional:
+    """Plans of one key that need a second look.
+
+    The function has looked at the values of Python floats, or opens a store, which may have been reset since.
+    """
 
     def __init__(self):
         self.lines: dict[int, str] = {}  # the numbers of these floats among the leaves: where they were looked at
         self.plans: dict[tuple, Any] = {}
 
     def holds(self) -> bool:
-        """Not without a look at the values."""
+        """Not without the second look."""
         return False
 
     def find(self, leaves):
         """The plan for these values, or None."""
-        return self.plans.get(self._values(leaves))
+        plan = self.plans.get(self._values(leaves))
+        if plan is None or any(store.content is not content for store, content in plan.stores):
+            return None
+        return plan if plan.holds() else None
 
     def latest(self):
         """The plan that was made last."""
         return list(self.plans.values())[-1]
 
-    def more(self, plan, leaves) -> "ByValue":
+    def more(self, plan, leaves) -> "Conditional":
         """With one plan more."""
         if not plan.looked.keys() <= self.lines.keys():  # plans that are known by fewer values are made again
             self.lines = {**self.lines, **plan.looked}
@@ -262,23 +282,16 @@ def _structure(nest):
 def _kind(leaf):
     """What a plan depends on of one argument."""
     cls = leaf.__class__
-    if cls is float:
-        return cls
     if cls is Tensor:
         return Tensor, leaf.array.shape, leaf.array.dtype
     if cls is np.ndarray:
         return Tensor, leaf.shape, leaf.dtype
+    if cls is float:
+        return cls
     if isinstance(leaf, Operand):
         return cls, id(leaf), leaf  # a Variable: this very one
     if isinstance(leaf, (float, complex)):
         return cls, repr(leaf)  # 0.0 and -0.0 are equal
-    try:
-        hash(leaf)
-    except TypeError:
-        raise TypeError(
-            f"an argument of a traced function is a Tensor, an array, a Variable, or can be hashed; got {leaf!r:.60} "
-            f"({cls.__name__})"
-        ) from None
     return cls, leaf
 
 

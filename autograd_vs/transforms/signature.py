@@ -8,7 +8,7 @@ from ..base.nest import flatten, pack
 from ..engine.protocol import Operand
 from ..engine.tensor import Tensor
 
-__all__ = ["TensorSpec", "fitted", "leaf_names", "specs_of"]
+__all__ = ["TensorSpec", "fitted", "leaf_names", "name_of", "specs_of"]
 
 
 class TensorSpec:
@@ -51,7 +51,7 @@ def specs_of(python_function, input_signature) -> tuple:
     TypeError
         If it is no sequence, or there is anything but specs in it.
     """
-    name = getattr(python_function, "__name__", "function")
+    name = name_of(python_function)
     if not isinstance(input_signature, (list, tuple)):
         raise TypeError(
             f"{name}: input_signature is a sequence with a nest of TensorSpec for each argument, got "
@@ -65,7 +65,7 @@ def specs_of(python_function, input_signature) -> tuple:
 
 def fitted(python_function, specs: tuple, args: tuple, options: dict) -> list:
     """The arguments in their order, as Tensors that fit `specs`; TypeError or ValueError where they do not."""
-    name = getattr(python_function, "__name__", "function")
+    name = name_of(python_function)
     if options:
         args = _in_order(python_function, args, options)
     if len(args) != len(specs):
@@ -130,9 +130,14 @@ def _in_order(python_function, args, options) -> tuple:
 
     bound = signature(python_function).bind(*args, **options)
     if bound.kwargs:
-        name = getattr(python_function, "__name__", "function")
+        name = name_of(python_function)
         raise TypeError(f"{name} has an input_signature: its arguments have an order, {list(bound.kwargs)} have none")
     return bound.args
+
+
+def name_of(python_function) -> str:
+    """What to call a function: its name, or that of its class."""
+    return getattr(python_function, "__name__", type(python_function).__name__)
 
 
 def _names(python_function, count: int) -> list[str]:

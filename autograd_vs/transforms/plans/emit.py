@@ -113,7 +113,8 @@ def _line(call, there, name) -> str:
         return f"{name(_copy_all, 'f')}({name(out)}, {name(function, 'f')}({given}))"
     if isinstance(function, np.ufunc) and not options:
         weak = [_strong(a, args) for a in args] if function in _ARITHMETIC else args
-        return f"{name(function, 'f')}({', '.join(_value(a, name) for a in weak)}, {name(out, 'b')})"
+        into = "out=" if function in (np.maximum, np.minimum) else ""  # by position is deprecated there
+        return f"{name(function, 'f')}({', '.join(_value(a, name) for a in weak)}, {into}{name(out, 'b')})"
     owner = getattr(function, "__self__", None)
     if isinstance(owner, np.ufunc) and function.__name__ == "reduce":
         axis, dtype, keepdims = (options.get(k) for k in ("axis", "dtype", "keepdims"))

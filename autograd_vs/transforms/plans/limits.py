@@ -2,25 +2,36 @@
 
 import sys
 import warnings
-from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
 
+from ...base.errors import user_frame
 from ...base.nest import flatten
 from ...engine.cotangent import IndexedSlices
 from ...engine.protocol import Operand
+from ..signature import name_of
 from .numbers import Number
 from .traced import Traced, TraceError
 
-__all__ = ["array_of", "given_anew", "unmoved_random_numbers"]
+__all__ = ["array_of", "given_anew", "named_at", "random_states", "refuse_iterators", "warn", "warn_of_random_numbers"]
+
+
+def refuse_iterators(function, leaves, names) -> None:
+    """TraceError for an argument that gives something else each time it is asked."""
+    for leaf, name in zip(leaves, names, strict=True):
+        if hasattr(leaf, "__next__"):
+            raise TraceError(
+                f"{named_at(function)}: argument {name} is {leaf!r:.60}, which would be asked while the function is "
+                "traced only, and not by later calls: pass what it gives, next(...)"
+            )
 
 
 def given_anew(function, leaf):
     """A leaf of a result, if each replay can give it."""
     if type(leaf) is Number:
         return leaf.look()
-    name = getattr(function, "__name__", "the function")
+    name = named_at(function)
     for runs_by_itself in ("__next__", "__await__", "__anext__"):
         if hasattr(leaf, runs_by_itself):
             raise TraceError(
@@ -36,26 +47,33 @@ def given_anew(function, leaf):
     return leaf
 
 
-@contextmanager
-def unmoved_random_numbers(function):
-    """Warn where NumPy's or Python's global random numbers are drawn meanwhile."""
-    before = _random_states()
-    yield
-    moved = [name for name, state in _random_states().items() if before.get(name) != state]
+def warn_of_random_numbers(function, before: dict) -> None:
+    """Warn where NumPy's or Python's global random numbers were drawn since `before`."""
+    after = random_states()
+    moved = [name for name, state in before.items() if after[name] != state]
     if moved:
-        code = getattr(function, "__code__", None)
-        where = "" if code is None else f" ({code.co_filename}:{code.co_firstlineno})"
-        warnings.warn(
-            f"{getattr(function, '__name__', 'a function')}{where} draws from {' and '.join(moved)} while it is "
-            "traced: each further call would get the same numbers again. Draw with av.random (its streams go on), or "
-            "draw outside and pass the numbers as arguments",
-            stacklevel=9,
+        warn(
+            f"{named_at(function)} draws from {' and '.join(moved)} while it is traced: each further call would "
+            "get the same numbers again. Draw with av.random (its streams go on), or draw outside and pass the numbers "
+            "as arguments"
         )
 
 
-def _random_states():
+def warn(message: str, category: type[Warning] = UserWarning) -> None:
+    """A warning at the user's line."""
+    frame = user_frame()
+    warnings.warn_explicit(message, category, frame.f_code.co_filename, frame.f_lineno)
+
+
+def named_at(function) -> str:
+    """The name of a Python function, and where it stands."""
+    code = getattr(function, "__code__", None)
+    return name_of(function) + ("" if code is None else f" ({code.co_filename}:{code.co_firstlineno})")
+
+
+def random_states() -> dict[str, Any]:
     """What NumPy's and Python's global generators are at, as far as they are loaded."""
-    found: dict[str, Any] = {}
+    found = {}
     if "numpy.random" in sys.modules:
         state: Any = np.random.get_state(legacy=False)
         found["np.random"] = {**state, "state": {k: np.asarray(v).tolist() for k, v in state["state"].items()}}

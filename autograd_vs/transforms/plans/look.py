@@ -148,8 +148,8 @@ class Look:
         functions = Counter(row.function for row in self.rows).most_common(5)
         most = ", ".join(f"{count} {name}" for name, count in functions)
         return [
-            f"{self.name}: {len(self.rows)} calls ({most})" if most else f"{self.name}: no calls",
-            f"memory: {len(self.buffers)} buffers, {size(self.peak_bytes)} at most "
+            f"{self.name}: {_counted(len(self.rows), 'call')} ({most})" if most else f"{self.name}: no calls",
+            f"memory: {_counted(len(self.buffers), 'buffer')}, {size(self.peak_bytes)} at most "
             f"({size(self.bytes_without_reuse)} without reuse); inputs {size(self.bytes_of('input'))}, "
             f"constants {size(self.bytes_of('constant'))}",
             f"reads: {', '.join(self.variables()) or 'no Variable'}",
@@ -245,6 +245,10 @@ def table(head, rows, below) -> str:
     body = "".join(row(cells, "td") for cells in rows)
     foot = escape("\n".join(below).strip("\n"))
     return f"<table><thead>{row(head, 'th')}</thead><tbody>{body}</tbody></table><pre>{foot}</pre>"
+
+
+def _counted(n: int, what: str) -> str:
+    return f"{n} {what}{'s' * (n != 1)}"
 
 
 def size(n: float) -> str:

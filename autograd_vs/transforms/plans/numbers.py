@@ -19,7 +19,9 @@ from ...base.errors import user_line
 
 __all__ = ["Number", "beside_arrays"]
 
-_ENGINE = {"autograd_vs.engine.call", "autograd_vs.engine.protocol"}  # for these it is no float, but has `beside`
+# Who knows what it is. For everybody else it is a float, and to ask for its class is to look.
+_KNOWING = ("autograd_vs.engine.", "autograd_vs.base.nest", __package__)
+_LOOKING = "weak"  # of engine.call: it puts floats into the dtype of other arguments by their values
 
 
 class Number:
@@ -73,8 +75,10 @@ class Number:
 
     @property  # type: ignore[misc]
     def __class__(self):
-        if sys._getframe(1).f_globals.get("__name__") in _ENGINE:
-            return Number
+        caller = sys._getframe(1)
+        if caller.f_globals.get("__name__", "").startswith(_KNOWING):
+            if not caller.f_code.co_qualname.startswith(_LOOKING):
+                return Number
         self.look()
         return float
 
@@ -109,8 +113,8 @@ for _name, _function in {"neg": operator.neg, "pos": operator.pos, "abs": abs}.i
 
 
 def _looking(function):
-    def method(self, *args):
-        return function(self.look(), *args)
+    def method(self, *args, **options):
+        return function(self.look(), *args, **options)
 
     return method
 
@@ -121,7 +125,7 @@ for _name in (
 ).split():
     _special: Any = {
         "copy": lambda x: x, "deepcopy": lambda x, memo: x, "reduce": lambda x: (float, (x,)), "complex": complex,
-        "reduce_ex": lambda x, protocol: (float, (x,)), "array": lambda x, *rest, **options: np.array(x, *rest[:1]),
+        "reduce_ex": lambda x, protocol: (float, (x,)), "array": np.array,
         "floor": math.floor, "ceil": math.ceil,
     }.get(_name)  # fmt: skip
     setattr(Number, f"__{_name}__", _looking(_special or getattr(float, f"__{_name}__")))

@@ -10,6 +10,7 @@ from ...engine.cotangent import IndexedSlices
 from ...engine.protocol import Operand
 from ...engine.record import watchable, written
 from ...engine.tensor import tensor_of
+from ..signature import name_of
 from .emit import emit
 from .limits import array_of
 from .look import Look, Profile, looked_at
@@ -27,7 +28,7 @@ class Plan:
 
     look: Look  # what it looks like; the program itself holds every array of the trace
 
-    def __init__(self, emitted, inputs, result, variables, direct, rebuild, copies, look, floats, filled, looked):
+    def __init__(self, emitted, inputs, result, variables, direct, rebuild, copies, look, found):
         self.emitted, self.inputs, self.result, self.look = emitted, inputs, result, look
         self.run = _once(emitted.run, look.name) if any(row.outside for row in look.rows) else emitted.run
         self.outputs = emitted.outputs
@@ -38,8 +39,10 @@ class Plan:
         self.variables = variables
         self.flags = [*map(watchable.__contains__, self.positions)]
         self.rebuild = rebuild
-        self.floats, self.filled = floats, filled  # Numbers by the leaves that they take; their 0-d arrays
-        self.looked = looked  # the floats among the leaves for whose values only this is the plan, and where it asks
+        self.looked = {**found.looked}  # the floats among the leaves for whose values only this is the plan, and where
+        self.stores = [*found.stores.values()]  # stores whose Variables it knows by name, and what they held
+        self.floats = [*found.floats.items()]  # Numbers by the leaves that they take
+        self.filled = [(number, traced.a) for number, traced in found.filled.values()]
 
     def holds(self) -> bool:
         """Whether the Variables are as trainable as they were."""
@@ -62,11 +65,6 @@ class Plan:
         for target, number in self.inputs:
             leaf = leaves[number]
             np.copyto(target, leaf.array if isinstance(leaf, Operand) else leaf)
-        if self.floats:
-            for position, number in self.floats:
-                number.value = leaves[position]
-            for number, array in self.filled:
-                array[...] = number.now()
         if self.written:
             written(self.written)
 
@@ -104,6 +102,17 @@ class Plan:
             )
 
 
+class PlanOfFloats(Plan):
+    """A plan whose arguments have Python floats among them."""
+
+    def _take(self, leaves):
+        super()._take(leaves)
+        for position, number in self.floats:
+            number.value = leaves[position]
+        for number, array in self.filled:
+            array[...] = number.now()
+
+
 def _once(run, name: str):
     """`run`, which calls Python functions; that these do not begin it again on the same memory."""
     busy = False
@@ -122,11 +131,6 @@ def _once(run, name: str):
             busy = False
 
     return once
-
-
-def name_of(python_function) -> str:
-    """What to call it in words."""
-    return getattr(python_function, "__name__", type(python_function).__name__)
 
 
 def _given(array, copied: bool):
@@ -155,7 +159,7 @@ def made(python_function, args, options, names, *, copy_outputs=True, exact=Fals
         change(program)
     placed = (apart if "place" in without else place)(program)
     touched = dict.fromkeys(s for call in program.calls for s in program.writes(call) if s.kind == "state")
-    plan = Plan(
+    plan = (PlanOfFloats if found.floats else Plan)(
         emit(program, placed),
         found.given,
         pack(result, [x if a is None else HOLE for a, x in zip(arrays, leaves, strict=True)]),
@@ -164,9 +168,7 @@ def made(python_function, args, options, names, *, copy_outputs=True, exact=Fals
         rebuild,
         [copy_outputs or program.storage(a).kind == "state" for a in program.outputs],
         looked_at(name_of(python_function), program, placed, found.uses()),
-        [*found.floats.items()],
-        [(number, traced.a) for number, traced in found.filled.values()],
-        dict(found.looked),
+        found,
     )
     found.forget()
     plan.look.trace_seconds, plan.look.compile_seconds = traced - start, perf_counter() - traced

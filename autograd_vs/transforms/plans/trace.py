@@ -15,7 +15,8 @@ from ...engine.outside import reset_tracer, set_tracer
 from ...engine.protocol import read_arrays_through
 from ...engine.record import lend, reclaim, written
 from ...engine.tensor import Tensor, tensor_of
-from .limits import given_anew, unmoved_random_numbers
+from ...state.context import current
+from .limits import given_anew, random_states, refuse_iterators, warn_of_random_numbers
 from .numbers import Number
 from .program import owner_of
 from .traced import Traced, Tracer, scope
@@ -32,6 +33,8 @@ class Trace(Tracer):
         super().__init__()
         self.variables: dict[int, Any] = {}  # by the id of the buffer
         self.owners: dict[int, Traced] = {}  # the arrays that own memory, by the id of the NumPy array
+        self.stores: dict[int, tuple] = {}  # stores that were opened inside, and what they held
+        self.around = current().store
         self.before: dict[int, np.ndarray] = {}  # what a Variable held when the trace began
         self.names: list[str] = []  # of the leaves of the arguments
         self.given: list[tuple] = []  # (array, number of the leaf of the arguments that it takes)
@@ -92,6 +95,9 @@ class Trace(Tracer):
         found = self.owners.get(id(array))
         if found is None or id(array) not in self.variables:
             self.variables[id(array)] = variable
+            store = current().store
+            if store is not self.around:
+                self.stores[id(store)] = store, store.content
             found = self.new(array, "state", getattr(variable, "_name", ""))
             lend(found)
         return found
@@ -116,6 +122,16 @@ class Trace(Tracer):
         for key, value in self.before.items():
             self.variables[key].array[...] = value
 
+    def tell(self, error) -> None:
+        """Note on `error`, which ended the trace, what is not undone."""
+        called = [c.name for c in self.program.calls if c.form == "outside" and c.function.variables]
+        if called:
+            error.add_note(
+                f"while a function was traced: its Variables have been given back what they held, but what "
+                f"{', '.join(dict.fromkeys(called))} changed beside them (slots and step counts of an optimizer) has "
+                "not been undone. Load a checkpoint if that matters"
+            )
+
     @contextmanager
     def pause(self):
         """Nothing is noted meanwhile, and arrays are those of NumPy."""
@@ -127,6 +143,7 @@ class Trace(Tracer):
 
     def end(self) -> None:
         """Nobody's memory is ours any more; Variables that were made meanwhile have their names by now."""
+        self.paused = True
         for key, variable in self.variables.items():
             self.program.storages[key].label = variable._name
         for found in self.owners.values():
@@ -151,7 +168,7 @@ class Trace(Tracer):
         with self.pause():
             for v in self.variables.values():
                 self.keep(v.array)
-            y = function(*[_with(x, iter(map(_bare_array, _leaves(x)))) for x in args])
+            y = function(*[_plain(_with(x, iter(map(_bare_array, _leaves(x))))) for x in args])
         held_by = Outsider(function, args)
         out = None
         if isinstance(y, np.ndarray):
@@ -172,7 +189,7 @@ class Outsider:
 
     def __init__(self, function, args):
         self.function, self.args = function, args
-        self.__name__ = getattr(function, "__qualname__", type(function).__name__)
+        self.__name__ = getattr(function, "__qualname__", None) or getattr(function, "func", function).__qualname__
 
     @property
     def variables(self):
@@ -182,7 +199,10 @@ class Outsider:
     def bound(self, arrays):
         """The call around `arrays`, which lie where the plan has them."""
         arrays = iter(arrays)
-        return partial(self.function, *[_with(x, arrays) for x in self.args])
+        args = [_with(x, arrays) for x in self.args]
+        if any(type(leaf) is Number for x in args for leaf in flatten(x)):
+            return lambda: self.function(*map(_plain, args))
+        return partial(self.function, *args)
 
 
 def _leaves(x):
@@ -205,8 +225,6 @@ def _with(x, arrays):
     def one(leaf):
         if leaf.__class__ is Tensor:
             return tensor_of(_next(arrays))
-        if type(leaf) is Number:
-            return leaf.now()
         return _next(arrays) if leaf.__class__ in (Traced, np.ndarray) else leaf
 
     def whole(leaf):
@@ -215,6 +233,13 @@ def _with(x, arrays):
         return one(leaf)
 
     return pack(x, [whole(leaf) for leaf in flatten(x)]) if isinstance(x, (list, tuple, dict)) else whole(x)
+
+
+def _plain(x):
+    """The nest `x` with floats in the place of Numbers: what they are in this call."""
+    if not any(type(leaf) is Number for leaf in flatten(x)):
+        return x
+    return map_nest(lambda leaf: leaf.now() if type(leaf) is Number else leaf, x)
 
 
 def _next(arrays):
@@ -245,12 +270,15 @@ def _traced(function, args, options, names):
             given = [found.take(leaf, n, names[n]) for n, leaf in enumerate(flatten((args, options)))]
         traced_args, traced_options = pack((args, options), given)
         try:
-            with unmoved_random_numbers(function):
-                result = function(*traced_args, **traced_options)
+            refuse_iterators(function, given, names)
+            before = random_states()
+            result = function(*traced_args, **traced_options)
+            warn_of_random_numbers(function, before)
             return found, map_nest(partial(given_anew, function), result)
-        except BaseException:
+        except BaseException as error:
             found.paused = True
             found.roll_back()
+            found.tell(error)
             raise
     finally:
         read_arrays_through(None)
