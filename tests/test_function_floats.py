@@ -189,6 +189,14 @@ def test_the_learning_rate_may_be_set_inside():
     assert planned[1] == eager[1]
 
 
+def test_a_tensor_as_learning_rate_is_refused_inside():
+    optimizer = optim.SGD(0.1)
+    f = av.function(lambda x: setattr(optimizer, "learning_rate", x) or x)
+    with pytest.raises(TypeError, match=r"asked for at .*test_function_floats\.py:\d+ while a function is"):
+        f(np.float32([0.5])[0, ...])
+    assert optimizer.learning_rate == 0.1
+
+
 def test_random_draws_take_floats():
     before = av.random.get_state()
     want = [(av.random.normal((3,)) * r).numpy() for r in VALUES]

@@ -480,7 +480,7 @@ def test_generators_and_coroutines_are_refused():
 
 def test_arguments_that_do_not_fit_are_named():
     f = av.function(lambda x, options: x)
-    with pytest.raises(TypeError, match=r"<lambda>: argument options\['a'\] is {1} \(set\).*can be hashed"):
+    with pytest.raises(TypeError, match=r"<lambda>: argument options\['a'\] is \{1\} \(set\).*can be hashed"):
         f(np.ones(2), {"a": {1}})
     with pytest.raises(TypeError, match=r"<lambda> \(.*\): argument options is <list_iterator.*pass what it gives"):
         f(np.ones(2), iter([1]))

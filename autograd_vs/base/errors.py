@@ -11,7 +11,8 @@ __all__ = [
     "PartialGradientWarning", "PrecisionWarning", "ScopeWarning", "close_names", "line_of", "user_frame", "user_line",
 ]  # fmt: skip
 
-_PACKAGE = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
+_PACKAGE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+_OURS = (_PACKAGE + os.sep, os.path.join(os.path.dirname(_PACKAGE), "optim") + os.sep)
 
 
 class PrecisionWarning(UserWarning):
@@ -27,15 +28,15 @@ class ScopeWarning(UserWarning):
 
 
 def user_frame():
-    """The innermost frame outside of this package."""
+    """The innermost frame outside of our packages."""
     frame = sys._getframe(1)
-    while frame.f_back is not None and frame.f_code.co_filename.startswith(_PACKAGE):
+    while frame.f_back is not None and frame.f_code.co_filename.startswith(_OURS):
         frame = frame.f_back
     return frame
 
 
 def user_line() -> str:
-    """``"file:line"`` of the innermost caller outside of this package."""
+    """``"file:line"`` of the innermost caller outside of our packages."""
     frame = user_frame()
     return f"{frame.f_code.co_filename}:{frame.f_lineno}"
 
