@@ -2,13 +2,18 @@
 
 import math
 import pickle
+import warnings
 from copy import copy, deepcopy
 
 import numpy as np
 import pytest
+from test_ops import ROWS, function_of, sampled
+from test_plans_ops import ROUNDING
+from test_plans_ops import VALUES as DEPENDS
 
 import autograd_vs as av
 import optim
+from autograd_vs.base.nest import flatten
 
 pytestmark = pytest.mark.host("plans are NumPy's")
 
@@ -212,3 +217,63 @@ def test_functions_that_are_called_outside_get_plain_floats():
     for r in (0.5, 0.25):
         f(np.ones(1), r)
     assert seen == [0.5, [1.0], 0.25, [0.5]] and all(type(r) is float for r in seen[::2]) and f.traces == 1
+
+
+# ---------------------------------------------------------------- floats in each op of the table
+
+
+def with_floats(args, options, value):
+    """Arguments with `value` in the place of their Python floats."""
+
+    def put(x):
+        if type(x) in (list, tuple):
+            return type(x)([put(part) for part in x])
+        return value(x) if type(x) is float else x
+
+    return [put(a) for a in args], {key: put(a) for key, a in options.items()}
+
+
+def result_of(f, *args):
+    """Arrays that come out, or the type of the error."""
+    with warnings.catch_warnings(), np.errstate(all="ignore"):
+        warnings.simplefilter("ignore")
+        try:
+            y = f(*args)
+        except (TypeError, ValueError, ArithmeticError, IndexError, RecursionError, np.linalg.LinAlgError) as error:
+            return type(error)
+    return [t.numpy() if isinstance(t, av.Tensor) else t for t in flatten([y])]
+
+
+def calls_with_floats(key):
+    """Calls of an op with floats among its arguments: its samples', or a float in the place of an array."""
+    for sample in sampled(key):
+        if any(type(x) is float for x in flatten([list(sample.args), list(sample.options.values())])):
+            yield sample.args, sample.options
+    for sample in sampled(key)[:1]:
+        for i, a in enumerate(sample.args):
+            if isinstance(a, np.ndarray) and a.dtype.kind == "f" and len(sample.args) > 1:
+                yield [*sample.args[:i], 0.5, *sample.args[i + 1 :]], sample.options
+
+
+@pytest.mark.parametrize("key", [key for key in ROWS if key not in DEPENDS | ROUNDING])
+def test_floats_in_each_op(key):
+    for args, options in calls_with_floats(key):
+        function = function_of(ROWS[key])
+
+        def f(rate, args=args, options=options, function=function):
+            args, options = with_floats(args, options, lambda x: x * rate if x else x + 0.0 * rate)
+            return function(
+                *[av.Tensor(np.array(a, order="C")) if isinstance(a, np.ndarray) else a for a in args], **options
+            )
+
+        planned = av.function(f)
+        planned.traces = 1000  # no warnings
+        for rate in (1.0, 0.75, 1.0, 0.75):
+            want, got = result_of(f, rate), result_of(planned, rate)
+            if isinstance(want, type) or isinstance(got, type):
+                refused = isinstance(got, type) and issubclass(got, TypeError)  # what depends on values
+                assert got is want or refused, (args, options, want, got)
+                continue
+            for a, b in zip(want, got, strict=True):
+                assert type(a) is type(b) and getattr(a, "dtype", None) == getattr(b, "dtype", None), (args, options)
+                np.testing.assert_array_equal(b, a, err_msg=repr((args, options)))

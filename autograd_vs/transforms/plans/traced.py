@@ -143,7 +143,7 @@ def scope() -> str:
 
 
 def bare(x):
-    """A nest with NumPy arrays in the place of traced ones."""
+    """A nest with NumPy arrays in the place of traced ones, and floats in that of Numbers."""
     if x.__class__ is Traced:
         return x.a
     if isinstance(x, (list, tuple)):
@@ -152,7 +152,7 @@ def bare(x):
         return {k: bare(v) for k, v in x.items()}
     if isinstance(x, slice):
         return slice(bare(x.start), bare(x.stop), bare(x.step))
-    return x
+    return x.look() if type(x) is Number else x
 
 
 class Traced:
