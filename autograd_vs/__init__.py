@@ -16,7 +16,7 @@ from .base.threads import get_num_threads, set_num_threads
 # engine
 from .engine.cotangent import IndexedSlices
 from .engine.forward import ForwardAccumulator
-from .engine.outside import outside
+from .engine.outside import outside, tracer
 from .engine.protocol import index_of
 from .engine.tape import GradientTape
 from .engine.tensor import Tensor, asarray
@@ -138,7 +138,8 @@ __all__ = [  # noqa: RUF022
     "round", "run_functions_eagerly", "scatter", "searchsorted", "set_default_dtype", "set_num_threads",
     "setdiff1d", "setxor1d", "sign", "signbit", "sin", "sinc", "sinh", "sort", "sort_complex", "spacing", "split",
     "sqrt", "square", "squeeze", "stack", "std", "stop_gradient", "subtract", "sum", "swapaxes", "take",
-    "take_along_axis", "tan", "tanh", "tensordot", "testing", "tile", "trace", "trainable_variables", "transpose",
+    "take_along_axis", "tan", "tanh", "tensordot", "testing", "tile", "trace", "tracer", "trainable_variables",
+    "transpose",
     "trapezoid", "tril", "trim_zeros", "triu", "true_divide", "trunc", "union1d", "unique", "unpackbits",
     "unravel_index", "unstack", "unwrap", "value_and_grad", "vander", "var", "variable_scope", "vdot", "vecdot",
     "vjp", "vmap", "vsplit", "vstack", "where", "zeros_like",

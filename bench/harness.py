@@ -16,6 +16,7 @@ RESULTS = ROOT / "bench" / "results"
 # what a worker imports before it says that it is there; the first is what its version means
 FRAMEWORKS = {
     "ours": ("autograd_vs", "optim"),
+    "ours_jit": ("autograd_vs", "optim", "numba"),  # the extra [jit]
     "floor": ("numpy",),
     "torch": ("torch",),
     "jax": ("jax",),

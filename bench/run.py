@@ -25,7 +25,8 @@ from workloads import WORKLOADS
 
 PRODUCTS = "floor, its products alone"  # timed with the variants, but no variant
 PAUSE = 0.05  # seconds between two workers: BLAS threads wait busily for a while after their last product
-QUICK = {"rounds": 5, "frameworks": ["ours", "floor", "torch"], "seconds": 0.08}
+QUICK = {"rounds": 5, "frameworks": ["ours", "floor", "torch"], "seconds": 0.08, "skip": ["compiled"]}
+FULL = {"rounds": 30, "frameworks": list(harness.FRAMEWORKS), "seconds": 0.3, "skip": []}
 
 
 # ---------------------------------------------------------------- the worker's side
@@ -44,8 +45,15 @@ def blas():
     return [{key: found.get(key) for key in ("name", "version")}]
 
 
+def problem(error):
+    """The answer where a step fails: a compiler that gives up, or is not there, is no mistake of ours."""
+    if type(error).__module__.startswith(("torch._dynamo", "torch._inductor")):
+        return {"left_out": f"{type(error).__name__}: {error}".strip().splitlines()[0]}
+    return {"error": "".join(traceback.format_exception(error))}
+
+
 def work(framework, workload, path):
-    """Answer the driver's questions about the variants of one framework."""
+    """Answer the questions of a driver (this one, `first_call.py`, `memory.py`) about the variants of one framework."""
     with np.load(path) as file:
         arrays = dict(file)
     workload = WORKLOADS[workload]
@@ -67,14 +75,14 @@ def work(framework, workload, path):
         from peers import as_numpy
 
         try:
-            steps[variant] = workload.variants[variant](arrays)
+            steps[variant] = workload.make(variant, arrays)
             results = [steps[variant]() for _ in range(workload.checked_steps)]
             if isinstance(results[-1], (list, tuple)):
                 kept = {str(i): as_numpy(value) for i, value in enumerate(results[-1]) if value is not None}
             else:
                 kept = {"losses": np.array([float(as_numpy(loss)) for loss in results])}
-        except Exception:
-            return {"error": traceback.format_exc()}
+        except Exception as error:
+            return problem(error)
         np.savez(out, **kept)
         return {}
 
@@ -98,11 +106,40 @@ def work(framework, workload, path):
         clock, cores = time.perf_counter(), time.process_time()
         for _ in range(count):
             result = step()
-        if framework == "jax":
-            sys.modules["jax"].block_until_ready(result)
+        done(result)
         return (time.perf_counter() - clock) / count, (time.process_time() - cores) / count
 
-    harness.serve({"hello": hello, "check": check, "spent": spent, "run": run})
+    def done(result):
+        """Wait until it is computed."""
+        if framework == "jax":
+            sys.modules["jax"].block_until_ready(result)
+
+    def calls(variant, count):
+        """Seconds of each of the first calls of a step: the first one traces and compiles."""
+        try:
+            step, seconds = workload.make(variant, arrays), []
+            for _ in range(count):
+                clock = time.perf_counter()
+                done(step())
+                seconds.append(time.perf_counter() - clock)
+        except Exception as error:
+            return problem(error)
+        return {"seconds": seconds}
+
+    def memory(variant, count):
+        """Bytes that a step holds between two calls, and the most that it holds during one, of what Python counts."""
+        import tracemalloc
+
+        tracemalloc.start()
+        step = workload.make(variant, arrays)
+        for _ in range(count):
+            step()
+        tracemalloc.reset_peak()
+        held = tracemalloc.get_traced_memory()[0]
+        step()
+        return {"held": held, "peak": tracemalloc.get_traced_memory()[1]}
+
+    harness.serve({"hello": hello, "check": check, "spent": spent, "run": run, "calls": calls, "memory": memory})
 
 
 # ---------------------------------------------------------------- the driver's side
@@ -123,12 +160,13 @@ class Run:
         self.workload, self.options, self.folder = workload, options, folder
         self.problem = folder / "problem.npz"
         np.savez(self.problem, **workload.problem(small=options.small))
-        self.frameworks, self.workers, self.failed = {}, {}, []
+        self.frameworks, self.workers, self.failed, self.left_out = {}, {}, [], {}
         for framework in dict.fromkeys(["floor", *options.frameworks]):  # the floor is what all are compared with
-            if workload.of(framework):
-                self._start(framework, stack)
+            variants = [v for v in workload.of(framework) if not any(text in v for text in options.skip)]
+            if variants:
+                self._start(framework, variants, stack)
 
-    def _start(self, framework, stack):
+    def _start(self, framework, variants, stack):
         python = self.options.python.get(framework, sys.executable)
         arguments = ["--work", framework, self.workload.name, self.problem]
         worker = stack.enter_context(harness.Worker(framework, python, __file__, arguments, self.options.threads))
@@ -138,14 +176,20 @@ class Run:
             self.options.frameworks.remove(framework)
             return
         self.frameworks[framework] = answer
-        self.workers |= dict.fromkeys(self.workload.of(framework), worker)
+        self.workers |= dict.fromkeys(variants, worker)
 
     def check(self):
         """Who disagrees with the floor, or fails, is not timed."""
         reference, worst = None, 0.0
         for variant, worker in list(self.workers.items()):
             out = self.folder / "result.npz"
-            problem = worker.ask(do="check", variant=variant, out=str(out)).get("error")
+            answer = worker.ask(do="check", variant=variant, out=str(out))
+            if "left_out" in answer:
+                print(f"{variant} is left out: {answer['left_out']}")
+                self.left_out[variant] = answer["left_out"]
+                del self.workers[variant]
+                continue
+            problem = answer.get("error")
             if not problem:
                 with np.load(out) as file:
                     found = dict(file)
@@ -227,9 +271,9 @@ class Run:
         }  # fmt: skip
         return {
             "workload": self.workload.name, "title": self.workload.title, "machine": self.machine, "settings": settings,
-            "frameworks": self.frameworks, "percent_used_by_others": self.others, "floor": self.spent,
-            "operations": self.workload.operations, "seconds_per_step": self.times, "cores_used": self.cores,
-            "ratios": self.ratios(),
+            "frameworks": self.frameworks, "left_out": self.left_out, "percent_used_by_others": self.others,
+            "floor": self.spent, "operations": self.workload.operations, "seconds_per_step": self.times,
+            "cores_used": self.cores, "ratios": self.ratios(),
         }  # fmt: skip
 
 
@@ -262,6 +306,7 @@ def main():
     names = ", ".join(harness.FRAMEWORKS)
     parser.add_argument("--only", nargs="+", choices=WORKLOADS, default=list(WORKLOADS), metavar="WORKLOAD")
     parser.add_argument("--frameworks", nargs="+", choices=harness.FRAMEWORKS, metavar="FRAMEWORK", help=f"of {names}")
+    parser.add_argument("--skip", nargs="+", metavar="TEXT", help="leave out variants with this in their names")
     harness.add_python_option(parser)
     parser.add_argument("--rounds", type=int, help="default 30; results need at least 20")
     parser.add_argument("--threads", type=int, default=0, help="threads of each framework; default 0: as it chooses")
@@ -273,10 +318,11 @@ def main():
     options = parser.parse_args()
     if options.work:
         return work(*options.work)
-    defaults = QUICK if options.quick else {"rounds": 30, "frameworks": list(harness.FRAMEWORKS), "seconds": 0.3}
+    defaults = QUICK if options.quick else FULL
     options.seconds = 0.0 if options.small else defaults["seconds"]
     options.rounds = options.rounds or defaults["rounds"]
     options.frameworks = options.frameworks or list(defaults["frameworks"])
+    options.skip = defaults["skip"] if options.skip is None else options.skip
     options.no_write |= (options.quick or options.small) and options.results == harness.RESULTS
     options.python = dict(options.python)
     return drive(options)

@@ -2,6 +2,7 @@
 
 import warnings
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import nullcontext
 from types import NoneType
 from typing import Any
 
@@ -210,25 +211,50 @@ class Optimizer:
             present = [pair for pair in pairs if pair[0] is not None]
             self._report_absent([v for g, v in pairs if g is None], present)
             gradients, variables = zip(*present, strict=True)
-        av.outside(self._update, gradients, variables)
-
-    def _update(self, gradients, variables) -> None:
-        """What `apply_gradients` does with pairs that are complete."""
+        tracer = av.tracer()
+        if tracer is not None:
+            self._tell(tracer)
         if self.accumulate_steps > 1:
-            self._accumulate(variables, gradients)
+            av.outside(self._accumulate, variables, gradients)  # what it does depends on the call
+        elif self._clips:
+            av.outside(self._apply, variables, gradients)  # looks at values
         else:
-            self._apply(variables, gradients, self.current_rate())
+            self._apply(variables, gradients)
 
-    def _apply(self, variables, gradients, rate: float) -> None:
-        if self.global_clipnorm is not None or self.clipnorm is not None or self.clipvalue is not None:
+    def _tell(self, tracer) -> None:
+        """Say what a trace takes as it is, and how to undo what the update counts."""
+        slots, traits, iterations = self._slots, self._traits(), self.iterations
+        tracer.rely_on(lambda: self._slots is slots and self._traits() == traits)
+        tracer.on_failure(lambda: setattr(self, "iterations", iterations))
+
+    def _traits(self) -> list:
+        """What decides which operations an update consists of."""
+        numbers = [getattr(self, name) != 0 for name in self.hyperparameters]
+        return [*numbers, self.lazy, self.accumulate_steps, self.clipnorm, self.clipvalue, self.global_clipnorm]
+
+    @property
+    def _clips(self) -> bool:
+        return self.global_clipnorm is not None or self.clipnorm is not None or self.clipvalue is not None
+
+    def _scalars_now(self, step: int) -> dict[str, float]:
+        return self.scalars(step, self.current_rate())
+
+    def _count(self) -> None:
+        self.iterations += 1
+
+    def _apply(self, variables, gradients) -> None:
+        if self._clips:
             gradients = self._clipped(plain(gradients))
+        tracer = av.tracer()
+        with nullcontext() if tracer is None else tracer.pause():
+            rate = self.current_rate()  # a schedule may raise: nothing is changed then
         try:
             av.apply_update(
                 self.update,
                 variables,
                 gradients,
                 self._slots,
-                lambda step: self.scalars(step, rate),
+                self._scalars_now if tracer is not None else lambda step: self.scalars(step, rate),
                 reads_value=self.weight_decay != 0,
                 rows=self.row_wise,
             )
@@ -236,12 +262,13 @@ class Optimizer:
             if getattr(error, "updated", False):  # a constraint failed after the update
                 self.iterations += 1
             raise
-        self.iterations += 1
+        av.outside(self._count, writes=())
 
     def _accumulate(self, variables, gradients) -> None:
         self._slots.check(variables)
         last = self.accumulated + 1 >= self.accumulate_steps
-        rate = self.current_rate() if last else 0.0  # a schedule may raise: nothing is added up then
+        if last:
+            self.current_rate()  # a schedule may raise: nothing is added up then
         av.apply_update(_add_up, variables, gradients, self._sums, _no_scalars, rows=True, constraints=False)
         for g, v in zip(gradients, variables, strict=True):
             self._touch(_full_name(v), g)
@@ -250,7 +277,7 @@ class Optimizer:
             return
         known = [v for v in map(self._sums.variable, self._sums) if v is not None and v.trainable]
         try:
-            self._apply(known, [self._mean(v) for v in known], rate)
+            self._apply(known, [self._mean(v) for v in known])
         finally:  # whatever happens, the next call starts a new sum
             self._sums, self._touched = av.Slots(("gradient",), "ignore"), {}
             self.accumulated = 0

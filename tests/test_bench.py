@@ -18,6 +18,7 @@ COMMANDS = [
     ["op_costs.py", "--rounds", "1", "--no-write"],
     ["windows.py", "--rounds", "1", "--seconds", "0", "--small", "--no-write"],
     ["vocabulary.py", "--rounds", "1", "--steps", "2", "--sizes", "100", "200", "--no-write"],
+    ["first_call.py", "--only", "W1", "--frameworks", "ours", "ours_jit", "--rounds", "1", "--small", "--no-write"],
 ]
 
 
@@ -56,7 +57,32 @@ def test_workloads_agree_and_are_drawn(tmp_path, workloads):
         assert content["floor"]["bytes"] > 0
         assert len(content["percent_used_by_others"]) == 2
     run("chart.py", "--results", tmp_path)
-    assert (tmp_path / "chart.png").stat().st_size > 10_000
+    assert all((tmp_path / f"{name}.png").stat().st_size > 10_000 for name in ("chart", "summary"))
+
+
+@pytest.mark.slow
+def test_memory_of_steps(tmp_path):
+    run("memory.py", "--small", "--only", "W2", "--results", tmp_path)
+    content = json.loads((tmp_path / "memory.json").read_text())
+    assert all(0 < of["held"] <= of["peak"] for of in content["bytes"]["W2"].values())
+    assert {"floor", "ours", "ours, function"} == set(content["to_eager"]["W2"])
+
+
+def test_every_workload_has_a_plan_and_one_with_the_extra(workloads):
+    for workload in workloads.WORKLOADS.values():
+        assert "ours, function" in workload.of("ours"), workload.name
+        (variant,) = workload.of("ours_jit")
+        assert variant == "ours, function [jit]" and workloads.workload.framework_of(variant) == "ours_jit"
+
+
+def test_a_compiler_that_gives_up_is_left_out(workloads):
+    from run import problem
+
+    class InductorError(RuntimeError):
+        __module__ = "torch._inductor.exc"
+
+    assert problem(InductorError("no compiler\nwhere")) == {"left_out": "InductorError: no compiler"}
+    assert "ValueError: ours" in problem(ValueError("ours"))["error"]
 
 
 def test_who_computes_something_else_is_found(workloads):
@@ -90,7 +116,7 @@ def test_what_a_step_of_a_floor_asks_of_the_machine(workloads):
 
 def test_every_benchmark_has_a_smoke_run():
     scripts = {path.name for path in BENCH.glob("*.py")} - SHARED
-    assert scripts == {command[0] for command in COMMANDS} | {"run.py", "chart.py"}
+    assert scripts == {command[0] for command in COMMANDS} | {"run.py", "chart.py", "memory.py"}
 
 
 def test_every_workload_is_in_the_table(workloads):

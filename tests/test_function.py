@@ -256,6 +256,12 @@ def test_rows_of_an_embedding():
         planned(np.array([0, 1, 2, 3, 4, 50]))
 
 
+def test_constant_rows_are_made_dense():
+    f = av.function(lambda ids: av.IndexedSlices(np.ones((3, 2)), ids, (3, 2)).to_dense())
+    for ids in ([0, 0, 2], [1, 2, 1]):
+        assert f(np.array(ids)).numpy()[:, 0].tolist() == np.bincount(ids, minlength=3).tolist()
+
+
 def test_rows_are_handed_out_anew():
     table = av.Variable(np.ones((5, 2), np.float32))
 
@@ -441,7 +447,7 @@ def test_the_plan_and_its_profile_can_be_read():
     with av.name_scope("train"):
         f(x, y)
     text = str(f.plan())
-    assert "tanh" in text and "Adam" not in text.splitlines()[0] and "Optimizer._update" in text and "train/" in text
+    assert "tanh" in text and "Adam" not in text.splitlines()[0] and "m of w .." in text and "train/" in text
     with av.name_scope("train"):
         profile = str(f.profile(x, y))
     assert profile.count("\n") >= len(f.plan()) + 2 and "together" in profile and "train/" in profile

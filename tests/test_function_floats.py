@@ -8,7 +8,6 @@ from copy import copy, deepcopy
 import numpy as np
 import pytest
 from test_ops import ROWS, function_of, sampled
-from test_plans_ops import ROUNDING
 from test_plans_ops import VALUES as DEPENDS
 
 import autograd_vs as av
@@ -255,7 +254,7 @@ def calls_with_floats(key):
                 yield [*sample.args[:i], 0.5, *sample.args[i + 1 :]], sample.options
 
 
-@pytest.mark.parametrize("key", [key for key in ROWS if key not in DEPENDS | ROUNDING])
+@pytest.mark.parametrize("key", [key for key in ROWS if key not in DEPENDS])
 def test_floats_in_each_op(key):
     for args, options in calls_with_floats(key):
         function = function_of(ROWS[key])

@@ -298,6 +298,10 @@ def test_an_interrupt_inside_of_an_optimizer_says_so():
     import sys
 
     x, target, told = np.ones((2, 3), np.float32), 1, 0
+    step, *rest = updates()
+    for _ in range(3):
+        step(av.Tensor(x))
+    whole = state_of(*rest)
     while True:
         step, variables, optimizer = updates()
         f = av.function(step)
@@ -306,7 +310,7 @@ def test_an_interrupt_inside_of_an_optimizer_says_so():
 
         def tracing(frame, event, arg, target=target):
             nonlocal seen
-            if "optim" not in frame.f_code.co_filename and "state" not in frame.f_code.co_filename:
+            if not any(part in frame.f_code.co_filename for part in ("optim", "state", "<plan>")):
                 return None
             if event == "line":
                 seen += 1
@@ -325,10 +329,12 @@ def test_an_interrupt_inside_of_an_optimizer_says_so():
         finally:
             sys.settrace(hooked)
         after = state_of(variables, optimizer)
-        if not same(before, after):
+        if not same(before, after) and not same(after, whole):
             told += 1
-            assert "count, w, v may have been written" in notes
-        target += 9
+            changed = [v.name for v, a, b in zip(variables, before, after, strict=False) if (a != b).any()]
+            assert all(name.removesuffix(":0") in notes for name in changed), (changed, notes)
+            assert "momentum" in notes or "count may have been written" in notes
+        target += 3
     assert told > 5
 
 
@@ -343,9 +349,15 @@ def test_a_trace_that_fails_says_what_is_not_undone():
 
     with pytest.raises(Fault) as caught:
         f(np.ones((2, 3), np.float32))
-    assert same(before, [v.numpy() for v in variables]) and optimizer.iterations == 1
+    assert same(before, [v.numpy() for v in variables])
+    assert optimizer.iterations == 0 and not hasattr(caught.value, "__notes__")
+    assert not any(np.any(slot) for key, slot in optimizer.state_dict().items() if "/momentum/" in key)
+    optimizer.clipnorm = 1.0  # that looks at values, and is done by a Python function
+    with pytest.raises(Fault) as caught:
+        f(np.ones((2, 3), np.float32))
+    assert same(before, [v.numpy() for v in variables])
     (note,) = caught.value.__notes__
-    assert "given back what they held, but what Optimizer._update changed beside them" in note
+    assert "given back what they held, but what Optimizer._apply changed beside them" in note
 
 
 def test_ids_out_of_range_change_nothing_or_say_so():

@@ -205,7 +205,7 @@ def test_pictures(loss, args):
     assert isinstance(picture, str) and picture._repr_svg_() == picture
     boxes, texts, tree = boxes_of(picture)
     read = {n for row in look.rows for n in row.reads}
-    assert len(boxes) == len(look) + len([n for n in read if look.places[n].kind in ("input", "state")])
+    assert len(boxes) == len(look) + len([n for n in read if look.places[n].kind in ("input", "variable", "state")])
     for i, (x, y, w, h) in enumerate(boxes):  # none lies over another one, all are inside
         assert 0 <= x and x + w <= float(tree.get("width")) and 0 <= y and y + h <= float(tree.get("height"))
         for other in boxes[:i]:

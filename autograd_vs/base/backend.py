@@ -19,7 +19,7 @@ import numpy as np
 __all__ = [
     "NUMPYS", "add_at", "arrived", "as_array", "beside", "copy", "device", "has_numbers", "has_values", "is_array",
     "is_writable", "kernel", "memory_owner", "namespace", "on_host", "ones", "place_host_data", "placed",
-    "register_backend", "same_view", "special", "special_function", "to_numpy", "write",
+    "register_backend", "repeated", "same_view", "special", "special_function", "to_numpy", "write",
 ]  # fmt: skip
 
 
@@ -85,9 +85,12 @@ def kernel(function):
     """Mark a function of arrays that computes on NumPy's memory in ways of its own: one step for who traces it."""
 
     @wraps(function)
-    def call(first, *args, **options):
-        run = _kernels.get(first.__class__)
-        return function(first, *args, **options) if run is None else run(function, (first, *args), options)
+    def call(*args, **options):
+        for x in args:
+            run = _kernels.get(x.__class__)
+            if run is not None:
+                return run(x, function, args, options)
+        return function(*args, **options)
 
     return call
 
@@ -295,3 +298,14 @@ def ones(n, like):
         found = _ones[n, like.dtype] = np.ones(n, like.dtype)
         found.flags.writeable = False
     return found
+
+
+def repeated(numbers: tuple, n: int, like):
+    """A cached row of each of `numbers` `n` times, of the dtype and library of `like`; nobody may write to it."""
+    found = _ones.get((numbers, n, like.dtype))
+    if found is None:
+        if len(_ones) > 64:
+            _ones.clear()
+        found = _ones[numbers, n, like.dtype] = np.repeat(np.array(numbers, like.dtype), n)
+        found.flags.writeable = False
+    return found if like.__class__ in NUMPYS else beside(found, like)

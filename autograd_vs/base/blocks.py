@@ -5,7 +5,6 @@ from math import prod
 
 import numpy as np
 
-from .backend import NUMPYS, kernel
 from .threads import share
 
 __all__ = ["LARGE", "in_blocks", "in_rows"]
@@ -26,7 +25,7 @@ def in_blocks(formula):
 
     @wraps(formula)
     def call(first, *others):
-        if first.__class__ not in NUMPYS or first.size < LARGE:
+        if first.__class__ is not ndarray or first.size < LARGE:
             return formula(first, *others)
         return _spread(first, *others, formula=formula, axes=first.ndim)
 
@@ -39,7 +38,7 @@ def in_rows(formula):
 
     @wraps(formula)
     def call(first, *others):
-        if first.__class__ not in NUMPYS or first.size < LARGE:
+        if first.__class__ is not ndarray or first.size < LARGE:
             return formula(first, *others)
         return _spread(first, *others, formula=formula, axes=first.ndim - 1)
 
@@ -47,7 +46,6 @@ def in_rows(formula):
     return call
 
 
-@kernel
 def _spread(*args, formula, axes):
     """The formula piece by piece; the first `axes` of the arrays are taken apart."""
     shape = args[0].shape

@@ -8,11 +8,12 @@ import os
 import sys
 
 __all__ = [
-    "PartialGradientWarning", "PrecisionWarning", "ScopeWarning", "close_names", "line_of", "user_frame", "user_line",
+    "PartialGradientWarning", "PrecisionWarning", "ScopeWarning", "close_names", "line_of", "user_frame", "user_level",
+    "user_line",
 ]  # fmt: skip
 
 _PACKAGE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-_OURS = (_PACKAGE + os.sep, os.path.join(os.path.dirname(_PACKAGE), "optim") + os.sep)
+_OURS = _PACKAGE + os.sep, os.path.join(os.path.dirname(_PACKAGE), "optim", "")
 
 
 class PrecisionWarning(UserWarning):
@@ -28,15 +29,23 @@ class ScopeWarning(UserWarning):
 
 
 def user_frame():
-    """The innermost frame outside of our packages."""
+    """The innermost frame outside of this library."""
     frame = sys._getframe(1)
     while frame.f_back is not None and frame.f_code.co_filename.startswith(_OURS):
         frame = frame.f_back
     return frame
 
 
+def user_level() -> int:
+    """The `stacklevel` with which ``warnings.warn`` names the innermost caller outside of this library."""
+    target, frame, level = user_frame(), sys._getframe(1), 1
+    while frame is not target and frame.f_back is not None:
+        frame, level = frame.f_back, level + 1
+    return level
+
+
 def user_line() -> str:
-    """``"file:line"`` of the innermost caller outside of our packages."""
+    """``"file:line"`` of the innermost caller outside of this library."""
     frame = user_frame()
     return f"{frame.f_code.co_filename}:{frame.f_lineno}"
 

@@ -3,13 +3,13 @@
 from contextvars import ContextVar
 from typing import Any
 
-__all__ = ["outside", "tracing"]
+__all__ = ["outside", "tracer", "tracing"]
 
 _tracer: ContextVar[Any] = ContextVar("tracer", default=None)
 tracing = _tracer.get  # the tracer that follows this thread or task, or None
 
 
-def outside(function, *args):
+def outside(function, *args, writes=None):
     """Call ``function(*args)``; where a function is being traced, at each of its replays as well.
 
     For what calls of NumPy do not show: the step of an optimizer, a random draw.
@@ -21,6 +21,8 @@ def outside(function, *args):
         dtype each time.
     *args :
         Nests of Tensors, arrays and anything else.
+    writes : sequence of array, optional
+        The memory that it may change, of Variables or `live` (see `tracer`); by default that of any Variable.
 
     Returns
     -------
@@ -31,8 +33,27 @@ def outside(function, *args):
     >>> outside(len, [1, 2])
     2
     """
-    tracer = _tracer.get()
-    return function(*args) if tracer is None else tracer.outside(function, args)
+    found = _tracer.get()
+    return function(*args) if found is None else found.outside(function, args, writes)
+
+
+def tracer():
+    """What notes the calls of NumPy that this thread makes right now, because it traces a function; else None.
+
+    Returns
+    -------
+    Tracer or None
+        With ``rely_on(condition)`` (the trace holds while ``condition()`` is true; it is asked before each replay),
+        ``on_failure(undo)`` (``undo()`` is called should the trace fail), ``live(array, label)`` (the array as traced
+        code must see memory that outlives the call) and ``pause()`` (a context in which nothing is noted).
+
+    Examples
+    --------
+    >>> tracer() is None
+    True
+    """
+    found = _tracer.get()
+    return found if found is not None and found.hears() else None
 
 
 def set_tracer(tracer):

@@ -6,6 +6,7 @@ The products are `linear`'s; what is elementwise is one op. Layouts and formulas
 
 import numpy as np
 
+from ..base.backend import repeated
 from ..engine.declare import composed, primitive
 from ..engine.op import fit
 from ..engine.protocol import Operand
@@ -114,6 +115,14 @@ def simple_rnn_cell(x, h, kernel, recurrent_kernel, bias=None, activation=tanh) 
 # ---------------------------------------------------------------- LSTM
 
 
+# sigmoid(z) is tanh(z / 2) / 2 + 1/2: one tanh for all four gates, and a slope of (y + tail) (1 - y) for each.
+_SCALE, _SHIFT, _TAIL = (0.5, 0.5, 1.0, 0.5), (0.5, 0.5, 0.0, 0.5), (0.0, 0.0, 1.0, 0.0)
+
+
+def _per_gate(numbers, z):
+    return repeated(numbers, z.shape[-1] // 4, z)
+
+
 def _quarters(a):
     n = a.shape[-1] // 4
     return a[..., :n], a[..., n : 2 * n], a[..., 2 * n : 3 * n], a[..., 3 * n :]
@@ -162,16 +171,18 @@ def _lstm_parts(g, c, gates, t, slope):
         return concatenate.inner(
             (total * g * (i - i * i), total * c * (f - f * f), total * i * (1.0 - g * g), last), -1
         )
-    d = gates * gates
-    of_i, of_f, of_g, of_o = _quarters(d)
-    np.subtract(1.0, of_g, of_g)
-    np.subtract(i, of_i, of_i)
-    np.subtract(f, of_f, of_f)
-    np.subtract(o, of_o, of_o)
-    of_i *= total * g
-    of_f *= total * c
-    of_g *= total * i
-    of_o *= 0.0 if of_h is None else of_h * t
+    d = gates + _per_gate(_TAIL, gates)
+    rest = 1.0 - gates
+    d *= rest
+    of_i, of_f, of_g, of_o = _quarters(rest)  # its memory is free now
+    np.multiply(total, g, of_i)
+    np.multiply(total, c, of_f)
+    np.multiply(total, i, of_g)
+    if of_h is None:
+        of_o[...] = 0.0
+    else:
+        np.multiply(of_h, t, of_o)
+    d *= rest
     return d
 
 
@@ -186,10 +197,12 @@ def _lstm_parts(g, c, gates, t, slope):
 )  # fmt: skip
 def _lstm(z, c):
     """The new h and c; the gates, the tanh of the new c, the derivative of h by it."""
-    gates = sigmoid.op.forward(z)
+    scale = _per_gate(_SCALE, z)
+    gates = z * scale
+    np.tanh(gates, gates)
+    gates *= scale
+    gates += _per_gate(_SHIFT, z)
     i, f, g, o = _quarters(gates)
-    n = z.shape[-1] // 4
-    np.tanh(z[..., 2 * n : 3 * n], g)
     new = f * c
     new += i * g
     t = np.tanh(new)

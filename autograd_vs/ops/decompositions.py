@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from ..base.backend import namespace
+from ..base.backend import NUMPYS, namespace
 from ..engine.cotangent import bare
 from ..engine.declare import composed, primitive
 from ..engine.samples import Sample, arrays, eye, values, zeros
@@ -784,8 +784,7 @@ def lstsq(a, b, rcond=None) -> Any:
     a, b, rcond = as_tensor(a), as_tensor(b), tolerance(rcond, "lstsq")
     if a.ndim != 2 or b.ndim not in (1, 2) or a.shape[0] != b.shape[0]:
         raise LinAlgError(f"lstsq: a matrix and as many right sides are needed, got shapes {a.shape} and {b.shape}")
-    xp = namespace(a.array)
-    double = xp is np or a.dtype.kind not in "fc"  # NumPy computes in double precision, whatever it is given
+    double = a.array.__class__ in NUMPYS or a.dtype.kind not in "fc"  # NumPy's computes in double precision
     eps = float(np.finfo(np.float64 if double else a.dtype).eps)
     if rcond is None:
         rcond = eps * max(a.shape)

@@ -8,7 +8,7 @@ from math import prod
 
 import numpy as np
 
-from ..base.backend import NUMPYS, add_at, as_array, beside, has_values, is_array, is_writable, namespace
+from ..base.backend import NUMPYS, add_at, as_array, beside, has_values, is_array, is_writable, kernel, namespace
 from ..engine.cotangent import IndexedSlices, bare
 from ..engine.declare import composed, primitive
 from ..engine.op import fit
@@ -189,12 +189,18 @@ def scatter_add(g, index, shape):
 def scatter_rows(values, indices, shape):
     """Zeros of `shape` to whose rows ``indices[i]`` the ``values[i]`` are added: `IndexedSlices` made dense."""
     indices = indices.array if isinstance(indices, Operand) else indices
+    if values.ndim > 1 and indices.size > 1 and values.__class__ in NUMPYS:
+        return _rows_added(values, indices, shape)
+    y = namespace(values).zeros(shape, values.dtype)
+    add_at(y, indices, values)
+    return y
+
+
+@kernel
+def _rows_added(values, indices, shape):
+    """Sorted by row, then summed run by run: several times faster than ``add.at`` for rows of numbers."""
     xp = namespace(values)
     y = xp.zeros(shape, values.dtype)
-    if values.ndim < 2 or indices.size < 2 or xp is not np:
-        add_at(y, indices, values)
-        return y
-    # Sorted by row, then summed run by run: several times faster than add.at for rows of numbers.
     order = indices.argsort(kind="stable")
     rows = indices[order]
     starts = xp.flatnonzero(xp.concatenate((xp.ones(1, bool), rows[1:] != rows[:-1])))

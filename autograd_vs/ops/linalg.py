@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from ..base.backend import beside, is_array, namespace
+from ..base.backend import NUMPYS, beside, is_array, namespace
 from ..engine import registry
 from ..engine.cotangent import bare
 from ..engine.declare import composed, primitive
@@ -166,7 +166,7 @@ def solve(a, b):
     [0.5, 0.25]
     """
     xp = namespace(a)
-    if xp is not np and b.ndim > 1 and a.shape[:-2] != b.shape[:-2]:  # CuPy's does not broadcast
+    if a.__class__ not in NUMPYS and b.ndim > 1 and a.shape[:-2] != b.shape[:-2]:  # CuPy's does not broadcast
         lead = np.broadcast_shapes(a.shape[:-2], b.shape[:-2])
         a, b = xp.broadcast_to(a, lead + a.shape[-2:]), xp.broadcast_to(b, lead + b.shape[-2:])
     return xp.linalg.solve(a, b)
@@ -298,10 +298,10 @@ def _pinv_samples():
 @primitive(vjp={"a": lambda g, a, y, a_dtype: cast(pinv_vjp(g, a, y), a_dtype)}, name="pinv", samples=_pinv_samples)
 def pseudoinverse(a, rcond, is_hermitian):
     """The pseudoinverse, with singular values up to `rcond` times the largest as zeros."""
-    xp = namespace(a)
     if is_array(rcond):
         rcond = beside(rcond, a)
-    return xp.linalg.pinv(a, rcond, is_hermitian) if xp is np else xp.linalg.pinv(a, rcond)  # CuPy's has no hermitian=
+    inverse = namespace(a).linalg.pinv
+    return inverse(a, rcond, is_hermitian) if a.__class__ in NUMPYS else inverse(a, rcond)  # CuPy's has no hermitian=
 
 
 _DEFAULT: Any = object()

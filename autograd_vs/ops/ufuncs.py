@@ -5,7 +5,7 @@ Loaded at first use (`later.py`). ``ufunc.at`` is refused: it writes into its ar
 
 import numpy as np
 
-from ..base.backend import as_array, beside, namespace
+from ..base.backend import NUMPYS, as_array, beside, namespace
 from ..engine import registry
 from ..engine.protocol import Operand, mark_break, reductions
 from ..engine.tensor import Tensor, as_tensor, tensor_of
@@ -52,7 +52,7 @@ for _method in ("reduce", "accumulate", "reduceat"):
 
 def _scan(ufunc, a, axis):
     """``ufunc.accumulate`` of a bare array. CuPy has it for sums and products only: there in log2(n) steps."""
-    if namespace(a) is np:
+    if a.__class__ in NUMPYS:
         return ufunc.accumulate(a, axis)
     front, step = (slice(None),) * axis, 1
     while step < a.shape[axis]:

@@ -6,6 +6,7 @@ one call. The terms are explained in `update`.
 
 from collections import deque
 from functools import partial
+from itertools import repeat
 from operator import is_not
 from typing import Any
 from weakref import ref
@@ -27,21 +28,22 @@ exhaust: Any = deque(maxlen=0).extend  # runs an iterator for what it does
 class Plan:
     """What is known about one tuple of variables, and where the gradient of each goes."""
 
-    __slots__ = ("buffers", "groups", "layouts", "positions")
+    __slots__ = ("buffers", "groups", "key", "layouts", "positions")
 
     def __init__(self, groups, variables):
         self.groups = groups  # (group, numbers of its variables, their flat memory)
         self.layouts = [(v.array.shape, v.array.dtype, v.array.__class__) for v in variables]
-        self.positions = frozenset([v.own_position for v in variables])
+        self.key = (*[v.own_position for v in variables],)
+        self.positions = frozenset(self.key)
         self.buffers = {id(v.array) for v in variables}
 
     def run(self, rule, arrays, scalars, reads_value, rows) -> None:
         """One update by the gradients `arrays`, which fit; with `rows`, IndexedSlices update these rows only."""
         # All gradients are gathered before anything is written: a bare one may lie in another variable's memory.
         gradients = [group.gather([arrays[i] for i in indices], self.buffers) for group, indices, _ in self.groups]
+        operands = [group.as_operands(scalars(group.step + 1)) for group, _, _ in self.groups]
         blocks: list[tuple] = []
-        for (group, _, values), g in zip(self.groups, gradients, strict=True):
-            numbers = group.as_operands(scalars(group.step + 1))
+        for (group, _, values), g, numbers in zip(self.groups, gradients, operands, strict=True):
             if g.__class__ is IndexedSlices and rows:
                 group.run_rows(rule, g, values[0], numbers, reads_value)
             elif g.__class__ is IndexedSlices or group.size > BLOCK:
@@ -54,6 +56,50 @@ class Plan:
             share(partial(run_blocks, rule, reads_value), blocks)
         for group, _, _ in self.groups:
             group.step += 1
+
+    # ---------------------------------------------------------------- as calls of a traced function
+    @property
+    def can_be_followed(self) -> bool:
+        """Whether the arithmetic is that of the variables' own NumPy arrays."""
+        return all(cell.xp is np and cell.compute == cell.dtype for group, _, _ in self.groups for cell in group.cells)
+
+    def follow(self, tracer, rule, arrays, names, scalars, reads_value) -> None:
+        """`run`, noted by `tracer`: each replay counts, fills in the scalars, and does the arithmetic."""
+        groups = [group for group, _, _ in self.groups]
+        with tracer.pause():
+            numbers = [group.as_operands(scalars(group.step + 1)) for group in groups]
+        before = [group.step for group in groups]
+        tracer.on_failure(lambda: exhaust(map(setattr, groups, repeat("step"), before)))
+        tracer.outside(partial(_count, groups, scalars), (), writes=[x for d in numbers for x in d.values()])
+        gathered = [_joined([arrays[i] for i in indices]) for _, indices, _ in self.groups]
+        for (group, _, values), g, operands in zip(self.groups, gathered, numbers, strict=True):
+            of = group.cells[0].name + ("" if len(group.cells) == 1 else " ..")
+            values = [tracer.live(value) for value in values]
+            slots = [tracer.live(slot, f"{name} of {of}") for name, slot in zip(names, group.slots, strict=True)]
+            operands = {name: tracer.live(x, name) for name, x in operands.items()}
+            delta = ruled(rule, _joined(values) if reads_value else None, g, slots, operands)
+            if delta is not None:
+                exhaust(map(subtract, values, map(delta.__getitem__, group.pieces), values))
+
+
+def _count(groups, scalars) -> None:
+    """One step more for each group, and the scalars of that step in the arrays that the rule gets."""
+    numbers = [scalars(group.step + 1) for group in groups]
+    for group, of_group in zip(groups, numbers, strict=True):
+        if of_group.keys() != group.operands.keys():
+            raise RuntimeError(
+                f"the rule of an optimizer got the scalars {', '.join(group.operands)} when the function was traced, "
+                f"now it would get {', '.join(of_group)}: change what it gets outside of traced functions only, and "
+                "make a new function"
+            )
+    for group, of_group in zip(groups, numbers, strict=True):
+        group.as_operands(of_group)
+        group.step += 1
+
+
+def _joined(arrays):
+    """One flat array of them all."""
+    return flat(arrays[0]) if len(arrays) == 1 else np.concatenate([*map(flat, arrays)])
 
 
 class Cell:

@@ -17,6 +17,7 @@ partition under which every call so far is a union of groups.
 """
 
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from operator import attrgetter
 from typing import Any
 
@@ -25,6 +26,7 @@ import numpy as np
 from ..base import backend
 from ..base.dtypes import is_differentiable
 from ..engine.cotangent import IndexedSlices
+from ..engine.outside import tracer
 from ..engine.protocol import Operand
 from ..engine.record import watchable, written
 from .packs import BLOCK, Cell, Group, Plan, flat
@@ -104,6 +106,10 @@ def apply_update(
     >>> v.numpy().tolist()
     [0.5, 1.5]
     """
+    traced_by = tracer()
+    if traced_by is not None:
+        _follow(traced_by, rule, variables, gradients, slots, scalars, reads_value, rows, constraints)
+        return
     plan = slots._plan_of(variables)
     fresh = plan is None
     if plan is None:
@@ -123,6 +129,29 @@ def apply_update(
     plan.run(rule, arrays, scalars, reads_value, rows)
     if constraints and [*map(constraint_of, variables)].count(None) < len(variables):
         _constrain([v for v in variables if v.constraint is not None])
+
+
+def _follow(traced_by, rule, variables, gradients, slots, scalars, reads_value, rows, constraints) -> None:
+    """`apply_update` in a function that is traced: its arithmetic becomes calls of the plan."""
+    variables = [*variables]
+    written(variables)  # a tape that still needs what they hold gets a copy: a call of the plan
+    with traced_by.pause():  # the checks look at values, and make slots
+        slots.check(variables)
+        for g, v in zip(gradients, variables, strict=True):
+            _checked(g, v, rows)
+        dense = not any(isinstance(g, IndexedSlices) for g in gradients)
+        if dense:
+            plan = slots._settled(variables, [], slots._plan_of(variables))
+    unconstrained = [*map(constraint_of, variables)].count(None) == len(variables)
+    if not (dense and unconstrained and plan.can_be_followed):
+        options = {"reads_value": reads_value, "rows": rows, "constraints": constraints}
+        traced_by.outside(
+            partial(apply_update, rule, slots=slots, scalars=scalars, **options), (variables, [*gradients])
+        )
+        return
+    arrays = [_cast(g.array if isinstance(g, Operand) else g, v) for g, v in zip(gradients, variables, strict=True)]
+    traced_by.rely_on(lambda: slots.knows(plan) and [*map(constraint_of, variables)].count(None) == len(variables))
+    plan.follow(traced_by, rule, arrays, slots.names, scalars, reads_value)
 
 
 class ConstraintError(ValueError):
@@ -251,6 +280,10 @@ class Slots:
                 f"an optimizer updates Variables, got {type(bad).__name__}: {bad!r}. Pairs are (gradient, variable)"
             ) from None
 
+    def knows(self, plan: "Plan") -> bool:
+        """Whether `plan` still holds: no group of it was parted, no slot of it put in anew."""
+        return self._plans.get(plan.key) is plan
+
     def _draft(self, variables) -> "Plan":
         """A plan without groups, after all checks of the variables that do not need the gradients."""
         if any(cell.ref() is None for cell in self._cells.values()):
@@ -290,7 +323,7 @@ class Slots:
         new = [name for name in variables if name not in self._cells and name not in self._waiting]
         if not (unclaimed and new) or self.on_unclaimed == "ignore":
             return
-        from ..base.errors import close_names
+        from ..base.errors import close_names, user_level
 
         shown = ", ".join(repr(name) + close_names(name, unclaimed) for name in new[:10])
         text = f"loaded slots are unclaimed ({', '.join(map(repr, unclaimed[:10]))}), and there are none for {shown}"
@@ -301,7 +334,7 @@ class Slots:
             )
         import warnings
 
-        warnings.warn(f"{text}: started at zero", stacklevel=8)
+        warnings.warn(f"{text}: started at zero", stacklevel=user_level())
 
     def _settled(self, variables, alone, known) -> "Plan":
         """The plan of `variables` (`known`, if that still holds), in which each of `alone` is a group by itself."""

@@ -115,8 +115,7 @@ class Function:
         self.traces += 1
         if self.traces >= MANY and self.traces & (self.traces - 1) == 0:
             self._warn(known, key, args, options)
-        names = self._names(args, options)
-        result, plan = made(self.python_function, args, options, names, **self._settings)
+        result, plan = made(self.python_function, args, options, **self._settings)
         if known.__class__ is Conditional or plan.looked or plan.stores:
             plan = (known if known.__class__ is Conditional else Conditional()).more(plan, leaves)
         self._plans.pop(key, None)
@@ -420,7 +419,7 @@ def function(python_function=None, /, *, input_signature=None, copy_outputs=True
     """
     settings = {"copy_outputs": copy_outputs, "exact": exact, "without": without}
     if without:
-        from .plans.passes import chosen
+        from .plans.plan import chosen
 
         chosen(exact, without)
     if input_signature is None:

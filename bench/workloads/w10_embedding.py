@@ -35,7 +35,7 @@ def batches_of(arrays):
     return list(zip(arrays["ids"], arrays["y"], strict=True))
 
 
-def ours(arrays, make_optimizer):
+def ours(arrays, make_optimizer, planned=False):
     import autograd_vs as av
     import optim
 
@@ -44,15 +44,15 @@ def ours(arrays, make_optimizer):
     batches = cycle([(ids, av.Tensor(y)) for ids, y in batches_of(arrays)])
     optimizer = make_optimizer(optim)
 
-    def step():
-        ids, y = next(batches)
+    def train(ids, y):
         with av.GradientTape() as tape:
             bags = av.mean(av.nn.embedding_lookup(table, ids), axis=1)
             loss = av.nn.mse(av.nn.linear(bags, w, b), y)
         optimizer.apply_gradients(zip(tape.gradient(loss, variables), variables, strict=True))
         return loss
 
-    return step
+    train = av.function(train) if planned else train
+    return lambda: train(*next(batches))
 
 
 class Model:
@@ -177,7 +177,7 @@ def train(step, loss, arrays, **options):
     return step(loss, {name: arrays[name] for name in NAMES}, batches_of(arrays), **options)
 
 
-def torch(arrays, optimizer, sparse=False, bag=False):
+def torch(arrays, step, sparse=False, bag=False):
     from torch import addmm
     from torch.nn.functional import embedding, embedding_bag, mse_loss
 
@@ -188,7 +188,7 @@ def torch(arrays, optimizer, sparse=False, bag=False):
             h = embedding(ids, p["table"], sparse=sparse).mean(1)
         return mse_loss(addmm(p["b"], h, p["w"]), y)
 
-    return train(peers.torch_step, loss, arrays, optimizer=optimizer)
+    return train(step, loss, arrays)
 
 
 def torch_sgd(parameters):
@@ -309,7 +309,14 @@ def chainer_sgd():
 
 
 TITLE = "embedding 100,000 x 64, 64 bags of 16, MSE"
-fused_adam = partial(peers.torch_adam, fused=True)
+sgd_step, lazy_step = (partial(peers.torch_step, optimizer=optimizer) for optimizer in (torch_sgd, TorchLazy))
+
+
+def variants_of_ours(make_optimizer):
+    eager = partial(ours, make_optimizer=make_optimizer)
+    return {"ours": eager, "ours, function": partial(eager, planned=True)}
+
+
 CHECKED = {"checked_steps": 16}  # twice each batch
 WORKLOADS = [
     Workload(
@@ -318,9 +325,9 @@ WORKLOADS = [
         problem,
         {
             "floor": floor_sgd,
-            "ours": partial(ours, make_optimizer=lambda optim: optim.SGD(RATE)),
-            "torch, sparse": partial(torch, optimizer=torch_sgd, sparse=True),
-            "torch, sparse, embedding_bag": partial(torch, optimizer=torch_sgd, sparse=True, bag=True),
+            **variants_of_ours(lambda optim: optim.SGD(RATE)),
+            "torch, sparse": partial(torch, step=sgd_step, sparse=True),
+            "torch, sparse, embedding_bag": partial(torch, step=sgd_step, sparse=True, bag=True),
             "jax": partial(jax, sgd=RATE),
             "jax, rows by hand": partial(jax_rows, sgd=RATE),
             "tensorflow, function": partial(tensorflow, sgd=RATE),
@@ -338,10 +345,12 @@ WORKLOADS = [
         {
             "floor": floor_adam,
             "floor, two threads": partial(floor_adam, threads=2),
-            "ours": partial(ours, make_optimizer=lambda optim: optim.Adam()),
-            "torch": partial(torch, optimizer=peers.torch_adam),
-            "torch, fused Adam": partial(torch, optimizer=fused_adam),
-            "torch, fused Adam, embedding_bag": partial(torch, optimizer=fused_adam, bag=True),
+            **variants_of_ours(lambda optim: optim.Adam()),
+            "torch": partial(torch, step=peers.torch_step),
+            "torch, fused Adam": partial(torch, step=peers.torch_fused),
+            "torch, fused Adam, embedding_bag": partial(torch, step=peers.torch_fused, bag=True),
+            "torch, compiled": partial(torch, step=peers.torch_compiled),
+            "torch, compiled model": partial(torch, step=peers.torch_compiled_model),
             "jax": jax,
             "tensorflow, function": tensorflow,
             "tensorflow, eager": partial(tensorflow, eager=True),
@@ -357,9 +366,9 @@ WORKLOADS = [
         problem,
         {
             "floor": floor_lazy,
-            "ours": partial(ours, make_optimizer=lambda optim: optim.Adam(lazy=True)),
-            "torch, SparseAdam": partial(torch, optimizer=TorchLazy, sparse=True),
-            "torch, SparseAdam, embedding_bag": partial(torch, optimizer=TorchLazy, sparse=True, bag=True),
+            **variants_of_ours(lambda optim: optim.Adam(lazy=True)),
+            "torch, SparseAdam": partial(torch, step=lazy_step, sparse=True),
+            "torch, SparseAdam, embedding_bag": partial(torch, step=lazy_step, sparse=True, bag=True),
             "jax, rows by hand": jax_rows,
         },
         **CHECKED,

@@ -150,12 +150,12 @@ def train(step, loss, arrays, **options):
     return step(loss, {name: arrays[name] for name in NAMES}, [(arrays["x_left"], arrays["x_right"])], **options)
 
 
-def torch(arrays, fused=False):
+def torch(arrays, step=peers.torch_step):
     import torch
 
     network = two_layers(torch.relu, lambda x, w, b: torch.addmm(b, x, w))
     loss = sum_of_errors(network, torch.nn.functional.mse_loss)
-    return train(peers.torch_step, loss, arrays, optimizer=partial(peers.torch_adam, fused=fused))
+    return train(step, loss, arrays)
 
 
 def plain_loss(relu, mean, square):
@@ -206,7 +206,9 @@ WORKLOADS = [
             "ours, function": as_function(ours_held),
             "ours, variables held": ours_held,
             "torch": torch,
-            "torch, fused Adam": partial(torch, fused=True),
+            "torch, fused Adam": partial(torch, step=peers.torch_fused),
+            "torch, compiled": partial(torch, step=peers.torch_compiled),
+            "torch, compiled model": partial(torch, step=peers.torch_compiled_model),
             "jax": jax,
             "tensorflow, function": tensorflow,
             "tensorflow, eager": partial(tensorflow, eager=True),

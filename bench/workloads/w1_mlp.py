@@ -133,11 +133,11 @@ def train(step, loss, arrays, **options):
     return step(loss, {name: arrays[name] for name in NAMES}, [(arrays["x"], arrays["y"])], **options)
 
 
-def torch(arrays, fused=False, plain=False):
+def torch(arrays, step=peers.torch_step, plain=False):
     import torch
 
     loss = plain_loss(torch) if plain else torch_loss
-    return train(peers.torch_step, loss, arrays, optimizer=partial(peers.torch_adam, fused=fused))
+    return train(step, loss, arrays)
 
 
 def jax(arrays):
@@ -191,8 +191,10 @@ WORKLOADS = [
             "ours, function": as_function(ours),
             "ours, plain operators": partial(ours, plain=True),
             "torch": torch,
-            "torch, fused Adam": partial(torch, fused=True),
-            "torch, fused Adam, plain operators": partial(torch, fused=True, plain=True),
+            "torch, fused Adam": partial(torch, step=peers.torch_fused),
+            "torch, fused Adam, plain operators": partial(torch, step=peers.torch_fused, plain=True),
+            "torch, compiled": partial(torch, step=peers.torch_compiled),
+            "torch, compiled model": partial(torch, step=peers.torch_compiled_model),
             "jax": jax,
             "tensorflow, function": tensorflow,
             "tensorflow, eager": partial(tensorflow, eager=True),

@@ -96,7 +96,7 @@ def train(step, loss, arrays, **options):
     return step(loss, {name: arrays[name] for name in NAMES}, [(arrays["x"], arrays["labels"])], **options)
 
 
-def torch(arrays, fused=False):
+def torch(arrays, step=peers.torch_step):
     from torch import addmm, relu
     from torch.nn.functional import cross_entropy
 
@@ -105,7 +105,7 @@ def torch(arrays, fused=False):
         h = relu(addmm(p["b2"], h, p["w2"]))
         return cross_entropy(addmm(p["b3"], h, p["w3"]), labels)
 
-    return train(peers.torch_step, loss, arrays, optimizer=partial(peers.torch_adam, fused=fused))
+    return train(step, loss, arrays)
 
 
 def jax(arrays):
@@ -174,7 +174,9 @@ VARIANTS = {
     "ours": ours,
     "ours, function": as_function(ours),
     "torch": torch,
-    "torch, fused Adam": partial(torch, fused=True),
+    "torch, fused Adam": partial(torch, step=peers.torch_fused),
+    "torch, compiled": partial(torch, step=peers.torch_compiled),
+    "torch, compiled model": partial(torch, step=peers.torch_compiled_model),
     "jax": jax,
     "tensorflow, function": tensorflow,
     "tensorflow, eager": partial(tensorflow, eager=True),

@@ -191,7 +191,7 @@ def first(arrays):
     return arrays | moved | {"w1": np.ascontiguousarray(w1), "x": x}
 
 
-def torch(arrays, fused=False, last=False):
+def torch(arrays, step=peers.torch_step, last=False):
     """`last`: the same shapes, channels last in memory."""
     from torch import addmm, channels_last, contiguous_format, relu
     from torch.nn.functional import conv2d, cross_entropy, max_pool2d
@@ -204,7 +204,7 @@ def torch(arrays, fused=False, last=False):
         h = relu(addmm(p["b1"], h.flatten(1), p["w1"]))
         return cross_entropy(addmm(p["b2"], h, p["w2"]), labels)
 
-    return train(peers.torch_step, loss, first(arrays), optimizer=partial(peers.torch_adam, fused=fused))
+    return train(step, loss, first(arrays))
 
 
 def jax(arrays):
@@ -296,8 +296,10 @@ VARIANTS = {
     "ours": ours,
     "ours, function": as_function(ours),
     "torch": torch,
-    "torch, fused Adam": partial(torch, fused=True),
-    "torch, fused Adam, channels last": partial(torch, fused=True, last=True),
+    "torch, fused Adam": partial(torch, step=peers.torch_fused),
+    "torch, fused Adam, channels last": partial(torch, step=peers.torch_fused, last=True),
+    "torch, compiled": partial(torch, step=peers.torch_compiled),
+    "torch, compiled model": partial(torch, step=peers.torch_compiled_model),
     "jax": jax,
     "tensorflow, function": tensorflow,
     "tensorflow, eager": partial(tensorflow, eager=True),

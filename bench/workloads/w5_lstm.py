@@ -157,7 +157,7 @@ def train(step, loss, arrays, **options):
     return step(loss, {name: arrays[name] for name in NAMES}, batches_of(arrays), **options)
 
 
-def torch(arrays, fused=False):
+def torch(arrays, step=peers.torch_step):
     import torch
 
     def loss(p, x, y):
@@ -168,7 +168,7 @@ def torch(arrays, fused=False):
             h = torch.sigmoid(o) * torch.tanh(c)
         return torch.nn.functional.mse_loss(torch.addmm(p["c"], h, p["w"]), y)
 
-    return train(peers.torch_step, loss, arrays, optimizer=partial(peers.torch_adam, fused=fused))
+    return train(step, loss, arrays)
 
 
 def torch_native(arrays):
@@ -295,7 +295,9 @@ WORKLOADS = [
             "ours, shared by name": partial(ours, by_name=True),
             "ours, the cell written out": partial(ours, written_out=True),
             "torch": torch,
-            "torch, fused Adam": partial(torch, fused=True),
+            "torch, fused Adam": partial(torch, step=peers.torch_fused),
+            "torch, compiled": partial(torch, step=peers.torch_compiled),
+            "torch, compiled model": partial(torch, step=peers.torch_compiled_model),
             "torch, fused Adam, native": torch_native,
             "jax": jax,
             "jax, native": partial(jax, native=True),

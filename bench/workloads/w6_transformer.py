@@ -231,7 +231,7 @@ def block(linear, layer_norm, attention, gelu):
     return apply
 
 
-def torch(arrays, fused=False, flash=False):
+def torch(arrays, step=peers.torch_step, flash=False):
     """`flash` takes PyTorch's own `scaled_dot_product_attention`."""
     import torch
     from torch.nn import functional as F
@@ -252,8 +252,7 @@ def torch(arrays, fused=False, flash=False):
         attention,
         partial(F.gelu, approximate="tanh"),
     )
-    optimizer = partial(peers.torch_adam, fused=fused)
-    return train(peers.torch_step, lambda p, x, y: F.mse_loss(apply(p, x), y), arrays, optimizer=optimizer)
+    return train(step, lambda p, x, y: F.mse_loss(apply(p, x), y), arrays)
 
 
 def plain_block(library, split, swapaxes, softmax, gelu=None):
@@ -367,8 +366,10 @@ WORKLOADS = [
             "ours": ours,
             "ours, function": as_function(ours),
             "torch": torch,
-            "torch, fused Adam": partial(torch, fused=True),
-            "torch, fused Adam, its attention": partial(torch, fused=True, flash=True),
+            "torch, fused Adam": partial(torch, step=peers.torch_fused),
+            "torch, fused Adam, its attention": partial(torch, step=peers.torch_fused, flash=True),
+            "torch, compiled": partial(torch, step=peers.torch_compiled),
+            "torch, compiled model": partial(torch, step=peers.torch_compiled_model),
             "jax": jax,
             "tensorflow, function": tensorflow,
             "tensorflow, eager": partial(tensorflow, eager=True),

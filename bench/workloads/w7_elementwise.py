@@ -104,6 +104,13 @@ def torch(arrays):
     return step
 
 
+def torch_compiled(arrays):
+    import torch
+
+    x, function = torch.tensor(arrays["x"]), torch.compile(torch.func.grad_and_value(formula(torch)))
+    return lambda: function(x)[::-1]
+
+
 def jax(arrays):
     import jax
 
@@ -172,6 +179,7 @@ VARIANTS = {
     "ours": ours,
     "ours, function": partial(ours, planned=True),
     "torch": torch,
+    "torch, compiled": torch_compiled,
     "jax": jax,
     "tensorflow, function": tensorflow,
     "tensorflow, eager": partial(tensorflow, eager=True),

@@ -18,19 +18,25 @@ def problem(small=False):
     return arrays
 
 
-def ours(arrays):
+def ours(arrays, planned=False):
+    """A plan copies its arguments, and takes what is held for constant; it reads Variables where they lie."""
     import autograd_vs as av
     import optim
 
     variables = [av.Variable(p) for p in arrays["parameters"]]
-    gradients = [av.Tensor(g) for g in arrays["gradients"]]
+    gradients = [av.Variable(g, trainable=False) if planned else av.Tensor(g) for g in arrays["gradients"]]
     optimizer = optim.Adam()
 
     def step():
         optimizer.apply_gradients(zip(gradients, variables, strict=True))
+
+    train = av.function(step) if planned else step
+
+    def trained():
+        train()
         return variables
 
-    return step
+    return trained
 
 
 def floor(arrays, threads=1):
@@ -56,6 +62,20 @@ def torch(arrays, fused=False):
     def step():
         optimizer.step()
         return parameters
+
+    return step
+
+
+def torch_compiled(arrays):
+    import torch
+
+    p, m, v, count = peers.torch_state({i: p for i, p in enumerate(arrays["parameters"])})
+    gradients = {i: torch.tensor(g) for i, g in enumerate(arrays["gradients"])}
+    train = torch.compile(peers.torch_adam_in_place)
+
+    def step():
+        train(p, gradients, m, v, count)
+        return list(p.values())
 
     return step
 
@@ -121,8 +141,10 @@ WORKLOADS = [
             "floor": floor,
             "floor, two threads": partial(floor, threads=2),
             "ours": ours,
+            "ours, function": partial(ours, planned=True),
             "torch": torch,
             "torch, fused Adam": partial(torch, fused=True),
+            "torch, compiled": torch_compiled,
             "jax": jax,
             "tensorflow, function": tensorflow,
             "tensorflow, eager": partial(tensorflow, eager=True),

@@ -7,6 +7,8 @@ from typing import Any
 
 import numpy as np
 
+JIT = " [jit]"  # our plans once more, in a process that has the extra of this name
+
 
 @dataclass(frozen=True)
 class Workload:
@@ -27,11 +29,22 @@ class Workload:
 
     def of(self, framework):
         """The variants of one framework."""
+        if framework == "ours_jit":
+            return [name + JIT for name in self.of("ours") if "function" in name]
         return [name for name in self.variants if framework_of(name) == framework]
+
+    def make(self, variant, arrays):
+        """The step of a variant."""
+        return self.variants[variant.removesuffix(JIT)](arrays)
 
 
 def framework_of(variant):
-    return variant.partition(",")[0]
+    return "ours_jit" if variant.endswith(JIT) else variant.partition(",")[0]
+
+
+def is_compiled(variant):
+    """Whether its first call is not as all others: it traces or compiles."""
+    return any(text in variant for text in ("function", "compiled", "jax"))
 
 
 def as_function(make):

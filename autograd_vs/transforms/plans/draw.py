@@ -18,7 +18,14 @@ ACROSS = 5  # boxes side by side in a column
 FAR = 4  # rows: a longer line to a Variable is a flag instead
 WIDTH, HEIGHT, GAP, ROW, MARGIN, TOP = 118, 34, 12, 58, 16, 74  # pixels
 
-FILLS = {"call": "#ffffff", "state": "#e3e8ef", "input": "#d8f0d8", "effect": "#fde4d8", "scope": "#ffffff"}
+FILLS = {
+    "call": "#ffffff",
+    "variable": "#e3e8ef",
+    "state": "#efe6f4",
+    "input": "#d8f0d8",
+    "effect": "#fde4d8",
+    "scope": "#ffffff",
+}
 SHARED = ("#f5b942", "#e8709a", "#7c9cf0", "#53b8a5", "#b58ae0", "#d98a4b", "#8fae3f", "#5fb3e0")
 
 
@@ -90,7 +97,7 @@ def _cut(scope: str, depth: int) -> str:
 
 
 def _calls(look, columns, column_of, colours):
-    sources = [n for n, p in enumerate(look.places) if p.kind in ("state", "input")]
+    sources = [n for n, p in enumerate(look.places) if p.kind in ("variable", "state", "input")]
     rows: list[int] = []  # of each call
     writer: dict[int, int] = {}  # of each place: the last call that wrote it
     after: list[set[int]] = []
@@ -124,7 +131,7 @@ def _calls(look, columns, column_of, colours):
         flags = [
             (look.places[n].name, colours[n]) for n in call.reads if n in colours and _far(boxes, at, n, rows[number])
         ]
-        written = [look.places[n].name for n in call.writes if look.places[n].kind == "state"] or call.touched
+        written = [look.places[n].name for n in call.writes if look.places[n].kind == "variable"] or call.touched
         flags += [(f"writes {name}", "#d65f3c") for name in written[:3]]
         flags += [(f"and {len(written) - 3} more", "#d65f3c")] if len(written) > 3 else []
         if set(call.writes) & set(look.outputs):
@@ -242,7 +249,7 @@ def _placed(boxes, lines, wide, left) -> list[tuple[float, float]]:
 
 
 def _box(box, x, y) -> str:
-    shape = 'rx="12"' if box.kind in ("state", "input") else 'rx="3"'
+    shape = 'rx="12"' if box.kind in ("variable", "state", "input") else 'rx="3"'
     fill = box.fill or FILLS[box.kind]
     parts = [
         f"<g><title>{escape(box.title)}</title>",
@@ -279,7 +286,8 @@ def _curve(start, end, colour) -> str:
 def _legend(look, colours) -> list[tuple[str, str]]:
     rows = [
         (FILLS["input"], "an argument"),
-        (FILLS["state"], "a Variable"),
+        (FILLS["variable"], "a Variable"),
+        (FILLS["state"], "state of an optimizer"),
         (FILLS["effect"], "a Python function with effects"),
     ]
     for n, colour in list(colours.items())[:12]:

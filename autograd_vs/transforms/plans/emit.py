@@ -4,7 +4,8 @@ from typing import Any
 
 import numpy as np
 
-from .passes import moved
+from ...base.threads import share
+from .passes import moved, spread
 from .program import Program
 
 __all__ = ["Emitted", "emit"]
@@ -13,11 +14,10 @@ __all__ = ["Emitted", "emit"]
 class Emitted:
     """The function `run` that makes all calls, the arrays that it leaves for the user, and its source."""
 
-    def __init__(self, lines, bound, outputs, results):
-        self.outputs, self._lines, self._bound = outputs, lines, bound
+    def __init__(self, lines, inner, bound, outputs, results):
+        self.outputs, self._lines, self._inner, self._bound = outputs, lines, inner, bound
         self.results = results  # the memory of what lies between
-        body = "\n        ".join([*lines, "pass"])
-        self.source = f"def make({', '.join(bound)}):\n    def run():\n        {body}\n    return run\n"
+        self.source = self._source([*lines, "pass"])
         self.run = _made(self.source, bound)
 
     def failed_at(self, error: BaseException) -> int:
@@ -27,12 +27,14 @@ class Emitted:
             trace = trace.tb_next
         return -1 if trace is None else trace.tb_lineno - run.co_firstlineno - 1
 
+    def _source(self, lines):
+        inner = "".join(f"    {line}\n" for line in self._inner)
+        body = "\n        ".join(lines)
+        return f"def make({', '.join(self._bound)}):\n{inner}    def run():\n        {body}\n    return run\n"
+
     def steps(self):
         """A function for each call, for the profile."""
-        return [
-            _made(f"def make({', '.join(self._bound)}):\n    def run():\n        {line}\n    return run\n", self._bound)
-            for line in self._lines
-        ]
+        return [_made(self._source([line]), self._bound) for line in self._lines]
 
 
 class _Errors:
@@ -85,26 +87,52 @@ def emit(program: Program, arrays: dict[int, np.ndarray]) -> Emitted:
             return slice(there(x.start), there(x.stop), there(x.step))
         return x
 
+    inner: list[str] = []  # functions that the calls in pieces are
     lines = []
     for call in program.calls:
-        line = _line(call, there, name)
-        lines.append(f"with {name(_Errors(call.errors), 'e')}: {line}" if call.errors else line)
-    emitted = Emitted(lines, bound, [there(a) for a in program.outputs], list(arrays.values()))
+        if call.form == "pieces":
+            lanes, calls = call.function.lanes(program, there)
+            if len(lanes) == len(lanes[0]) == 1:
+                lines.append("; ".join([_line(one, lambda x: x, name) for one in calls]))
+                continue
+            number = f"pieces{len(inner)}"
+            inner += _pieces(lanes, calls, name, number)
+            shared = call.function.threads
+            lines.append(f"{name(share, 'f')}({number}, {name(lanes)})" if shared else f"{number}({name(lanes)})")
+        else:
+            line = _line(call, there, name)
+            lines.append(f"with {name(_Errors(call.errors), 'e')}: {line}" if call.errors else line)
+    emitted = Emitted(lines, inner, bound, [there(a) for a in program.outputs], list(arrays.values()))
     placed.clear()  # `there` knows itself: what it knows stays until the garbage collector comes
     keep.clear()
     return emitted
+
+
+def _pieces(lanes, calls, name, number):
+    """The lines of the function that takes the arrays of calls in pieces; `calls` are those of the first piece."""
+    variables = {id(a): f"k{i}" for i, a in enumerate(lanes[0][0])}
+
+    def inside(value, letter="c"):
+        return variables.get(id(value)) or name(value, letter)
+
+    body = [f"            {_line(call, lambda x: x, inside)}" for call in calls]
+    head = [f"def {number}(lanes):", "    for lane in lanes:", f"        for {', '.join(variables.values())}, in lane:"]
+    return [*head, *body]
 
 
 def _line(call, there, name) -> str:
     """One call as a line of Python."""
     args = [there(a) for a in call.args]
     options = {k: there(v) for k, v in call.options.items()}
+    function = call.function
     if call.form == "outside":
         run = f"{name(call.function.bound(args), 'o')}()"
         return run if call.out is None else f"{name(np.copyto, 'f')}({name(there(call.out), 'b')}, {run})"
+    if call.form == "loop":
+        stored = [a for a in there(call.out) if not any(a is x for x in args)]
+        return f"{name(function, 'f')}({', '.join(name(a, 'b') for a in [*args, *stored])})"
     if call.form == "setitem":
         return f"{name(args[0], 'b')}[{name(args[1])}] = {_value(args[2], name)}"
-    function = call.function
     if call.form == "change":
         return f"{name(function, 'f')}({', '.join(_value(a, name) for a in args)})"
     out = there(call.out)
@@ -113,8 +141,10 @@ def _line(call, there, name) -> str:
         return f"{name(_copy_all, 'f')}({name(out)}, {name(function, 'f')}({given}))"
     if isinstance(function, np.ufunc) and not options:
         weak = [_strong(a, args) for a in args] if function in _ARITHMETIC else args
-        into = "out=" if function in (np.maximum, np.minimum) else ""  # by position is deprecated there
-        return f"{name(function, 'f')}({', '.join(_value(a, name) for a in weak)}, {into}{name(out, 'b')})"
+        keyword = "out=" if function in (np.maximum, np.minimum) else ""  # by position that is deprecated
+        return f"{name(function, 'f')}({', '.join(_value(a, name) for a in weak)}, {keyword}{name(out, 'b')})"
+    if function is spread:
+        return f"{name(np.copyto, 'f')}({name(out, 'b')}, {_value(args[0], name)}, 'unsafe')"
     owner = getattr(function, "__self__", None)
     if isinstance(owner, np.ufunc) and function.__name__ == "reduce":
         axis, dtype, keepdims = (options.get(k) for k in ("axis", "dtype", "keepdims"))

@@ -14,7 +14,7 @@ from ..signature import name_of
 from .numbers import Number
 from .traced import Traced, TraceError
 
-__all__ = ["array_of", "given_anew", "named_at", "random_states", "refuse_iterators", "warn", "warn_of_random_numbers"]
+__all__ = ["given_anew", "named_at", "random_states", "refuse_iterators", "warn", "warn_of_random_numbers"]
 
 
 def refuse_iterators(function, leaves, names) -> None:
@@ -39,7 +39,7 @@ def given_anew(function, leaf):
                 "what it gives, list(...), or let the function run eagerly"
             )
     if not isinstance(leaf, Operand) and not isinstance(leaf, IndexedSlices) and hasattr(leaf, "__dict__"):
-        if any(array_of(part) is not None for part in flatten(list(vars(leaf).values()))):
+        if any(getattr(part, "array", part).__class__ is Traced for part in flatten(list(vars(leaf).values()))):
             raise TraceError(
                 f"{name} returns a {type(leaf).__name__} with Tensors in it, which would be those of the trace in each "
                 "call: return them in a dict, list, tuple or named tuple, and put them together outside"
@@ -80,8 +80,3 @@ def random_states() -> dict[str, Any]:
     if "random" in sys.modules:
         found["random"] = sys.modules["random"].getstate()
     return found
-
-
-def array_of(leaf: Any) -> Any:
-    """The traced array of a result, or None."""
-    return leaf.array if isinstance(leaf, Operand) and leaf.array.__class__ is Traced else None

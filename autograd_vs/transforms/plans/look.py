@@ -18,8 +18,9 @@ MANY = 300  # rows of a table in a notebook: beyond these the middle is left out
 
 
 class Place(NamedTuple):
-    """A piece of memory: an input, a constant, a Variable, or what a call computes.
+    """A piece of memory.
 
+    kind : "input", "constant", "variable", "state" (of an optimizer: it outlives the call), "result" (of a call)
     buffer : the number of the buffer in which the result of a call lies; None for what is no result
     uses : the name scope of each op that read the Variable
     line : where in the user's code the array was met that a constant is a copy of
@@ -105,7 +106,7 @@ class Look:
         return text in str(self)
 
     def bytes_of(self, kind: str) -> int:
-        """Bytes of all places of a kind: "input", "constant", "state" or "result"."""
+        """Bytes of all places of a kind: "input", "constant", "variable", "state" or "result"."""
         return sum(place.nbytes for place in self.places if place.kind == kind)
 
     @property
@@ -121,8 +122,9 @@ class Look:
     def variables(self, written: bool = False) -> list[str]:
         """Names of the Variables that are read, or those that are written, directly or by a Python function."""
         numbers = {n for row in self.rows for n in (row.writes if written else row.reads)}
-        names = [p.name for n, p in enumerate(self.places) if n in numbers and p.kind == "state"]
-        return [*dict.fromkeys([*names, *(name for row in self.rows for name in row.touched)])]
+        names = [p.name for n, p in enumerate(self.places) if n in numbers and p.kind == "variable"]
+        states = {p.name for p in self.places if p.kind == "state"}
+        return [*dict.fromkeys([*names, *(name for row in self.rows for name in row.touched if name not in states)])]
 
     # ---------------------------------------------------------------- text
     def __str__(self) -> str:
@@ -278,7 +280,7 @@ def _same(a) -> str:
 def looked_at(name: str, program: Program, arrays: dict[int, np.ndarray], uses: dict[int, tuple[str, ...]]) -> Look:
     """What there is to see of a program with its results in `arrays` (see `place`).
 
-    uses : the name scopes of the ops that read a Variable, by the id of its array
+    uses : for each Variable, by the id of its array, the name scopes of the ops that read it
     """
     places: list[Place] = []
     numbers: dict[int, int] = {}  # id of a storage -> its place
@@ -297,9 +299,9 @@ def looked_at(name: str, program: Program, arrays: dict[int, np.ndarray], uses: 
             labels[label] += 1
             label += f"~{labels[label]}" if labels[label] > 1 else ""
             a = storage.array
-            used = uses.get(id(a), ()) if storage.kind == "state" else ()
+            kind = "variable" if id(a) in uses else storage.kind
             line = (storage.line or "computed once") + _same(a) if storage.kind == "constant" else ""
-            places.append(Place(label, storage.kind, str(a.dtype), a.shape, a.nbytes, buffer, used, line))
+            places.append(Place(label, kind, str(a.dtype), a.shape, a.nbytes, buffer, uses.get(id(a), ()), line))
         return numbers[id(storage)]
 
     def named(a) -> str:
@@ -320,6 +322,13 @@ def looked_at(name: str, program: Program, arrays: dict[int, np.ndarray], uses: 
             return f"{shown(call.args[0])}[{shown(call.args[1])}] = {shown(call.args[2])}"
         return ", ".join([shown(a) for a in call.args] + [f"{k}={shown(v)}" for k, v in call.options.items()])
 
+    def touched(call) -> tuple[str, ...]:
+        if call.form != "outside":
+            return ()
+        if call.function.writes is None:
+            return tuple([v._name for v in call.function.variables])
+        return tuple([places[number(s)].name for s in program.changes(call)])
+
     rows = []
     for storage in program.storages.values():
         if storage.kind == "input":
@@ -339,7 +348,7 @@ def looked_at(name: str, program: Program, arrays: dict[int, np.ndarray], uses: 
                 reads,
                 writes,
                 call.form == "outside",
-                tuple([v._name for v in getattr(call.function, "variables", ())]),
+                touched(call),
             )
         )
     outputs = tuple([number(program.storage(a)) for a in program.outputs])

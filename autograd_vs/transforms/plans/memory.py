@@ -55,6 +55,8 @@ def place(program: Program) -> dict[int, np.ndarray]:
 
 def _may_overwrite(program, call, dead):
     """Whether each number of the result depends on the numbers at the same place of what dies here only."""
+    if call.form == "pieces":
+        return bool(dead) and call.function.may_overwrite(program, set(dead))
     if not (isinstance(call.function, np.ufunc) and call.form == "call" and call.function.signature is None):
         return False
     out = call.out

@@ -10,35 +10,64 @@ import numpy as np
 
 from .program import Call, Program, arrays_in
 
-__all__ = ["PASSES", "chosen", "drop_unused", "fold_constants", "merge_equal", "moved", "split_versions"]
+__all__ = [
+    "drop_unused",
+    "fold_constants",
+    "join_in_place",
+    "merge_equal",
+    "moved",
+    "replaced",
+    "split_versions",
+    "spread",
+    "writes",
+]
 
 
 def split_versions(program: Program) -> None:
     """What writes over the whole of a result gives one of its own: then each is written once, and has one meaning."""
     instead: dict[int, Any] = {}
     for call in program.calls:
-        into = call.form == "into" and isinstance(call.function, np.ufunc) and not call.options
-        target: Any = program.writes(call)[0] if into else None
-        whole = into and target.kind == "result" and call.out.nbytes == target.array.nbytes and call.out.size
+        out = _overwritten(program, call)
+        target = None if out is None else program.storage(out)
         if instead:
-            call.args, call.options = _replaced(program, call.args, instead), _replaced(program, call.options, instead)
-            if call.out is not None and not whole:
-                call.out = _replaced(program, call.out, instead)
-        if whole and call.out.flags.c_contiguous:
-            fresh = np.empty_like(call.out)
-            instead[id(target)] = program.add(fresh, "result")
-            for key, storage in instead.items():
-                if storage is target:
-                    instead[key] = instead[id(target)]
-            call.form, call.out = "call", fresh
-        elif whole:
-            call.out = _replaced(program, call.out, instead)
-    program.outputs = [_replaced(program, a, instead) for a in program.outputs]
+            call.args, call.options = replaced(program, call.args, instead), replaced(program, call.options, instead)
+            if call.out is not None and target is None:
+                call.out = replaced(program, call.out, instead)
+        if target is None:
+            continue
+        if call.form == "setitem":
+            call.function, call.args = spread, (call.args[2], out.shape, out.dtype)
+        fresh = np.empty_like(out)
+        program.add(fresh, "result")
+        for key, array in instead.items():
+            if array is target.array:
+                instead[key] = fresh
+        instead[id(target)] = fresh
+        call.form, call.out = "call", fresh
+    program.outputs = [replaced(program, a, instead) for a in program.outputs]
+
+
+def _overwritten(program, call):
+    """The array that the call writes over, if that is all of a result, and it could as well write elsewhere."""
+    if call.form == "into" and isinstance(call.function, np.ufunc) and not call.options:
+        out = call.out
+    elif call.form == "setitem" and call.args[1] is ... and not isinstance(call.args[2], (list, tuple)):
+        out = call.args[0]
+    else:
+        return None
+    target = program.storage(out)
+    whole = target.kind == "result" and out.nbytes == target.array.nbytes and out.size and out.flags.c_contiguous
+    return out if whole else None
+
+
+def spread(value, shape, dtype):
+    """An array of this shape and dtype with `value` all over it."""
+    return np.broadcast_to(value, shape).astype(dtype)
 
 
 def fold_constants(program: Program) -> None:
     """What depends on constants only is one."""
-    written = _writes(program)
+    written = writes(program)
     kept = []
     for call in program.calls:
         targets = program.writes(call)
@@ -74,32 +103,86 @@ def drop_unused(program: Program) -> None:
 
 def merge_equal(program: Program) -> None:
     """The same function of the same arrays is called once; what is written to meanwhile is not the same any more."""
-    written = _writes(program)
+    written = writes(program)
     versions: Counter = Counter()  # how often each storage was written so far
     seen: dict[Any, Call] = {}
-    instead: dict[int, Any] = {}  # id of a storage -> the one that has the same contents
+    instead: dict[int, Any] = {}  # id of a storage -> the array of the one that has the same contents
     kept = []
     for call in program.calls:
         if instead:
-            call.args, call.options = _replaced(program, call.args, instead), _replaced(program, call.options, instead)
+            call.args, call.options = replaced(program, call.args, instead), replaced(program, call.options, instead)
         targets = program.writes(call)
-        if call.form == "outside":  # it may write to any state
-            versions.update(id(s) for s in program.storages.values() if s.kind == "state")
+        versions.update(map(id, program.changes(call)))
         once = program.defines(call) and all(written[id(s)] == 1 for s in targets)
         key = _key(program, call, versions) if once else None
         first = seen.get(key) if key is not None else None
         if first is not None and all(map(_same_layout, arrays_in(first.out), arrays_in(call.out))):
-            instead.update(zip(map(id, targets), program.writes(first), strict=True))
+            instead.update(zip(map(id, targets), [s.array for s in program.writes(first)], strict=True))
             continue
         if key is not None:
             seen[key] = call
         versions.update(map(id, targets))
         kept.append(call)
     program.calls = kept
-    program.outputs = [_replaced(program, a, instead) for a in program.outputs]
+    program.outputs = [replaced(program, a, instead) for a in program.outputs]
 
 
-def _writes(program):
+def join_in_place(program: Program) -> None:
+    """What is joined to one array is computed where it belongs in there, and not copied."""
+    written = writes(program)
+    defined = {
+        id(program.storage(c.out)): c for c in program.calls if program.defines(c) and isinstance(c.out, np.ndarray)
+    }
+    instead: dict[int, Any] = {}  # id of a storage -> the array in which it lies from now on
+    dropped: dict[int, list] = {}  # by the id of a call that joins: the copies that are left of it
+    for call in program.calls:
+        if (
+            call.function is not np.concatenate
+            or not program.defines(call)
+            or written[id(program.storage(call.out))] > 1
+        ):
+            continue
+        rest, moved_any = [], False
+        for part, place in zip(call.args[0], _places(call), strict=True):
+            storage = program.storage(part)
+            if (
+                storage.kind == "result" and id(storage) in defined and written[id(storage)] == 1
+                and id(storage) not in instead and program.storage(call.out) is not storage
+                and part.dtype == place.dtype and part.nbytes == storage.array.nbytes
+                and part.flags.c_contiguous and storage.array.flags.c_contiguous and place.flags.c_contiguous
+            ):  # fmt: skip
+                instead[id(storage)] = place.reshape(storage.array.shape)
+                moved_any = True
+            else:
+                rest.append(Call("setitem", None, (place, ..., part.reshape(place.shape)), {}, None, call.scope))
+        if moved_any:
+            dropped[id(call)] = rest
+    for key in reversed(instead):  # the place itself may be a part of something larger, which came later
+        instead[key] = replaced(program, instead[key], instead)
+    program.calls = [c for call in program.calls for c in dropped.get(id(call), [call])]
+    for call in program.calls:
+        call.args, call.options = replaced(program, call.args, instead), replaced(program, call.options, instead)
+        call.out = replaced(program, call.out, instead)
+    program.outputs = [replaced(program, a, instead) for a in program.outputs]
+
+
+def _places(call):
+    """Where the parts of a concatenation lie in its result."""
+    axis = call.args[1] if len(call.args) > 1 else call.options.get("axis", 0)
+    places, start = [], 0
+    for part in call.args[0]:
+        stop = start + (part.size if axis is None else part.shape[axis])
+        places.append(
+            call.out[start:stop]
+            if axis is None
+            else call.out[(slice(None),) * (axis % part.ndim) + (slice(start, stop),)]
+        )
+        start = stop
+    return places
+
+
+def writes(program: Program) -> Counter:
+    """How many calls write to each storage, by its id."""
     return Counter(id(s) for call in program.calls for s in program.writes(call))
 
 
@@ -107,15 +190,15 @@ def _same_layout(a, b):
     return a.shape == b.shape and a.strides == b.strides and a.dtype == b.dtype
 
 
-def _replaced(program, x, instead):
+def replaced(program, x, instead):
     """A nest with arrays in the storages that are used instead of theirs."""
     if isinstance(x, np.ndarray):
-        storage = instead.get(id(program.storage(x)))
-        return x if storage is None else moved(x, program.storage(x).array, storage.array)
+        new = instead.get(id(program.storage(x)))
+        return x if new is None else moved(x, program.storage(x).array, new)
     if isinstance(x, (list, tuple)):
-        return type(x)(_replaced(program, part, instead) for part in x)
+        return type(x)(replaced(program, part, instead) for part in x)
     if isinstance(x, dict):
-        return {k: _replaced(program, part, instead) for k, part in x.items()}
+        return {k: replaced(program, part, instead) for k, part in x.items()}
     return x
 
 
@@ -160,21 +243,3 @@ def _key(program, call, versions):
     except TypeError:
         return None
     return key
-
-
-PASSES = [split_versions, fold_constants, merge_equal, drop_unused]  # in this order; one that is not exact says so
-
-
-def chosen(exact: bool = False, without=()) -> list:
-    """The passes that run: all, or the exact ones; some may be left out by name.
-
-    Raises
-    ------
-    ValueError
-        If there is no pass of such a name.
-    """
-    names = [*(change.__name__ for change in PASSES), "place"]
-    for name in (without,) if isinstance(without, str) else without:
-        if name not in names:
-            raise ValueError(f"function(without=...): there is no pass {name!r}. The passes are {', '.join(names)}")
-    return [c for c in PASSES if c.__name__ not in without and not (exact and not getattr(c, "exact", True))]

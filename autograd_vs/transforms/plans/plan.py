@@ -11,15 +11,19 @@ from ...engine.protocol import Operand
 from ...engine.record import watchable, written
 from ...engine.tensor import tensor_of
 from ..signature import name_of
+from .algebra import simplify
 from .emit import emit
-from .limits import array_of
 from .look import Look, Profile, looked_at
 from .memory import apart, place
-from .passes import chosen
-from .trace import trace
+from .passes import drop_unused, fold_constants, join_in_place, merge_equal, split_versions
+from .pieces import in_pieces
+from .products import stack_products
+from .trace import array_of, trace
 
-__all__ = ["Plan", "made"]
+__all__ = ["Plan", "chosen", "made"]
 
+EXACT = [split_versions, fold_constants, simplify, merge_equal, drop_unused, join_in_place, in_pieces]  # in this order
+PASSES = [split_versions, stack_products, *EXACT[1:]]
 HOLE: Any = object()  # in the place of each array of a result
 
 
@@ -38,6 +42,7 @@ class Plan:
         self.positions = [v.own_position for v in variables]
         self.variables = variables
         self.flags = [*map(watchable.__contains__, self.positions)]
+        self.conditions = found.conditions
         self.rebuild = rebuild
         self.looked = {**found.looked}  # the floats among the leaves for whose values only this is the plan, and where
         self.stores = [*found.stores.values()]  # stores whose Variables it knows by name, and what they held
@@ -45,8 +50,13 @@ class Plan:
         self.filled = [(number, traced.a) for number, traced in found.filled.values()]
 
     def holds(self) -> bool:
-        """Whether the Variables are as trainable as they were."""
-        return [*map(watchable.__contains__, self.positions)] == self.flags
+        """Whether the Variables are as trainable as they were, and all else that the trace relied on is as it was."""
+        if [*map(watchable.__contains__, self.positions)] != self.flags:
+            return False
+        for condition in self.conditions:
+            if not condition():
+                return False
+        return True
 
     def __call__(self, leaves):
         """Run it."""
@@ -87,7 +97,7 @@ class Plan:
         rows, places = self.look.rows, self.look.places
 
         def written(some):
-            names = [places[n].name for row in some for n in row.writes if places[n].kind == "state"]
+            names = [places[n].name for row in some for n in row.writes if places[n].kind in ("variable", "state")]
             return [*dict.fromkeys([*names, *(name for row in some for name in row.touched)])]
 
         before, here, after = written(rows[:number]), written(rows[number : number + 1]), written(rows[number + 1 :])
@@ -96,9 +106,9 @@ class Plan:
             left = [name for name in after if name not in done]
             error.add_note(
                 f"{self.look.name} was ended in call {number + 1} of {len(rows)} of its plan, {rows[number].function}: "
-                f"of its Variables {', '.join(done)} may have been written"
+                f"{', '.join(done)} may have been written"
                 + (f", {', '.join(left)} not yet" if left else "")
-                + ". Their values are undefined now: assign them, or load a checkpoint, before you go on"
+                + ". These are undefined now: assign them, or load a checkpoint, before you go on"
             )
 
 
@@ -142,13 +152,25 @@ def _given(array, copied: bool):
     return view.view
 
 
-def made(python_function, args, options, names, *, copy_outputs=True, exact=False, without=()):
-    """The result of one call, and the plan for the next ones.
+def chosen(exact: bool = False, without=()) -> list:
+    """The passes that run: all, or the exact ones; some may be left out by name.
 
-    names : of the leaves of the arguments; for the options see `function`
+    Raises
+    ------
+    ValueError
+        If there is no pass of such a name.
     """
+    names = [*(change.__name__ for change in PASSES), "place"]
+    for name in (without,) if isinstance(without, str) else without:
+        if name not in names:
+            raise ValueError(f"function(without=...): there is no pass {name!r}. The passes are {', '.join(names)}")
+    return [change for change in (EXACT if exact else PASSES) if change.__name__ not in without]
+
+
+def made(python_function, args, options, *, copy_outputs=True, exact=False, without=()):
+    """The result of one call, and the plan for the next ones; for the options see `function`."""
     start = perf_counter()
-    found, result = trace(python_function, args, options, names)
+    found, result = trace(python_function, args, options)
     traced = perf_counter()
     result, rebuild = _opened(result)
     program, leaves = found.program, flatten(result)
@@ -164,7 +186,7 @@ def made(python_function, args, options, names, *, copy_outputs=True, exact=Fals
         found.given,
         pack(result, [x if a is None else HOLE for a, x in zip(arrays, leaves, strict=True)]),
         list(found.variables.values()),
-        [found.variables[id(s.array)] for s in touched],
+        [found.variables[id(s.array)] for s in touched if id(s.array) in found.variables],
         rebuild,
         [copy_outputs or program.storage(a).kind == "state" for a in program.outputs],
         looked_at(name_of(python_function), program, placed, found.uses()),

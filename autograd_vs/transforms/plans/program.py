@@ -38,7 +38,7 @@ class Call:
     form : how it is spelled in a plan
         "call" (a function that gives `out`, an array or a tuple of them), "method" (of the first argument),
         "into" (with ``out=``, into `out`), "setitem" (``args[0][args[1]] = args[2]``), "change" (of the first
-        argument), "outside" (a Python function, with effects).
+        argument), "outside" (a Python function, with effects), "pieces" (calls that are taken apart together).
     errors : what of `np.geterr()` was set around this call, as by ``with np.errstate(divide="ignore")``; mostly nothing
     """
 
@@ -95,9 +95,19 @@ class Program:
         target = call.args[0] if call.form in ("setitem", "change") else call.out
         return [self.storage(a) for a in arrays_in(target)]
 
+    def changes(self, call: Call) -> list[Storage]:
+        """What a Python function may write to: any memory that outlives the replay, unless it says."""
+        if call.form != "outside":
+            return []
+        if call.function.writes is None:
+            return [s for s in self.storages.values() if s.kind == "state"]
+        return [self.storage(a) for a in call.function.writes]
+
     def defines(self, call: Call) -> bool:
         """Whether the call fills the whole of a result: nothing that was there before is seen after it."""
-        return call.form in ("call", "method") and call.out is not None
+        if call.form not in ("call", "method") or call.out is None:
+            return False
+        return all(a.nbytes == self.storage(a).array.nbytes for a in arrays_in(call.out))
 
 
 def arrays_in(x) -> list[np.ndarray]:

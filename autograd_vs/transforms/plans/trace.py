@@ -12,10 +12,11 @@ from ...base.nest import flatten, map_nest, pack
 from ...engine import call
 from ...engine.cotangent import IndexedSlices
 from ...engine.outside import reset_tracer, set_tracer
-from ...engine.protocol import read_arrays_through
+from ...engine.protocol import Operand, read_arrays_through
 from ...engine.record import lend, reclaim, written
 from ...engine.tensor import Tensor, tensor_of
 from ...state.context import current
+from ..signature import leaf_names
 from .limits import given_anew, random_states, refuse_iterators, warn_of_random_numbers
 from .numbers import Number
 from .program import owner_of
@@ -35,13 +36,15 @@ class Trace(Tracer):
         self.owners: dict[int, Traced] = {}  # the arrays that own memory, by the id of the NumPy array
         self.stores: dict[int, tuple] = {}  # stores that were opened inside, and what they held
         self.around = current().store
-        self.before: dict[int, np.ndarray] = {}  # what a Variable held when the trace began
         self.names: list[str] = []  # of the leaves of the arguments
         self.given: list[tuple] = []  # (array, number of the leaf of the arguments that it takes)
         self.floats: dict[int, Number] = {}  # the floats among the leaves
         self.filled: dict[tuple, tuple] = {}  # (id of a Number, dtype) -> (the Number, its traced 0-d array)
         self.looked: dict[int, str] = {}  # the floats whose values were asked for, and where
         self.read_by: dict[int, dict[int, str]] = {}  # a Variable's array -> calls before each op that read it: scope
+        self.before: dict[int, tuple] = {}  # memory that outlives the call, and what it held when the trace began
+        self.undone: list[Any] = []  # functions that put back what else the trace has changed
+        self.conditions: list[Any] = []  # functions of nothing: where one is false, the trace does not hold any more
 
     def new(self, array, kind, label=""):
         """A storage, and the array that owns it."""
@@ -84,8 +87,8 @@ class Trace(Tracer):
         return self.constant_of(array) if array.__class__ is np.ndarray else array
 
     def uses(self) -> dict[int, tuple[str, ...]]:
-        """The scope of each op that read a Variable, by the id of its array."""
-        return {key: tuple(scopes.values()) for key, scopes in self.read_by.items()}
+        """For each Variable, by the id of its array, the scope of each op that read it."""
+        return {key: tuple([*self.read_by.get(key, {}).values()]) for key in self.variables}
 
     def state(self, variable, array):
         """The traced array of a Variable."""
@@ -102,6 +105,20 @@ class Trace(Tracer):
             lend(found)
         return found
 
+    def live(self, array, label=""):
+        """The traced array of memory that outlives the call: a slot of an optimizer, a scalar of its rule."""
+        known = self.program.storage(array) if self.program.knows(array) else self.program.add(array, "state")
+        known.label = known.label or label
+        return Traced(array, self)
+
+    def rely_on(self, condition) -> None:
+        """The trace holds as long as ``condition()`` is true."""
+        self.conditions.append(condition)
+
+    def on_failure(self, undo) -> None:
+        """Should the trace fail, call ``undo()``."""
+        self.undone.append(undo)
+
     def constant_of(self, array):
         """The traced array of a Tensor that came from outside."""
         if self.program.knows(array):
@@ -111,16 +128,19 @@ class Trace(Tracer):
     def keep(self, target) -> None:
         """`target` is about to be written: whoever needs what a Variable holds gets a copy, we too."""
         owner = owner_of(target.a if target.__class__ is Traced else target)
-        variable = self.variables.get(id(owner))
-        if variable is not None and id(owner) not in self.before:
-            self.before[id(owner)] = owner.copy()
-            with self.pause():
-                written([variable])
+        storage = self.program.storages.get(id(owner))
+        if storage is not None and storage.kind == "state" and id(owner) not in self.before:
+            self.before[id(owner)] = owner, owner.copy()
+            if id(owner) in self.variables:
+                with self.pause():
+                    written([self.variables[id(owner)]])
 
     def roll_back(self) -> None:
-        """Variables get back what they held."""
-        for key, value in self.before.items():
-            self.variables[key].array[...] = value
+        """Variables and slots get back what they held."""
+        for array, value in self.before.values():
+            array[...] = value
+        for undo in reversed(self.undone):
+            undo()
 
     def tell(self, error) -> None:
         """Note on `error`, which ended the trace, what is not undone."""
@@ -154,22 +174,28 @@ class Trace(Tracer):
         self.owners.clear()
         self.constants.clear()
         self.before.clear()
+        self.undone.clear()
         self.variables = {}
         for part in (self.program.calls, self.program.storages, self.program.outputs):
             part.clear()
 
     # ---------------------------------------------------------------- Python functions
-    def outside(self, function, args):
-        """Call a Python function on what the arguments are now, and note it."""
+    def outside(self, function, args, writes=None):
+        """Call a Python function on what the arguments are now, and note it.
+
+        `writes` lists the memory that it changes; by default that may be any Variable's.
+        """
         if not self.hears():
             return function(*args)
+        if writes is None:  # a tape of the function that needs what they hold gets a copy: a call of the plan
+            written([x for x in flatten(args) if hasattr(x, "own_position")])
         known = [leaf for x in args for leaf in map(self.inner, _leaves(x))]
         arrays = tuple([a for a in known if a is not None])
         with self.pause():
-            for v in self.variables.values():
-                self.keep(v.array)
+            for array in [v.array for v in self.variables.values()] if writes is None else map(self.live, writes):
+                self.keep(array)
             y = function(*[_plain(_with(x, iter(map(_bare_array, _leaves(x))))) for x in args])
-        held_by = Outsider(function, args)
+        held_by = Outsider(function, args, writes)
         out = None
         if isinstance(y, np.ndarray):
             out = self.new(y, "result").a
@@ -187,14 +213,15 @@ class Trace(Tracer):
 class Outsider:
     """A Python function in a program, and the nest of its arguments, whose arrays a plan fills in."""
 
-    def __init__(self, function, args):
-        self.function, self.args = function, args
+    def __init__(self, function, args, writes):
+        self.function, self.args, self.writes = function, args, writes
         self.__name__ = getattr(function, "__qualname__", None) or getattr(function, "func", function).__qualname__
 
     @property
     def variables(self):
-        """The Variables that it is handed, and may write."""
-        return [leaf for x in self.args for leaf in flatten(x) if hasattr(leaf, "own_position")]
+        """The Variables that it is handed, and may write, where it does not say what it writes."""
+        leaves = [leaf for x in self.args for leaf in flatten(x)] if self.writes is None else []
+        return [leaf for leaf in leaves if hasattr(leaf, "own_position")]
 
     def bound(self, arrays):
         """The call around `arrays`, which lie where the plan has them."""
@@ -249,20 +276,20 @@ def _next(arrays):
     raise AssertionError("fewer arrays than places")
 
 
-def trace(function, args, options, names):
-    """Run ``function(*args, **options)``, whose Tensors, arrays and floats are inputs, called `names`.
+def trace(function, args, options):
+    """Run ``function(*args, **options)``, whose Tensors, arrays and floats are inputs.
 
     Returns
     -------
     (Trace, the result as a nest of Tensors of traced arrays and other values)
     """
     with _one_at_a_time:
-        return _traced(function, args, options, names)
+        return _traced(function, args, options)
 
 
-def _traced(function, args, options, names):
+def _traced(function, args, options):
     found = Trace()
-    found.names = names
+    names = found.names = leaf_names(function, args, options)
     token = set_tracer(found)
     read_arrays_through(found.read)
     try:
@@ -284,3 +311,9 @@ def _traced(function, args, options, names):
         read_arrays_through(None)
         reset_tracer(token)
         found.end()
+
+
+def array_of(leaf: Any) -> Any:
+    """The traced array of a result, or None."""
+    array = leaf.array if isinstance(leaf, Operand) else leaf
+    return array if array.__class__ is Traced else None

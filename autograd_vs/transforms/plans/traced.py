@@ -429,9 +429,9 @@ def _same_view(view, old, new):
     return Traced(same_view(view.a, bare(old), bare(new)), view.tracer)
 
 
-def _kernel(function, args, options):
-    """A function that computes on memory in ways of its own is one call."""
-    return args[0].tracer.call("call", function, args, options)
+def _kernel(traced, function, args, options):
+    """A function that computes on memory in ways of its own is one call; `traced` is one of its arguments."""
+    return traced.tracer.call("call", function, args, options)
 
 
 class _Special(ModuleType):
