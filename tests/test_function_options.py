@@ -1,5 +1,6 @@
 """The options of `av.function`: input signatures, results that are not copied, passes that are left out."""
 
+import contextlib
 import copy
 import warnings
 from collections import namedtuple
@@ -312,3 +313,24 @@ def test_options_do_not_change_training():
             {"without": ("place",)},
         ):
             assert run(av.function(**options)) == want
+
+
+def test_warnings_name_what_is_around():
+    def retraced(prepare, expected):
+        v = av.Variable([1.0, 2.0])
+        f = av.function(lambda x: v * x)
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            for k in range(8):
+                with prepare(k, v):
+                    f(np.ones(2, np.float32))
+        (warning,) = caught
+        assert expected in str(warning.message) and warning.filename == __file__
+
+    def freeze(k, v):
+        v.trainable = bool(k % 2)
+        return contextlib.nullcontext()
+
+    retraced(lambda k, v: av.variable_scope(f"scope{k}"), "the open scope is 'scope7', it was 'scope6'")
+    retraced(lambda k, v: av.VariableStore(), "the current store is another one")
+    retraced(freeze, "(trainable, which slots) changed")

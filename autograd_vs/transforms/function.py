@@ -295,7 +295,7 @@ def _kind(leaf):
 
 
 def _ambient():
-    """What a trace bakes in beside its arguments."""
+    """What a trace bakes in beside its arguments; `_AROUND` says it in words."""
     frame = current()
     return frame.store.content, frame.scope.name, frame.defaults.reuse, default_dtype()
 
@@ -314,21 +314,27 @@ def _check(python_function):
 
 def _difference(key, others, names):
     """What of `key` is new."""
-    if len(key) < 6:
-        return _SURROUNDINGS
-    structure, kinds = key[:2]
-    alike = [o for o in others if len(o) == len(key) and o[0] == structure]
+    structure, kinds = key[:2] if len(key) > len(_AROUND) else ((), ())
+    alike = [o for o in others if len(o) == len(key) and (not kinds or o[0] == structure)]
     if not alike:
         return "the structure of its arguments changed"
+    last = alike[-1]
     found = [
         f"argument {name} is {_shown(kind)}, it was {_shown(other)}"
-        for name, kind, other in zip(names, kinds, alike[-1][1], strict=True)
+        for name, kind, other in zip(names, kinds, last[1] if kinds else (), strict=True)
         if kind != other
     ]
-    return "; ".join(found) or _SURROUNDINGS
+    around = zip(_AROUND, key[-len(_AROUND) :], last[-len(_AROUND) :], strict=True)
+    found += [what.format(new, old) for what, new, old in around if new != old]
+    return "; ".join(found) or "what its Variables or optimizers were at the trace (trainable, which slots) changed"
 
 
-_SURROUNDINGS = "the store (or it was reset), the open scope, the default dtype or what is trainable is not what it was"
+_AROUND = (  # in the order of `_ambient`
+    "the current store is another one, or was reset",
+    "the open scope is {!r}, it was {!r}",
+    "reuse is {!r}, it was {!r}",
+    "the default dtype is {}, it was {}",
+)
 
 
 def _shown(kind):

@@ -17,6 +17,9 @@ from .traced import Traced, TraceError
 __all__ = ["given_anew", "named_at", "random_states", "refuse_iterators", "warn", "warn_of_random_numbers"]
 
 
+FRESH = 624  # the position of a generator that has not been drawn from
+
+
 def refuse_iterators(function, leaves, names) -> None:
     """TraceError for an argument that gives something else each time it is asked."""
     for leaf, name in zip(leaves, names, strict=True):
@@ -50,7 +53,7 @@ def given_anew(function, leaf):
 def warn_of_random_numbers(function, before: dict) -> None:
     """Warn where NumPy's or Python's global random numbers were drawn since `before`."""
     after = random_states()
-    moved = [name for name, state in before.items() if after[name] != state]
+    moved = [name for name, state in after.items() if before.get(name, (state[0], FRESH)) != state]
     if moved:
         warn(
             f"{named_at(function)} draws from {' and '.join(moved)} while it is traced: each further call would "
@@ -72,11 +75,13 @@ def named_at(function) -> str:
 
 
 def random_states() -> dict[str, Any]:
-    """What NumPy's and Python's global generators are at, as far as they are loaded."""
-    found = {}
+    """What NumPy's and Python's global generators are at, where they are loaded: (keys, position)."""
+    found: dict[str, Any] = {}
     if "numpy.random" in sys.modules:
-        state: Any = np.random.get_state(legacy=False)
-        found["np.random"] = {**state, "state": {k: np.asarray(v).tolist() for k, v in state["state"].items()}}
+        state: Any = np.random.get_state(legacy=False)["state"]
+        position = state.get("pos", FRESH)  # other generators than NumPy's default have none
+        found["np.random"] = {k: np.asarray(v).tolist() for k, v in state.items() if k != "pos"}, position
     if "random" in sys.modules:
-        found["random"] = sys.modules["random"].getstate()
+        *keys, position = sys.modules["random"].getstate()[1]
+        found["random"] = keys, position
     return found
