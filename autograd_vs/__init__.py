@@ -67,6 +67,7 @@ from .state.variable import Variable
 
 # transforms, layers, training
 from . import testing
+from .transforms.control import cond, scan, while_loop
 from .transforms.custom import custom_gradient, recompute_grad
 from .transforms.function import RetraceWarning, function, run_functions_eagerly
 from .transforms.grad import grad, hessian, hvp, jacobian, jvp, value_and_grad, vjp
@@ -114,9 +115,9 @@ __all__ = [  # noqa: RUF022
     "array_split", "asarray", "asin", "asinh", "astype", "atan", "atan2", "atanh", "atleast_1d", "atleast_2d",
     "atleast_3d", "average", "bincount", "bitwise_and", "bitwise_count", "bitwise_invert", "bitwise_left_shift",
     "bitwise_not", "bitwise_or", "bitwise_right_shift", "bitwise_xor", "broadcast_arrays", "broadcast_to", "cbrt",
-    "ceil", "choose", "clip", "column_stack", "compress", "concat", "concatenate", "conj", "conjugate", "convolve",
-    "copy", "copysign", "corrcoef", "correlate", "cos", "cosh", "count_nonzero", "cov", "cross", "cumprod",
-    "cumsum", "current_store", "custom_gradient", "default_dtype", "deg2rad", "degrees", "delete", "diag",
+    "ceil", "choose", "clip", "column_stack", "compress", "concat", "concatenate", "cond", "conj", "conjugate",
+    "convolve", "copy", "copysign", "corrcoef", "correlate", "cos", "cosh", "count_nonzero", "cov", "cross",
+    "cumprod", "cumsum", "current_store", "custom_gradient", "default_dtype", "deg2rad", "degrees", "delete", "diag",
     "diagflat", "diagonal", "diff", "digitize", "divide", "divmod", "dot", "dsplit", "dstack", "ediff1d", "einsum",
     "empty_like", "equal", "exp", "exp2", "expand_dims", "expm1", "extract", "fabs", "fft", "fix", "flatnonzero",
     "flip", "fliplr", "flipud", "float_power", "floor", "floor_divide", "fmax", "fmin", "fmod", "frexp", "full",
@@ -135,12 +136,12 @@ __all__ = [  # noqa: RUF022
     "polymul", "polysub", "polyval", "positive", "pow", "power", "prod", "progress", "ptp", "quantile", "rad2deg",
     "radians", "random", "ravel", "ravel_multi_index", "real", "real_if_close", "reciprocal", "recompute_grad",
     "remainder", "repeat", "reshape", "resize", "right_shift", "rint", "roll", "rollaxis", "roots", "rot90",
-    "round", "run_functions_eagerly", "scatter", "searchsorted", "set_default_dtype", "set_num_threads",
+    "round", "run_functions_eagerly", "scan", "scatter", "searchsorted", "set_default_dtype", "set_num_threads",
     "setdiff1d", "setxor1d", "sign", "signbit", "sin", "sinc", "sinh", "sort", "sort_complex", "spacing", "split",
     "sqrt", "square", "squeeze", "stack", "std", "stop_gradient", "subtract", "sum", "swapaxes", "take",
     "take_along_axis", "tan", "tanh", "tensordot", "testing", "tile", "trace", "tracer", "trainable_variables",
     "transpose",
     "trapezoid", "tril", "trim_zeros", "triu", "true_divide", "trunc", "union1d", "unique", "unpackbits",
     "unravel_index", "unstack", "unwrap", "value_and_grad", "vander", "var", "variable_scope", "vdot", "vecdot",
-    "vjp", "vmap", "vsplit", "vstack", "where", "zeros_like",
+    "vjp", "vmap", "vsplit", "vstack", "where", "while_loop", "zeros_like",
 ]  # fmt: skip

@@ -57,8 +57,6 @@ _ADVICE = {
     "seed": _SEED,
     "constant": "use av.asarray(x) for a Tensor, av.initializers.constant(x) for an initializer",
     "control_dependencies": f"{_RUNS}, in the order in which it is written",
-    "while_loop": "use a Python loop",
-    "cond": "use a Python `if`",
     "no_grad": "compute outside of the tape, or inside of `with tape.stop_recording():`; or av.stop_gradient(x)",
     "inference_mode": "compute outside of the tape: only a GradientTape records",
     "enable_grad": "record on `with av.GradientTape() as tape:`",

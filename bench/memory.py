@@ -31,6 +31,7 @@ def measure(workload, options):
         for variant in [*workload.of("ours"), workload.of("floor")[0]]:
             arguments = ["--work", framework_of(variant), workload.name, problem]
             with harness.Worker(variant, sys.executable, RUN, arguments, options.threads) as worker:
+                worker.ask(do="hello")
                 found[variant] = worker.ask(do="memory", variant=variant, count=CALLS)
     return found
 

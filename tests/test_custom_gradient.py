@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 import autograd_vs as av
+from autograd_vs.engine import record
 from autograd_vs.testing import check_gradients
 
 X = np.array([0.3, -0.7, 1.1])
@@ -802,3 +803,16 @@ def test_old_values_are_let_go_with_the_tape():
     for persistent in (True, False):
         alive, left = held(persistent)
         assert 800_000 < alive < 900_000 and left < 50_000  # one copy, whoever wants it
+
+
+def test_nested_in_forward_mode_nothing_stays_alive():
+    inner = av.recompute_grad(lambda x: av.sin(x) * x)
+    outer = av.recompute_grad(lambda x: inner(x) * x)
+    x = av.Tensor([0.5, 1.5])
+    before = len(record.live_records)
+    with av.ForwardAccumulator(x, x) as forward:
+        y = outer(x)
+    forward.jvp(y)
+    del forward, y
+    gc.collect()
+    assert len(record.live_records) == before

@@ -180,6 +180,92 @@ def test_random_streams_go_on():
     assert not np.array_equal(want[0], want[1])
 
 
+def test_a_generator_is_made_where_it_is_asked_for():
+    def draw(x):
+        first, second = av.random.generator("one"), av.random.generator("one")
+        return second.normal(size=3) * x, first.normal(size=3)
+
+    state = av.random.get_state()
+    want = [[np.asarray(a) for a in draw(2.0)] for _ in range(3)]
+    av.random.set_state(state)
+    f = av.function(draw)
+    np.testing.assert_array_equal([[np.asarray(t) for t in f(av.Tensor(2.0))] for _ in range(3)], want)
+
+
+def test_what_is_computed_again_draws_the_same_numbers():
+    @av.recompute_grad
+    def block(x):
+        return av.nn.dropout(x, 0.5, training=True, stream="again") * x
+
+    def step(x):
+        with av.GradientTape() as tape:
+            tape.watch(x)
+            y = av.sum(block(x))
+        return y, tape.gradient(y, x)
+
+    x = av.Tensor(np.arange(1.0, 9.0))
+    state = av.random.get_state()
+    want = [[t.numpy() for t in step(x)] for _ in range(4)]
+    av.random.set_state(state)
+    f = av.function(step)
+    for a, b in zip(want, [[t.numpy() for t in f(x)] for _ in range(4)], strict=True):
+        np.testing.assert_array_equal(a[0], b[0])
+        np.testing.assert_array_equal(a[1], b[1])
+
+
+@pytest.mark.parametrize("inside", [False, True])
+def test_what_is_computed_again_sees_the_variables_of_then(inside):
+    def made():
+        v = av.Variable([1.0, 2.0], dtype=float)
+
+        @av.recompute_grad
+        def block(x):
+            if inside:
+                v.assign_add(x)
+            return x * v * v
+
+        def step(x):
+            with av.GradientTape() as tape:
+                tape.watch(x)
+                y = block(x)
+                v.assign(v * 2.0)
+            return (*tape.gradient(y, [x, v]), v + 0)
+
+        return v, step
+
+    (a, eager), (b, planned) = made(), made()
+    f, buffer = av.function(planned), b.array
+    for i in range(1, 4):
+        x = av.Tensor(np.full(2, float(i)))
+        for want, got in zip(eager(x), f(x), strict=True):
+            np.testing.assert_array_equal(want.numpy(), got.numpy())
+    np.testing.assert_array_equal(a.numpy(), b.numpy())
+    assert b.array is buffer and f.traces == 1
+
+
+def test_old_values_are_those_of_then_after_an_optimizer():
+    def made():
+        w, optimizer = av.Variable([1.0, 2.0], dtype=float), optim.SGD(0.1)
+        again = av.recompute_grad(lambda x: av.sum(av.nn.dropout(x, 0.5, training=True, stream="then") * w * w))
+
+        def step(x):
+            with av.GradientTape(persistent=True) as tape:
+                y = av.sum(w * w * x) + again(x)
+            first = tape.gradient(y, w)
+            optimizer.apply_gradients([(first, w)])
+            return first, tape.gradient(y, w), w + 0
+
+        return step
+
+    state = av.random.get_state()
+    eager = made()
+    want = [[t.numpy() for t in eager(av.Tensor(np.full(2, float(i))))] for i in range(4)]
+    av.random.set_state(state)
+    f = av.function(made())
+    for i in range(4):
+        np.testing.assert_array_equal([t.numpy() for t in f(np.full(2, float(i)))], want[i])
+
+
 def test_a_frozen_variable_is_noticed():
     w, v = av.Variable(2.0), av.Variable(3.0)
 
@@ -479,7 +565,8 @@ def test_memory_is_used_again():
     assert len(f.plan().buffers) <= 3
 
 
-def test_a_plan_lets_go_of_the_arrays_of_its_trace():
+@pytest.mark.parametrize("rows", [100, 700])  # calls over large arrays are made in pieces
+def test_a_plan_lets_go_of_the_arrays_of_its_trace(rows):
     import tracemalloc
 
     def chain(x):
@@ -487,7 +574,9 @@ def test_a_plan_lets_go_of_the_arrays_of_its_trace():
             x = av.tanh(x) + 0.1
         return av.sum(x)
 
-    f, x = av.function(chain), np.ones((100, 100))
+    f, x = av.function(chain), np.ones((rows, 100))
+    f(np.ones((rows, 101)))  # modules are loaded
+    f._plans.clear()
     tracemalloc.start()
     f(x)
     held = tracemalloc.get_traced_memory()[0]

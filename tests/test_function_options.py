@@ -195,6 +195,7 @@ def test_exact_leaves_out_what_is_not_exact(monkeypatch):
 
     monkeypatch.setattr(plan, "PASSES", [*plan.PASSES, sloppy])
     av.function(busy, exact=True)(np.ones(3))
+    av.function(lambda x: av.cond(av.sum(x) > 0, busy, lambda x: x * 2.0, x), exact=True)(np.ones(3))  # in parts, too
     assert seen == []
     av.function(busy)(np.ones(3)), av.function(busy, without=["sloppy"])(np.ones(3))
     assert seen == ["sloppy"]

@@ -115,11 +115,11 @@ def test_buffers_show_what_is_used_again():
     f = av.function(lambda x: av.sum(av.tanh(av.tanh(x @ x) @ x) @ x))
     f(np.ones((10, 10)))
     look = f.plan()
-    assert 800 <= look.peak_bytes <= 2 * 800 + 8 and look.bytes_without_reuse == 5 * 800 + 8
+    assert 800 <= look.peak_bytes <= 2 * 832 and look.bytes_without_reuse == 5 * 800 + 8
     results = [p for p in look.places if p.kind == "result"]
     assert {p.buffer for p in results} == set(look.buffers) and len(results) > len(look.buffers)
     assert all(p.buffer is None for p in look.places if p.kind != "result")
-    assert f"{len(look.buffers)} buffers, {look.peak_bytes / 1000:.3g} kB at most (4.01 kB without reuse)" in look
+    assert f"results in {look.peak_bytes / 1000:.3g} kB, {len(look.buffers)} buffers (4.01 kB without reuse)" in look
 
 
 def test_tables_in_notebooks():
@@ -128,7 +128,7 @@ def test_tables_in_notebooks():
     f(x)
     html = f.plan()._repr_html_()
     ET.fromstring(f"<div>{html}</div>")
-    assert "<td" in html and "less" in html and "memory: 1 buffer," in html
+    assert "<td" in html and "less" in html and "memory: results in 3 B, 1 buffer (" in html
     profile = f.profile(x)
     ET.fromstring(f"<div>{profile._repr_html_()}</div>")
     assert len(profile.times) == 1 and profile.total == sum(profile.scopes.values()) and "together" in str(profile)
@@ -302,7 +302,7 @@ def peak(f, *args):
 
 # Where a plan takes more than the eager step, by which factor. All buffers of a plan are there all the time; what a
 # convolution computes in between (its columns), and what an optimizer does, comes on top of them.
-MORE = {"conv": 1.2, "mlp": 1.1}
+MORE = {"conv": 1.05, "mlp": 1.05}
 
 
 @pytest.mark.parametrize("name", MODELS)
@@ -342,3 +342,18 @@ def test_a_plan_holds_what_it_says(name):
     look = f.plan()
     said = look.peak_bytes + look.bytes_of("input") + look.bytes_of("constant")
     assert said <= min(held) <= said + 2500 * len(look) + 20_000  # and words, code, wrappers
+
+
+def test_programs_inside_are_shown():
+    w = av.Variable(np.ones((2, 2), np.float32), name="w")
+
+    def f(x):
+        return av.cond(av.sum(x) > 0, lambda x: av.tanh(x @ w), lambda x: x * 2.0, x)
+
+    f = av.function(f)
+    x = np.ones((2, 2), np.float32)
+    f(x), f(-x)
+    text = str(f.plan())
+    assert "= cond(" in text and re.search(r"yes:\n +t\d+.*= dot\(x, w\)\n +t\d+.*tanh\(.*\n +-> t\d+\n +no:", text)
+    assert f.plan().variables() == ["w"] and f.traces == 1 and f.plan().draw().count("cond") >= 1
+    assert len(f.profile(x).times) == len(f.plan())

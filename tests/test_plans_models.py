@@ -359,6 +359,43 @@ def test_two_optimizers_take_turns_on_one_tape():
     same(make, floats(5, 3), floats(5, 1))
 
 
+def test_assignments_under_an_open_tape():
+    def make():
+        w = weights("w", 3, 4)
+
+        def step(x):
+            with av.GradientTape(persistent=True) as tape:
+                row, y = w[0], av.tanh(x @ w)
+                w.assign(w * 0.9)
+                loss = av.sum(y * y) + av.sum(row * w[0])
+            gradient = tape.gradient(loss, w)
+            w.assign_sub(0.1 * gradient)
+            return [loss, gradient, row, tape.gradient(y, w)]
+
+        return (step,)
+
+    same(make, floats(5, 3))
+
+
+def test_several_updates_in_a_step():
+    def make():
+        one, lazy = optim.Adam(0.1, clipnorm=0.5), optim.Adam(0.1, lazy=True, name="lazy")
+        w, table = weights("w", 3, 4), weights("table", 6, 4)
+
+        def step(x, ids):
+            for _ in range(3):
+                with av.GradientTape(persistent=True) as tape:
+                    h = av.nn.dropout(av.tanh(x @ w), 0.3, training=True)
+                    loss = av.sum((av.nn.embedding_lookup(table, ids) - h) ** 2)
+                one.apply_gradients([(tape.gradient(loss, w), w)])
+                lazy.apply_gradients([(tape.gradient(loss, table), table)])
+            return [loss, tape.gradient(loss, w)]  # at what the variables were
+
+        return step, one, lazy
+
+    same(make, floats(5, 3), integers(6, 5))
+
+
 # ---------------------------------------------------------------- optimizers
 
 OPTIONS = {

@@ -188,7 +188,7 @@ def test_a_bad_gradient_changes_nothing_at_the_trace():
     def step(x):
         optimizer.apply_gradients([(x[0], w), (x, v)])
 
-    with pytest.raises(ValueError, match="gradient of variable 'w:0' has shape"):
+    with pytest.raises(ValueError, match=r"gradient of variable 'w\w*:0' has shape"):
         step(np.ones(2, np.float32))
     assert v.numpy().tolist() == [1.0, 2.0] and optimizer.iterations == 0
 

@@ -82,7 +82,11 @@ def has_values(a) -> bool:
 
 
 def kernel(function):
-    """Mark a function of arrays that computes on NumPy's memory in ways of its own: one step for who traces it."""
+    """Mark a function of arrays that computes on NumPy's memory in ways of its own: one step for who traces it.
+
+    With a parameter ``into`` it can be told to write its result there, into an array of the right shape.
+    """
+    function.fills = "into" in function.__code__.co_varnames[: function.__code__.co_argcount]
 
     @wraps(function)
     def call(*args, **options):

@@ -9,7 +9,7 @@ _tracer: ContextVar[Any] = ContextVar("tracer", default=None)
 tracing = _tracer.get  # the tracer that follows this thread or task, or None
 
 
-def outside(function, *args, writes=None):
+def outside(function, *args, writes=None, draws: bool = False):
     """Call ``function(*args)``; where a function is being traced, at each of its replays as well.
 
     For what calls of NumPy do not show: the step of an optimizer, a random draw.
@@ -18,11 +18,16 @@ def outside(function, *args, writes=None):
     ----------
     function : function
         Gets the arguments, with Tensors and arrays as they are then. It returns None, or an array of the same shape and
-        dtype each time.
+        dtype each time. It may write the Variables among its arguments, and no others.
     *args :
         Nests of Tensors, arrays and anything else.
     writes : sequence of array, optional
-        The memory that it may change, of Variables or `live` (see `tracer`); by default that of any Variable.
+        The memory that it may change, of Variables or `live` (see `tracer`); by default that of the Variables among its
+        arguments.
+    draws : bool, default False
+        Whether it has no effect but on random streams. Where a branch or the body of a loop is traced (`cond`,
+        `while_loop`), such a function is called, and the streams go back; any other one is called by replays only, must
+        return None, and can write nothing.
 
     Returns
     -------
@@ -34,7 +39,7 @@ def outside(function, *args, writes=None):
     2
     """
     found = _tracer.get()
-    return function(*args) if found is None else found.outside(function, args, writes)
+    return function(*args) if found is None else found.outside(function, args, writes, draws)
 
 
 def tracer():

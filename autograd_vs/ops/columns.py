@@ -31,12 +31,13 @@ FEW = 4  # channels, up to which columns are transposed
 
 
 @kernel
-def gather_product(x, filters, strides, low, dilations, out):
+def gather_product(x, filters, strides, low, dilations, out, into=None):
     """``y``: the sum over each window of `x`, times the filters; `low` is the padding in front of `x`."""
     xp = namespace(x)
     features = filters.shape[-1]
-    y = xp.zeros((len(x), *out, features), x.dtype)
+    y = xp.empty((len(x), *out, features), x.dtype) if into is None else into
     if not y.size or not filters.size:
+        y[...] = 0
         return y
     columns = Columns(x, filters.shape[:-2], strides, low, dilations, out)
     matrices = filters.reshape((columns.shifts, columns.width, features))
@@ -74,12 +75,14 @@ def kernel_product(x, g, kernel, strides, low, dilations):
 
 
 @kernel
-def scatter_product(g, filters, strides, low, dilations, size):
+def scatter_product(g, filters, strides, low, dilations, size, into=None):
     """The gradient of `x`, of that `size`: what each window got, added up where windows overlap."""
     xp = namespace(g)
     kernel, (channels, features) = filters.shape[:-2], filters.shape[-2:]
     out = g.shape[1:-1]
-    x = xp.zeros((len(g), *size, channels), g.dtype)
+    x = xp.zeros((len(g), *size, channels), g.dtype) if into is None else into
+    if into is not None:
+        into[...] = 0
     if not g.size or not filters.size:
         return x
     matrix = filters.reshape((-1, features)).T

@@ -149,20 +149,21 @@ class _Traced:
     """A generator in a function that is traced: its draws are made by each replay, with the next generator."""
 
     def __init__(self, stream):
-        self._stream, self._source, self._begun = stream, None, False
+        self._stream, self._source = stream, None
+        outside(self._begin, draws=True)
 
     def __getattr__(self, name):
         def draw(*args, **options):
-            first, self._begun = not self._begun, True
-            each = partial(self._draw, name, first, options)
+            each = partial(self._draw, name, options)
             each.__qualname__ = f"random.{name}"  # type: ignore[attr-defined]  # in the text of plans
-            return outside(each, *args)
+            return outside(each, *args, draws=True)
 
         return draw
 
-    def _draw(self, name, first, options, *args):
-        if first:
-            self._source = generator(self._stream)
+    def _begin(self):
+        self._source = generator(self._stream)
+
+    def _draw(self, name, options, *args):
         return as_array(getattr(self._source, name)(*args, **options))
 
 

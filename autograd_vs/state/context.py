@@ -135,20 +135,21 @@ class ScopeAgain:
     Default names count on from where they were, and all variables are there, so they are found and not made.
     """
 
-    __slots__ = ("_frame", "_opened")
+    __slots__ = ("_kept", "_opened")
 
     def __init__(self):
-        self._frame = frame = current()
+        frame = current()
+        self._kept = frame.scope, frame.defaults, frame.store, frame.loose  # not the frame: it knows the open tapes
         self._opened = opened_in(frame)
 
     def __enter__(self):
         return opened_whole(self._open)
 
     def _open(self):
-        old = self._frame
-        defaults = changed(old.defaults, reuse=True)
-        scope = type(old.scope)(old.scope.name, old.scope.original_name_scope, defaults)
-        frame = ScopeFrame(scopes.top(), self, scope, defaults, old.store, self._opened, same_names(), old.loose)
+        scope, defaults, store, loose = self._kept
+        defaults = changed(defaults, reuse=True)
+        scope = type(scope)(scope.name, scope.original_name_scope, defaults)
+        frame = ScopeFrame(scopes.top(), self, scope, defaults, store, self._opened, same_names(), loose)
         scopes.push(frame)
 
     def __exit__(self, kind, value, trace):

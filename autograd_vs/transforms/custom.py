@@ -15,9 +15,10 @@ from ..base.nest import flatten, map_nest, pack
 from ..engine.call import announce
 from ..engine.cotangent import Bundle, IndexedSlices
 from ..engine.op import Op
+from ..engine.outside import outside
 from ..engine.past import Back, Past
 from ..engine.protocol import Operand
-from ..engine.record import NOBODY, Apart, Readings, active
+from ..engine.record import NOBODY, Apart, Readings, active, new_position
 from ..engine.rule import EVERY, Rule, parameters
 from ..engine.tape import GradientTape
 from ..engine.tensor import Tensor, as_tensor
@@ -108,7 +109,7 @@ def custom_gradient(f: Callable) -> Callable:
             finally:  # an interrupt may come as `with` is left
                 back.leave()
 
-        return _announce(name, y, [x for x in originals if isinstance(x, Operand)] + variables, pull, ())
+        return announced(name, y, [x for x in originals if isinstance(x, Operand)] + variables, pull, ())
 
     return with_custom_gradient
 
@@ -149,44 +150,22 @@ def recompute_grad(f: Callable) -> Callable:
         frame = active()
         if frame is None or frame.base == NOBODY:
             return map_nest(lambda leaf: announce(_plain(name), _array(leaf, name), (), (), ()), f(*args, **kwargs))
-        nest = (args, kwargs)
-        leaves = [x if isinstance(x, Operand) or not is_array(x) else as_tensor(x) for x in flatten(nest)]
-        random_state, past, scope = get_state(), Past(), ScopeAgain()
+        leaves = operands_of((args, kwargs))
+        again, tensors = Again((args, kwargs), leaves, Drawing()), [x for x in leaves if isinstance(x, Tensor)]
+        del leaves
         with Readings(alone=True) as readings:
             y = f(*args, **kwargs)
-        places = [i for i, x in enumerate(leaves) if isinstance(x, Tensor)]
-        tensors = [leaves[i] for i in places]
-        for i in places:
-            leaves[i] = None  # the entry saves them
-        structure = map_nest(lambda x: None, nest)
-        del nest
         followed = [
             *readings.variables.values(),
-            *(x for x in (*leaves, *flatten(y)) if _is_followed_variable(x, frame)),
+            *(x for x in (*again.others, *flatten(y)) if _is_followed_variable(x, frame)),
         ]
         variables = list({id(v): v for v in followed}.values())
 
         def pull(gs, arrays):
             inputs = [alias(a if isinstance(a, Operand) else Tensor(a)) for a in arrays]
-            again = list(leaves)
-            for i, x in zip(places, inputs, strict=True):
-                again[i] = x
-            new_args, new_kwargs = pack(structure, again)
-            sources = [x for x in (*inputs, *variables) if is_differentiable(x.dtype)]
-            back = Back(past, undo=True)
-            try:
-                with back, _Drawing(random_state), scope, GradientTape() as tape:
-                    tape.watch(sources)
-                    outputs = flatten(f(*new_args, **new_kwargs))
-            finally:  # an interrupt may come as `with` is left
-                back.leave()
-            pairs = [(o, g) for o, g in zip(outputs, gs, strict=True) if _is_target(o)]
-            if not pairs:
-                return [None] * (len(inputs) + len(variables))
-            grads = iter(tape.gradient([o for o, _ in pairs], sources, [g for _, g in pairs]))
-            return [next(grads) if is_differentiable(x.dtype) else None for x in (*inputs, *variables)]
+            return again.gradients(f, inputs, variables, gs)
 
-        return _announce(name, y, [*tensors, *variables], pull, tuple(x.array for x in tensors))
+        return announced(name, y, [*tensors, *variables], pull, tuple(x.array for x in tensors))
 
     return recomputed
 
@@ -197,6 +176,58 @@ def _name_of(f, what):
     return getattr(f, "__name__", None) or type(f).__name__
 
 
+def operands_of(arguments) -> list:
+    """The leaves, with Tensors in the place of arrays."""
+    return [x if isinstance(x, Operand) or not is_array(x) else as_tensor(x) for x in flatten(arguments)]
+
+
+class Again:
+    """What a function needs to run once more, later, for its gradients, as if no time had passed.
+
+    It is made before the first run. Of the ``(args, kwargs)`` with these `leaves` it keeps all but the Tensors.
+    """
+
+    def __init__(self, arguments, leaves, drawing):
+        self.past, self.scope, self.drawing = Past(), ScopeAgain(), drawing
+        self.structure = map_nest(lambda x: None, arguments)
+        self.places = [i for i, x in enumerate(leaves) if isinstance(x, Tensor)]
+        self.others = [None if isinstance(x, Tensor) else x for x in leaves]
+
+    def gradients(self, f, inputs, others, gs, past=None) -> list:
+        """The gradient of each of `inputs` (Tensors, in the places of those that there were) and of `others`, or None.
+
+        others : list of Variables and Tensors that `f` reads, beside its arguments
+        gs : the gradients of the leaves of what `f` returns
+        past : another one than its own
+        """
+        leaves = list(self.others)
+        for i, x in zip(self.places, inputs, strict=True):
+            leaves[i] = x
+        args, kwargs = pack(self.structure, leaves)
+        sources = [x for x in (*inputs, *others) if is_differentiable(x.dtype)]
+        moved = []
+        back = Back(past or self.past, undo=True)
+        try:
+            with back, self.drawing, self.scope, GradientTape() as tape:
+                base = active().base
+                for x in sources:
+                    if 0 < x.position < base:  # another record, which goes on, knows it by this position
+                        moved.append((x, x.position))
+                        x.position = new_position()
+                    else:
+                        tape.watch(x)
+                outputs = flatten(f(*args, **kwargs))
+            pairs = [(o, g) for o, g in zip(outputs, gs, strict=True) if _is_target(o)]
+            if not pairs or not sources:
+                return [None] * (len(inputs) + len(others))
+            grads = iter(tape.gradient([o for o, _ in pairs], sources, [g for _, g in pairs]))
+            return [next(grads) if is_differentiable(x.dtype) else None for x in (*inputs, *others)]
+        finally:  # an interrupt may come as `with` is left
+            back.leave()
+            for x, position in moved:
+                x.position = position
+
+
 def _is_followed_variable(x, frame) -> bool:
     return hasattr(x, "assign") and x.position >= frame.base
 
@@ -205,18 +236,29 @@ def _is_target(o) -> bool:
     return isinstance(o, Operand) and is_differentiable(o.dtype)
 
 
-class _Drawing:
-    """While open, the random streams go on from `state`."""
+class Drawing:
+    """The random streams as they are when it is made; while open, they go on from there once more."""
 
-    def __init__(self, state):
-        self.state = state
+    def __init__(self):
+        self.state: Any = None
+        self._now: Any = None
+        outside(self._note, writes=())
+
+    def _note(self):
+        self.state = get_state()
 
     def __enter__(self):
-        self.now = get_state()
+        outside(self._go_back, writes=())
+
+    def _go_back(self):
+        self._now = get_state()
         set_state(self.state)
 
     def __exit__(self, kind, value, trace):
-        set_state(self.now)
+        outside(self._return, writes=())
+
+    def _return(self):
+        set_state(self._now)
 
 
 # ---------------------------------------------------------------- the entry
@@ -319,7 +361,7 @@ def _plain(name, outputs: int | None = 1) -> _CustomOp:
     return found
 
 
-def _announce(name, y, operands, pull, arrays):
+def announced(name, y, operands, pull, arrays):
     """The nest `y` as Tensors that the tape knows as outputs of one entry with these operands."""
     frame = active()
     leaves = [_array(leaf, name) for leaf in flatten(y)]

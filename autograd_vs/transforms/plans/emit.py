@@ -122,20 +122,21 @@ def _pieces(lanes, calls, name, number):
 
 def _line(call, there, name) -> str:
     """One call as a line of Python."""
-    args = [there(a) for a in call.args]
+    args, out = [there(a) for a in call.args], there(call.out)
     options = {k: there(v) for k, v in call.options.items()}
     function = call.function
+    if isinstance(out, tuple) and call.form in ("outside", "block"):
+        return f"{name(function.into(args, out), 'o')}()"
     if call.form == "outside":
-        run = f"{name(call.function.bound(args), 'o')}()"
-        return run if call.out is None else f"{name(np.copyto, 'f')}({name(there(call.out), 'b')}, {run})"
+        run = f"{name(function.bound(args), 'o')}()"
+        return run if call.out is None else f"{name(np.copyto, 'f')}({name(out, 'b')}, {run})"
     if call.form == "loop":
-        stored = [a for a in there(call.out) if not any(a is x for x in args)]
+        stored = [a for a in out if not any(a is x for x in args)]
         return f"{name(function, 'f')}({', '.join(name(a, 'b') for a in [*args, *stored])})"
     if call.form == "setitem":
         return f"{name(args[0], 'b')}[{name(args[1])}] = {_value(args[2], name)}"
     if call.form == "change":
         return f"{name(function, 'f')}({', '.join(_value(a, name) for a in args)})"
-    out = there(call.out)
     if isinstance(out, tuple):
         given = ", ".join([_value(a, name) for a in args] + [f"{k}={_value(v, name)}" for k, v in options.items()])
         return f"{name(_copy_all, 'f')}({name(out)}, {name(function, 'f')}({given}))"
@@ -159,10 +160,16 @@ def _line(call, there, name) -> str:
         source = args[0] if function in (np.ndarray.astype, np.ndarray.copy) else function(*args, **options)
         if source is args[0] or np.may_share_memory(source, args[0]):
             return f"{name(np.copyto, 'f')}({name(out, 'b')}, {name(source, 'b')}, 'unsafe')"
+    if function is np.where and len(args) == 3 and args[0].dtype == bool:  # `out` is none of them
+        copy, target = name(np.copyto, "f"), name(out, "b")
+        yes, no = _value(args[1], name), _value(args[2], name)
+        return f"{copy}({target}, {no}, 'unsafe'); {copy}({target}, {yes}, 'unsafe', {name(args[0], 'b')})"
     if (function, call.form) in _WITH_OUT or call.form == "into":
         given = ", ".join([_value(a, name) for a in args] + [f"{k}={_value(v, name)}" for k, v in options.items()])
         return f"{name(function, 'f')}({given}, out={name(out, 'b')})"
     given = ", ".join([_value(a, name) for a in args] + [f"{k}={_value(v, name)}" for k, v in options.items()])
+    if getattr(function, "fills", False):
+        return f"{name(function, 'f')}({given}, into={name(out, 'b')})"
     return f"{name(_copy, 'f')}({name(out, 'b')}, {name(function, 'f')}({given}))"
 
 

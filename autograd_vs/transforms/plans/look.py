@@ -13,6 +13,7 @@ from .program import Program, arrays_in, owner_of
 
 __all__ = ["Look", "Place", "Profile", "Row", "looked_at"]
 
+_LETTERS = {"result": "t", "constant": "c", "state": "v", "input": "x"}
 LONG = 120  # characters of arguments, and
 MANY = 300  # rows of a table in a notebook: beyond these the middle is left out
 
@@ -21,7 +22,8 @@ class Place(NamedTuple):
     """A piece of memory.
 
     kind : "input", "constant", "variable", "state" (of an optimizer: it outlives the call), "result" (of a call)
-    buffer : the number of the buffer in which the result of a call lies; None for what is no result
+    buffer : the number of the place in which the result of a call begins, from the first byte on; None for what is no
+        result. Results with one number lie in the same memory, one after the other
     uses : the name scope of each op that read the Variable
     line : where in the user's code the array was met that a constant is a copy of
     """
@@ -44,6 +46,7 @@ class Place(NamedTuple):
 class Row(NamedTuple):
     """A call: what it gives and takes, in words, and the numbers of the places that it reads and writes.
 
+    inside : lines for the branches of a cond, or the body of a loop
     outside : whether it is a Python function, with effects
     touched : names of the Variables that it is handed, and may write
     """
@@ -55,6 +58,7 @@ class Row(NamedTuple):
     arguments: str
     reads: tuple[int, ...]
     writes: tuple[int, ...]
+    inside: tuple[str, ...]
     outside: bool
     touched: tuple[str, ...]
 
@@ -80,7 +84,9 @@ class Look:
     outputs : tuple of int
         The places of what the function returns.
     buffers : dict
-        Bytes of each buffer, by its number.
+        By the numbers of the places in which results begin, the bytes of the largest one there.
+    peak_bytes : int
+        Bytes of the memory in which all results lie: the most that a replay needs at once.
     trace_seconds, compile_seconds : float
         How long the first call took, and how long it took to make a plan of it.
 
@@ -94,8 +100,11 @@ class Look:
     (3, True, 24, 72)
     """
 
-    def __init__(self, name: str, rows: list[Row], places: list[Place], outputs: tuple[int, ...], buffers: dict):
+    def __init__(
+        self, name: str, rows: list[Row], places: list[Place], outputs: tuple[int, ...], buffers: dict, peak_bytes: int
+    ):
         self.name, self.rows, self.places, self.outputs, self.buffers = name, rows, places, outputs, buffers
+        self.peak_bytes = peak_bytes
         self.trace_seconds = self.compile_seconds = 0.0
 
     # ---------------------------------------------------------------- figures
@@ -108,11 +117,6 @@ class Look:
     def bytes_of(self, kind: str) -> int:
         """Bytes of all places of a kind: "input", "constant", "variable", "state" or "result"."""
         return sum(place.nbytes for place in self.places if place.kind == kind)
-
-    @property
-    def peak_bytes(self) -> int:
-        """Bytes of the buffers in which results lie: the most that a replay needs at once."""
-        return sum(self.buffers.values())
 
     @property
     def bytes_without_reuse(self) -> int:
@@ -128,7 +132,8 @@ class Look:
 
     # ---------------------------------------------------------------- text
     def __str__(self) -> str:
-        return "\n".join([*self._columns(), *self._below()])
+        rows = zip(self._columns(), self.rows, strict=True)
+        return "\n".join([*(line for first, row in rows for line in (first, *row.inside)), *self._below()])
 
     __repr__ = __str__
 
@@ -151,7 +156,7 @@ class Look:
         most = ", ".join(f"{count} {name}" for name, count in functions)
         return [
             f"{self.name}: {_counted(len(self.rows), 'call')} ({most})" if most else f"{self.name}: no calls",
-            f"memory: {_counted(len(self.buffers), 'buffer')}, {size(self.peak_bytes)} at most "
+            f"memory: results in {size(self.peak_bytes)}, {_counted(len(self.buffers), 'buffer')} "
             f"({size(self.bytes_without_reuse)} without reuse); inputs {size(self.bytes_of('input'))}, "
             f"constants {size(self.bytes_of('constant'))}",
             f"reads: {', '.join(self.variables()) or 'no Variable'}",
@@ -212,6 +217,9 @@ class Profile:
         self.scopes: dict[str, float] = {}
         for row, taken in zip(look.rows, times, strict=True):
             self.scopes[row.scope] = self.scopes.get(row.scope, 0.0) + taken
+
+    def __contains__(self, text: str) -> bool:
+        return text in str(self)
 
     @property
     def total(self) -> float:
@@ -284,18 +292,15 @@ def looked_at(name: str, program: Program, arrays: dict[int, np.ndarray], uses: 
     """
     places: list[Place] = []
     numbers: dict[int, int] = {}  # id of a storage -> its place
-    buffers: dict[int, tuple[int, int]] = {}  # id of the owner of the memory -> number, bytes
+    memory = _Memory(arrays)
     labels: Counter = Counter()
-    letters = {"result": "t", "constant": "c", "state": "v", "input": "x"}
 
     def number(storage) -> int:
         if id(storage) not in numbers:
             numbers[id(storage)] = len(places)
-            placed, buffer = arrays.get(id(storage)), None
-            if placed is not None:
-                owner = owner_of(placed)
-                buffer = buffers.setdefault(id(owner), (len(buffers), owner.nbytes))[0]
-            label = storage.label or f"{letters[storage.kind]}{len(places)}"
+            placed = arrays.get(id(storage))
+            buffer = None if placed is None else memory.number(placed)
+            label = storage.label or f"{_LETTERS[storage.kind]}{len(places)}"
             labels[label] += 1
             label += f"~{labels[label]}" if labels[label] > 1 else ""
             a = storage.array
@@ -310,18 +315,6 @@ def looked_at(name: str, program: Program, arrays: dict[int, np.ndarray], uses: 
             return repr(a.item())
         return places[number(storage)].name + _part(a, storage.array)
 
-    def shown(x) -> str:
-        if isinstance(x, np.ndarray):
-            return named(x)
-        if isinstance(x, (list, tuple)):
-            return "[" + ", ".join(map(shown, x)) + "]"
-        return repr(x) if len(repr(x)) < 40 else type(x).__name__
-
-    def shown_call(call) -> str:
-        if call.form == "setitem":
-            return f"{shown(call.args[0])}[{shown(call.args[1])}] = {shown(call.args[2])}"
-        return ", ".join([shown(a) for a in call.args] + [f"{k}={shown(v)}" for k, v in call.options.items()])
-
     def touched(call) -> tuple[str, ...]:
         if call.form != "outside":
             return ()
@@ -334,8 +327,7 @@ def looked_at(name: str, program: Program, arrays: dict[int, np.ndarray], uses: 
         if storage.kind == "input":
             number(storage)
     for call in program.calls:
-        arguments = shown_call(call)
-        result = ", ".join([f"{named(a)}: {a.dtype}{list(a.shape)}" for a in arrays_in(call.out)])
+        result, arguments = _words(call, named)
         reads, writes = (tuple(dict.fromkeys(map(number, s))) for s in (program.reads(call), program.writes(call)))
         used = [places[n].buffer for n in writes]
         rows.append(
@@ -347,9 +339,74 @@ def looked_at(name: str, program: Program, arrays: dict[int, np.ndarray], uses: 
                 arguments if len(arguments) <= LONG else arguments[: LONG - 4] + " ...",
                 reads,
                 writes,
+                tuple(_inside(call, named, len(program.storages))),
                 call.form == "outside",
                 touched(call),
             )
         )
     outputs = tuple([number(program.storage(a)) for a in program.outputs])
-    return Look(name, rows, places, outputs, dict(buffers.values()))
+    return Look(name, rows, places, outputs, memory.sizes, memory.peak_bytes)
+
+
+class _Memory:
+    """Where results lie: numbers for the places in which they begin."""
+
+    def __init__(self, arrays: dict[int, np.ndarray]):
+        ends: dict[int, tuple[int, int]] = {}  # the first and the last byte that is used, by the id of the owner
+        for a in arrays.values():
+            begin, end = ends.get(id(owner_of(a)), (_address(a), 0))
+            ends[id(owner_of(a))] = min(begin, _address(a)), max(end, _address(a) + a.nbytes)
+        self.peak_bytes = sum(end - begin for begin, end in ends.values())
+        self._numbers = {place: n for n, place in enumerate(sorted({_address(a) for a in arrays.values()}))}
+        self.sizes: dict[int, int] = {}
+        for a in arrays.values():
+            self.sizes[self.number(a)] = max(self.sizes.get(self.number(a), 0), a.nbytes)
+
+    def number(self, a) -> int:
+        """The number of the place in which `a` begins."""
+        return self._numbers[_address(a)]
+
+
+def _address(a) -> int:
+    return a.__array_interface__["data"][0]
+
+
+def _words(call, named) -> tuple[str, str]:
+    """What a call gives, and what it takes; `named` says what to call an array."""
+
+    def shown(x) -> str:
+        if isinstance(x, np.ndarray):
+            return named(x)
+        if isinstance(x, (list, tuple)):
+            return "[" + ", ".join(map(shown, x)) + "]"
+        return repr(x) if len(repr(x)) < 40 else type(x).__name__
+
+    result = ", ".join([f"{named(a)}: {a.dtype}{list(a.shape)}" for a in arrays_in(call.out)])
+    if call.form == "setitem":
+        return result, f"{shown(call.args[0])}[{shown(call.args[1])}] = {shown(call.args[2])}"
+    return result, ", ".join([shown(a) for a in call.args] + [f"{k}={shown(v)}" for k, v in call.options.items()])
+
+
+def _inside(call, named, count: int) -> list[str]:
+    """Lines for the parts of a call; their results are numbered from `count` on."""
+    lines = []
+    for title, part in getattr(call.function, "parts", {}).items():
+        captured = call.args[len(call.args) - len(call.function.captured) :]
+        names = {id(a): named(x) for a, x in zip(call.function.captured, captured, strict=True)}
+
+        def inner(a, part=part, names=names) -> str:
+            storage = part.program.storage(a)
+            if storage.kind == "constant" and not storage.array.shape and not a.shape:
+                return repr(a.item())
+            key = id(storage.array)
+            if key not in names:
+                names[key] = storage.label or f"{_LETTERS[storage.kind]}{count + len(names)}"
+            return names[key] + _part(a, storage.array)
+
+        lines.append(f"      {title}:")
+        for one in part.program.calls:
+            result, arguments = _words(one, inner)
+            lines.append(f"        {result + ' = ' if result else ''}{one.name}({arguments})")
+            lines += ["    " + line for line in _inside(one, inner, count + 100)]
+        lines.append(f"        -> {', '.join(map(inner, part.program.outputs))}")
+    return lines

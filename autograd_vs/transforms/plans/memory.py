@@ -7,19 +7,18 @@ from .program import Program, arrays_in
 __all__ = ["apart", "place"]
 
 
-def apart(program: Program) -> dict[int, np.ndarray]:
-    """As `place`, but nothing is used again: to see whether the reuse of memory is to blame for something."""
-    return {
-        id(s): _array_in(np.empty(max(1, s.array.nbytes), np.uint8), s.array)
-        for s in program.storages.values()
-        if s.kind == "result"
-    }
+LINE = 64  # bytes: each result begins at a cache line
 
 
 def place(program: Program) -> dict[int, np.ndarray]:
     """For each result (by the id of its storage) the array that takes the place of the one of the trace.
 
-    An elementwise ufunc may write over an argument that dies there; everything else gets memory that is free.
+    All lie in one piece of memory, the large ones first, each as far in front as those allow that live at the same
+    An elementwise ufunc may write over an argument that dies there.
+
+    References
+    ----------
+    Pisarchyk and Lee, "Efficient memory management for deep neural net inference", 2020 (greedy by size).
     """
     first: dict[int, int] = {}
     last: dict[int, int] = {}
@@ -35,22 +34,53 @@ def place(program: Program) -> dict[int, np.ndarray]:
     dying: dict[int, list] = {}
     for key, number in last.items():
         dying.setdefault(number, []).append(key)
-    free: list[np.ndarray] = []  # blocks of bytes
-    blocks: dict[int, np.ndarray] = {}
-    arrays: dict[int, np.ndarray] = {}
+    shared = {key: key for key in storages}  # the result whose memory it has: its own, or that of an argument
     for number, call in enumerate(program.calls):
-        dead = [k for k in dying.get(number, ()) if k in blocks]
-        if _may_overwrite(program, call, dead):
-            free += [blocks[k] for k in dead]
-            dead = []
-        for target in program.writes(call):
-            key = id(target)
-            if key in storages and key not in blocks:
-                blocks[key] = block = _taken(free, target.array.nbytes)
-                arrays[key] = _array_in(block, target.array)
-                dead += [key] if last[key] == number else []
-        free += [blocks[k] for k in dead]
-    return arrays
+        dead = [k for k in dying.get(number, ()) if k in storages and first[k] < number]
+        if dead and _may_overwrite(program, call, dead):
+            for target in program.writes(call):
+                key = id(target)
+                fitting = [k for k in dead if storages[k].array.nbytes == target.array.nbytes]
+                if key in storages and first[key] == number and fitting:
+                    shared[key] = shared[fitting[0]]
+                    dead.remove(fitting[0])
+    owners: dict[int, list] = {}
+    for key, owner in shared.items():
+        owners.setdefault(owner, []).append(key)
+    begin = np.array([min(first[k] for k in keys) for keys in owners.values()])
+    end = np.array([max(last[k] for k in keys) for keys in owners.values()])
+    size = np.array([-(-max(1, storages[k].array.nbytes) // LINE) * LINE for k in owners], np.int64)
+    offsets = _offsets(begin, end, size)
+    memory = _lined_up(int(max(offsets + size, default=0)))
+    start = dict(zip(owners, offsets.tolist(), strict=True))
+    return {key: _array_at(memory, start[shared[key]], s.array) for key, s in storages.items()}
+
+
+def apart(program: Program) -> dict[int, np.ndarray]:
+    """As `place`, but nothing is used again: to see whether the reuse of memory is to blame for something."""
+    results = {s for call in program.calls for s in program.writes(call) if s.kind == "result"}
+    return {id(s): _array_at(np.empty(max(1, s.array.nbytes), np.uint8), 0, s.array) for s in results}
+
+
+def _offsets(begin, end, size):
+    """An offset for each piece of memory, so that those which are in use at the same time do not overlap."""
+    offsets = np.zeros_like(size)
+    order = np.lexsort((begin, -size))
+    for number, i in enumerate(order):
+        others = order[:number]
+        others = others[(begin[others] <= end[i]) & (begin[i] <= end[others])]
+        others = others[np.argsort(offsets[others])]
+        free = np.maximum.accumulate(np.concatenate([[0], offsets[others] + size[others]]))  # behind each of them
+        gaps = np.concatenate([offsets[others], [np.iinfo(np.int64).max]]) - free
+        offsets[i] = free[np.argmax(gaps >= size[i])]
+    return offsets
+
+
+def _lined_up(nbytes):
+    """So many bytes, from the beginning of a cache line on."""
+    memory = np.empty(nbytes + LINE, np.uint8)
+    skip = -memory.__array_interface__["data"][0] % LINE
+    return memory[skip : skip + nbytes]
 
 
 def _may_overwrite(program, call, dead):
@@ -75,15 +105,5 @@ def _starts(a, program):
     return a.__array_interface__["data"][0] == owner.__array_interface__["data"][0] and a.nbytes == owner.nbytes
 
 
-def _taken(free, nbytes):
-    """The smallest free block that is large enough, and not far too large; else a new one."""
-    fitting = [b for b in free if nbytes <= b.nbytes <= max(4096, 2 * nbytes)]
-    if not fitting:
-        return np.empty(max(1, nbytes), np.uint8)
-    best = min(fitting, key=lambda b: b.nbytes)
-    free[:] = [b for b in free if b is not best]
-    return best
-
-
-def _array_in(block, like):
-    return np.ndarray(like.shape, like.dtype, block, 0, like.strides)
+def _array_at(memory, offset, like):
+    return np.ndarray(like.shape, like.dtype, memory, offset, like.strides)

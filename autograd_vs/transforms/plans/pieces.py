@@ -6,6 +6,7 @@ the memory of one piece, in each of the lanes, which threads share.
 """
 
 import os
+from functools import partial
 from itertools import pairwise
 from math import gcd, prod
 
@@ -96,6 +97,13 @@ def _apart(a, shape, axes):
 
 def _same_for_all(a, shape, axes):
     return len(shape) - a.ndim + next((i for i, n in enumerate(a.shape) if n > 1), a.ndim) >= axes
+
+
+def _mapped(change, x):
+    """The nest `x` with ``change(a)`` for each array."""  # a closure that calls itself would keep those of the trace
+    if isinstance(x, np.ndarray):
+        return change(x)
+    return type(x)(_mapped(change, part) for part in x) if isinstance(x, (list, tuple)) else x
 
 
 def _cut(call) -> Cut | None:
@@ -284,17 +292,15 @@ class Pieces:
             lanes.append([[piece(cut, a, *bound) for cut, a in arrays.values()] for bound in bounds])
         first = dict(zip(arrays, lanes[0][0], strict=True))
 
-        def on_first(cut, x):
-            if isinstance(x, np.ndarray):
-                if cut.apart(x):
-                    return first[self._key(cut, x)]
-                return there(x).reshape(-1) if cut.flat else cut.whole(there(x))
-            return type(x)(on_first(cut, part) for part in x) if isinstance(x, (list, tuple)) else x
+        def on_first(cut, a):
+            if cut.apart(a):
+                return first[self._key(cut, a)]
+            return there(a).reshape(-1) if cut.flat else cut.whole(there(a))
 
         calls = []
         for cut in self.cuts:
-            call, out = cut.call, on_first(cut, cut.call.out)
-            args = tuple([on_first(cut, x) for x in call.args])
+            call, out = cut.call, _mapped(partial(on_first, cut), cut.call.out)
+            args = _mapped(partial(on_first, cut), call.args)
             if call.function is spread:
                 args = args[0], out.shape, out.dtype
             calls.append(Call(call.form, call.function, args, cut.options(), out, call.scope))

@@ -169,15 +169,15 @@ def chosen(exact: bool = False, without=()) -> list:
 
 def made(python_function, args, options, *, copy_outputs=True, exact=False, without=()):
     """The result of one call, and the plan for the next ones; for the options see `function`."""
-    start = perf_counter()
-    found, result = trace(python_function, args, options)
+    start, passes = perf_counter(), chosen(exact, without)
+    found, result = trace(python_function, args, options, passes)
     traced = perf_counter()
     result, rebuild = _opened(result)
     program, leaves = found.program, flatten(result)
     arrays = [array_of(x) for x in leaves]
     values = [x if a is None else tensor_of(a.a.copy()) for a, x in zip(arrays, leaves, strict=True)]
     program.outputs = [a.a for a in arrays if a is not None]
-    for change in chosen(exact, without):
+    for change in passes:
         change(program)
     placed = (apart if "place" in without else place)(program)
     touched = dict.fromkeys(s for call in program.calls for s in program.writes(call) if s.kind == "state")

@@ -38,7 +38,9 @@ class Call:
     form : how it is spelled in a plan
         "call" (a function that gives `out`, an array or a tuple of them), "method" (of the first argument),
         "into" (with ``out=``, into `out`), "setitem" (``args[0][args[1]] = args[2]``), "change" (of the first
-        argument), "outside" (a Python function, with effects), "pieces" (calls that are taken apart together).
+        argument), "outside" (a Python function, with effects), "pieces" (calls that are taken apart together), "block"
+        (programs inside of this one: `parts.py`; such a function has `into`, which binds it to where its arguments and
+        results lie. With effects it is "outside").
     errors : what of `np.geterr()` was set around this call, as by ``with np.errstate(divide="ignore")``; mostly nothing
     """
 
@@ -61,9 +63,11 @@ class Call:
 
 
 class Program:
-    """Calls in their order, storages by the arrays that own them."""
+    """Calls in their order, storages by the arrays that own them; maybe a part of another program."""
 
-    def __init__(self):
+    def __init__(self, outer: "Program | None" = None):
+        self.outer = outer
+        self.passes: Any = outer.passes if outer is not None else None  # for parts of this one; None: all
         self.calls: list[Call] = []
         self.storages: dict[int, Storage] = {}  # by the id of the owner, which they keep alive
         self.outputs: list[np.ndarray] = []  # what the function returned
@@ -79,8 +83,13 @@ class Program:
         return self.storages[id(owner_of(array))]
 
     def knows(self, array) -> bool:
-        """Whether `array` lies in a storage."""
-        return id(owner_of(array)) in self.storages
+        """Whether `array` lies in a storage of this program, or of one that this one is a part of."""
+        owner, program = id(owner_of(array)), self
+        while owner not in program.storages:
+            if program.outer is None:
+                return False
+            program = program.outer
+        return True
 
     # ---------------------------------------------------------------- what a call reads and writes
     def reads(self, call: Call) -> list[Storage]:
@@ -105,7 +114,7 @@ class Program:
 
     def defines(self, call: Call) -> bool:
         """Whether the call fills the whole of a result: nothing that was there before is seen after it."""
-        if call.form not in ("call", "method") or call.out is None:
+        if call.form not in ("call", "method", "block") or call.out is None:
             return False
         return all(a.nbytes == self.storage(a).array.nbytes for a in arrays_in(call.out))
 

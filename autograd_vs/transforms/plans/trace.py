@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from ...base.errors import user_line
 from ...base.nest import flatten, map_nest, pack
 from ...engine import call
 from ...engine.cotangent import IndexedSlices
@@ -19,8 +20,8 @@ from ...state.context import current
 from ..signature import leaf_names
 from .limits import given_anew, random_states, refuse_iterators, warn_of_random_numbers
 from .numbers import Number
-from .program import owner_of
-from .traced import Traced, Tracer, scope
+from .program import Call, Program, owner_of
+from .traced import Traced, TraceError, Tracer, scope
 
 __all__ = ["Trace", "trace"]
 
@@ -33,6 +34,8 @@ class Trace(Tracer):
     def __init__(self):
         super().__init__()
         self.variables: dict[int, Any] = {}  # by the id of the buffer
+        self.parts: list[Program] = []  # the programs in the program
+        self.positions: set[int] = set()  # of the Variables
         self.owners: dict[int, Traced] = {}  # the arrays that own memory, by the id of the NumPy array
         self.stores: dict[int, tuple] = {}  # stores that were opened inside, and what they held
         self.around = current().store
@@ -41,7 +44,7 @@ class Trace(Tracer):
         self.floats: dict[int, Number] = {}  # the floats among the leaves
         self.filled: dict[tuple, tuple] = {}  # (id of a Number, dtype) -> (the Number, its traced 0-d array)
         self.looked: dict[int, str] = {}  # the floats whose values were asked for, and where
-        self.read_by: dict[int, dict[int, str]] = {}  # a Variable's array -> calls before each op that read it: scope
+        self.read_by: dict[int, dict] = {}  # a Variable's array -> where in the program an op read it: scope
         self.before: dict[int, tuple] = {}  # memory that outlives the call, and what it held when the trace began
         self.undone: list[Any] = []  # functions that put back what else the trace has changed
         self.conditions: list[Any] = []  # functions of nothing: where one is false, the trace does not hold any more
@@ -57,7 +60,7 @@ class Trace(Tracer):
         return self.owners.get(id(array))
 
     # ---------------------------------------------------------------- arguments
-    def take(self, leaf, number: int, name: str):
+    def argument(self, leaf, number: int, name: str):
         """What the function gets for a leaf of its arguments."""
         if leaf.__class__ is Tensor or leaf.__class__ is np.ndarray:
             found = self.new(leaf.array.copy() if leaf.__class__ is Tensor else leaf.copy(), "input", name)
@@ -82,7 +85,8 @@ class Trace(Tracer):
         if hasattr(x, "own_position"):
             found = self.state(x, array)
             if sys._getframe(2).f_globals["__name__"] == call.__name__:  # an op, not somebody who asks for the shape
-                self.read_by.setdefault(id(found.a), {})[len(self.program.calls)] = scope()
+                place = id(self.program), len(self.program.calls)
+                self.read_by.setdefault(id(found.a), {})[place] = scope()
             return found
         return self.constant_of(array) if array.__class__ is np.ndarray else array
 
@@ -92,23 +96,30 @@ class Trace(Tracer):
 
     def state(self, variable, array):
         """The traced array of a Variable."""
-        if array.__class__ is Traced:  # one made here, of what was computed here: from now on it has memory of its own
-            array = array.a.copy()
-            variable.array = array
+        if array.__class__ is Traced:
+            if id(array.a) not in self.variables:
+                if variable.own_position in self.positions:
+                    return array  # what it held in the past, or holds for a while (`engine/past.py`)
+                array = Traced(array.a.copy(), self)  # made here, of what was computed here: it has memory of its own
+            variable.array = array = array.a
         found = self.owners.get(id(array))
         if found is None or id(array) not in self.variables:
             self.variables[id(array)] = variable
             store = current().store
             if store is not self.around:
                 self.stores[id(store)] = store, store.content
+            self.positions.add(variable.own_position)
             found = self.new(array, "state", getattr(variable, "_name", ""))
             lend(found)
         return found
 
     def live(self, array, label=""):
         """The traced array of memory that outlives the call: a slot of an optimizer, a scalar of its rule."""
-        known = self.program.storage(array) if self.program.knows(array) else self.program.add(array, "state")
-        known.label = known.label or label
+        if not self.program.knows(array):
+            self.root.add(array, "state")
+        known = self.root.storages.get(id(owner_of(array)))
+        if known is not None:
+            known.label = known.label or label
         return Traced(array, self)
 
     def rely_on(self, condition) -> None:
@@ -128,7 +139,7 @@ class Trace(Tracer):
     def keep(self, target) -> None:
         """`target` is about to be written: whoever needs what a Variable holds gets a copy, we too."""
         owner = owner_of(target.a if target.__class__ is Traced else target)
-        storage = self.program.storages.get(id(owner))
+        storage = self.root.storages.get(id(owner))
         if storage is not None and storage.kind == "state" and id(owner) not in self.before:
             self.before[id(owner)] = owner, owner.copy()
             if id(owner) in self.variables:
@@ -144,7 +155,8 @@ class Trace(Tracer):
 
     def tell(self, error) -> None:
         """Note on `error`, which ended the trace, what is not undone."""
-        called = [c.name for c in self.program.calls if c.form == "outside" and c.function.variables]
+        outside: list[Any] = [c for c in self.root.calls if c.form == "outside"]
+        called = [c.name for c in outside if getattr(c.function, "variables", ())]
         if called:
             error.add_note(
                 f"while a function was traced: its Variables have been given back what they held, but what "
@@ -161,11 +173,44 @@ class Trace(Tracer):
         finally:
             self.paused = before
 
+    # ---------------------------------------------------------------- programs in the program
+    @contextmanager
+    def part(self, program=None):
+        """The calls made meanwhile go to a program of their own (or to this one), which is a part of the one here."""
+        outer = self.program
+        if program is None:
+            program = Program(outer)
+            self.parts.append(program)
+        self.program = program
+        try:
+            yield program
+        finally:
+            self.program = outer
+
+    def take(self, array):
+        """`array` as what a part is given each time that it runs."""
+        self.program.add(array, "input")
+        found = self.owners[id(array)] = self.wrap(array)
+        return found
+
+    def block(self, block, args, outs):
+        """Note that `block` (`parts.py`) is run on `args` and fills `outs`, and run it."""
+        args, outs = tuple(map(self.known, args)), tuple(outs)
+        found = [self.new(a, "result") for a in outs]
+        self.program.calls.append(Call("outside" if block.effects else "block", block, args, {}, outs, scope()))
+        with self.pause():
+            if self.program is self.root:
+                block.into(args, outs)()
+            else:  # what stands around it runs to be noted only, maybe on values that make no sense here
+                block.guess(args, outs)
+        return found
+
     def end(self) -> None:
-        """Nobody's memory is ours any more; Variables that were made meanwhile have their names by now."""
-        self.paused = True
+        """Nobody's memory is ours any more, and Variables hold NumPy's arrays; by now they have their names."""
         for key, variable in self.variables.items():
-            self.program.storages[key].label = variable._name
+            variable.array = variable.array.a
+            self.root.storages[key].label = variable._name
+        self.paused = True
         for found in self.owners.values():
             reclaim(id(found))
 
@@ -176,25 +221,34 @@ class Trace(Tracer):
         self.before.clear()
         self.undone.clear()
         self.variables = {}
-        for part in (self.program.calls, self.program.storages, self.program.outputs):
-            part.clear()
+        for program in (self.program, *self.parts):
+            for part in (program.calls, program.storages, program.outputs):
+                part.clear()
 
     # ---------------------------------------------------------------- Python functions
-    def outside(self, function, args, writes=None):
+    def outside(self, function, args, writes=None, draws=False):
         """Call a Python function on what the arguments are now, and note it.
 
-        `writes` lists the memory that it changes; by default that may be any Variable's.
+        `writes` lists the memory that it changes; by default that may be that of the Variables among the arguments. In
+        a branch or the body of a loop, of which nobody knows yet whether it runs, only `draws` are called.
         """
         if not self.hears():
             return function(*args)
-        if writes is None:  # a tape of the function that needs what they hold gets a copy: a call of the plan
-            written([x for x in flatten(args) if hasattr(x, "own_position")])
         known = [leaf for x in args for leaf in map(self.inner, _leaves(x))]
         arrays = tuple([a for a in known if a is not None])
-        with self.pause():
-            for array in [v.array for v in self.variables.values()] if writes is None else map(self.live, writes):
+        writes = () if draws else writes
+        variables = [leaf for x in args for leaf in flatten(x) if hasattr(leaf, "own_position")]
+        inside = self.program is not self.root
+        if inside and (variables or writes):
+            _refuse(function)
+        y = None
+        if draws or not inside:
+            if writes is None:  # a tape of the function that needs what they hold gets a copy: a call of the plan
+                written(variables)
+            for array in [v.array for v in variables] if writes is None else map(self.live, writes):
                 self.keep(array)
-            y = function(*[_plain(_with(x, iter(map(_bare_array, _leaves(x))))) for x in args])
+            with self.pause():
+                y = function(*[_plain(_with(x, iter(map(_bare_array, _leaves(x))))) for x in args])
         held_by = Outsider(function, args, writes)
         out = None
         if isinstance(y, np.ndarray):
@@ -230,6 +284,14 @@ class Outsider:
         if any(type(leaf) is Number for x in args for leaf in flatten(x)):
             return lambda: self.function(*map(_plain, args))
         return partial(self.function, *args)
+
+
+def _refuse(function):
+    name = getattr(function, "__qualname__", None) or getattr(getattr(function, "func", None), "__qualname__", function)
+    raise TraceError(
+        f"{name} may write to Variables or slots, at {user_line()}, in a branch of av.cond or the body of "
+        "av.while_loop while a function is traced. Run optimizers outside of it: return the gradients, or zeros"
+    )
 
 
 def _leaves(x):
@@ -276,41 +338,45 @@ def _next(arrays):
     raise AssertionError("fewer arrays than places")
 
 
-def trace(function, args, options):
-    """Run ``function(*args, **options)``, whose Tensors, arrays and floats are inputs.
+def trace(function, args, options, passes=None):
+    """Run ``function(*args, **options)``, whose Tensors, arrays and floats are inputs; `passes` are for parts of it.
 
     Returns
     -------
     (Trace, the result as a nest of Tensors of traced arrays and other values)
     """
     with _one_at_a_time:
-        return _traced(function, args, options)
+        return _traced(function, args, options, passes)
 
 
-def _traced(function, args, options):
+def _traced(function, args, options, passes):
     found = Trace()
+    found.root.passes = passes
     names = found.names = leaf_names(function, args, options)
     token = set_tracer(found)
     read_arrays_through(found.read)
     try:
         with found.pause():
-            given = [found.take(leaf, n, names[n]) for n, leaf in enumerate(flatten((args, options)))]
+            given = [found.argument(leaf, n, names[n]) for n, leaf in enumerate(flatten((args, options)))]
         traced_args, traced_options = pack((args, options), given)
         try:
             refuse_iterators(function, given, names)
             before = random_states()
             result = function(*traced_args, **traced_options)
             warn_of_random_numbers(function, before)
-            return found, map_nest(partial(given_anew, function), result)
+            result = map_nest(partial(given_anew, function), result)
+            found.known([a for a in map(array_of, flatten(result)) if a is not None])
+            return found, result
         except BaseException as error:
             found.paused = True
             found.roll_back()
             found.tell(error)
             raise
     finally:
+        found.paused = False
+        found.end()
         read_arrays_through(None)
         reset_tracer(token)
-        found.end()
 
 
 def array_of(leaf: Any) -> Any:

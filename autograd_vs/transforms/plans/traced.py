@@ -31,7 +31,7 @@ class Tracer:
     """Notes the calls of one thread."""
 
     def __init__(self) -> None:
-        self.program = Program()
+        self.program = self.root = Program()  # where calls are noted: the whole, or a part of it
         self.thread = get_ident()
         self.paused = False
         self.constants: dict[int, tuple] = {}  # NumPy arrays that came from outside: kept alive, and their copies
@@ -54,12 +54,18 @@ class Tracer:
 
     def new(self, array: np.ndarray, kind: str, label: str = "") -> "Traced":
         """A storage for `array`."""
-        self.program.add(array, kind, label)
+        (self.program if kind == "result" else self.root).add(array, kind, label)
         return Traced(array, self)
 
     def known(self, x):
         """Arguments of a call as the program keeps them: arrays with storages."""
         if x.__class__ is Traced:
+            if not self.program.knows(x.a):
+                raise TraceError(
+                    f"a Tensor of shape {x.shape} is used at {user_line()} outside of where it was computed while a "
+                    "function was traced: in a branch of av.cond, in the body of av.while_loop, or in another "
+                    "function. Return it from there"
+                )
             return x.a
         if x.__class__ is np.ndarray:
             return x if self.program.knows(x) else self.constant(x)
@@ -74,7 +80,7 @@ class Tracer:
         found = self.constants.get(id(x))
         if found is None:
             copy = x.copy()
-            self.program.add(copy, "constant", line=user_line())
+            self.root.add(copy, "constant", line=user_line())
             found = self.constants[id(x)] = x, copy
         return found[1]
 
@@ -192,8 +198,10 @@ class Traced:
             )
         raise TraceError(
             f"a value of a Tensor was asked for at {user_line()} while a function is traced: it differs from call to "
-            "call, and what is decided by it would be fixed. Use av.where(condition, a, b) for a choice, return the "
-            "value from the function to look at it, or take this part out of the function"
+            "call, and what is decided by it would be fixed. Use av.where(condition, a, b) for a choice, "
+            "av.cond(condition, f, g, *operands) where only one of two shall be computed, av.while_loop(condition, "
+            "body, init) for a loop; return the value from the function to look at it, or take this part out of the "
+            "function"
         )
 
     __bool__ = nonzero = __float__ = __int__ = __index__ = __complex__ = item = tolist = __array__ = _refuse
