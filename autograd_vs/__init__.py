@@ -72,6 +72,7 @@ from .transforms.custom import custom_gradient, recompute_grad
 from .transforms.function import RetraceWarning, function, run_functions_eagerly
 from .transforms.grad import grad, hessian, hvp, jacobian, jvp, value_and_grad, vjp
 from .transforms.ravel import ravel
+from .transforms.signature import TensorSpec
 from .transforms.vmap import vmap
 from .history import History
 from .progress import progress
@@ -106,7 +107,8 @@ def __dir__() -> list[str]:
 
 __all__ = [  # noqa: RUF022
     "AUTO_REUSE", "ForwardAccumulator", "GradientTape", "History", "IndexedSlices", "LoadReport",
-    "PartialGradientWarning", "PrecisionWarning", "RetraceWarning", "ScopeWarning", "Slots", "Tensor", "Variable",
+    "PartialGradientWarning", "PrecisionWarning", "RetraceWarning", "ScopeWarning", "Slots", "Tensor", "TensorSpec",
+    "Variable",
     "VariableScope", "VariableStore", "__version__", "abs", "absolute", "acos", "acosh", "add", "all", "amax",
     "amin", "angle", "any", "apply_along_axis", "apply_over_axes", "apply_update", "arccos", "arccosh", "arcsin",
     "arcsinh", "arctan", "arctan2", "arctanh", "argmax", "argmin", "argpartition", "argsort", "argwhere", "around",

@@ -127,12 +127,19 @@ class Optimizer:
 
     @learning_rate.setter
     def learning_rate(self, value: Any) -> None:
+        if type(value) is av.Tensor:
+            self._set_rate(value)  # refused in a function that is traced: it would be a view of a plan's memory
+        else:
+            av.outside(self._set_rate, value)  # there each replay sets it
+
+    def _set_rate(self, value) -> None:
         if not callable(value):
             recorded = isinstance(value, (av.Variable, av.Tensor))
+            given = value.item() if hasattr(value, "item") and value.size == 1 else value
             try:
                 if isinstance(value, (str, bytes)) or getattr(value, "size", 1) != 1:
                     raise TypeError
-                number = float(value.item() if hasattr(value, "item") else value)
+                number = float(given)
             except (TypeError, ValueError):
                 raise TypeError(advice.what_is_no_number(type(self), value)) from None
             if not number >= 0:

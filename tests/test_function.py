@@ -462,7 +462,7 @@ def test_other_threads_run_while_one_traces():
     assert f(np.ones(2, np.float32)).numpy().tolist() == [2.0, 4.0]
     thread.join()
     assert [a.tolist() for a in found] == [[2.0, 4.0], [2.0, 4.0]]
-    assert len(f.plan().splitlines()) == 2
+    assert len(f.plan()) == 2
 
 
 def test_threads_trace_one_after_the_other():
@@ -490,7 +490,7 @@ def test_many_traces_are_worth_a_warning():
         warnings.simplefilter("error")
         for n in range(7):
             f(np.ones(2), n)
-    with pytest.warns(av.RetraceWarning, match=r"the 8th time, at .*test_function\.py:\d+: argument 1 is 7, it was 6"):
+    with pytest.warns(av.RetraceWarning, match=r"the 8th time, at .*test_function\.py:\d+: argument n is 7, it was 6"):
         f(np.ones(2), 7)
 
 
@@ -532,11 +532,11 @@ def test_the_plan_and_its_profile_can_be_read():
     x, y = batches()[0]
     with av.name_scope("train"):
         f(x, y)
-    text = f.plan()
+    text = str(f.plan())
     assert "tanh" in text and "Adam" not in text.splitlines()[0] and "m of w .." in text and "train/" in text
     with av.name_scope("train"):
-        profile = f.profile(x, y)
-    assert profile.count("\n") >= text.count("\n") + 2 and "together" in profile and "train/" in profile
+        profile = str(f.profile(x, y))
+    assert profile.count("\n") >= len(f.plan()) + 2 and "together" in profile and "train/" in profile
 
 
 def test_a_plan_allocates_only_what_it_hands_out():
@@ -562,9 +562,7 @@ def test_memory_is_used_again():
 
     f = av.function(chain)
     f(np.ones((16, 16)))
-    plan = f._latest()
-    blocks = {id(a.base if a.base is not None else a) for a in plan.emitted.results}
-    assert len(blocks) <= 3
+    assert len(f.plan().buffers) <= 3
 
 
 @pytest.mark.parametrize("rows", [100, 700])  # calls over large arrays are made in pieces
@@ -590,7 +588,7 @@ def test_equal_calls_are_made_once():
     f = av.function(lambda x: av.sin(x) + av.sin(x) * av.sin(x))
     f(np.ones(3))
     f(np.ones(3))
-    assert f.plan().count("sin(") == 1
+    assert str(f.plan()).count("sin(") == 1
 
 
 def test_what_is_not_needed_is_not_computed():
@@ -603,4 +601,4 @@ def test_constants_are_computed_once():
     a = av.Tensor(np.ones((3, 3)))
     f = av.function(lambda x: x + av.exp(a) @ a)
     f(np.ones(3))
-    assert "exp" not in f.plan() and len(f.plan().splitlines()) == 1
+    assert "exp" not in f.plan() and len(f.plan()) == 1

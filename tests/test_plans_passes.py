@@ -25,7 +25,6 @@ class Planned:
         for change in use:
             change(self.program)
         self.names = [call.name for call in self.program.calls]
-        self.text = self.program.text()
         self.inputs = [s.array for s in self.program.storages.values() if s.kind == "input"]
         self.emitted = emit(self.program, place(self.program))
 

@@ -493,31 +493,37 @@ NUMBERS: set[Any] = {float, int, bool, complex}  # weak: they take the dtype of 
 
 def pair(a, b):
     """Array and position of `a`, then of `b`; is one of them a Python number, is one a raw array."""
-    xa, ka, number, raw = operand(a)
-    xb, kb, number_b, raw_b = operand(b)
-    if number_b:
-        xb = placed(b) if number else scalar(b, xa)
+    xa, ka, beside, raw = operand(a)
+    xb, kb, beside_b, raw_b = operand(b)
+    number = False
+    if beside_b:
+        xb = placed(b) if beside else beside_b(b, xa)
         number = b.__class__ is not complex
-    if xa.__class__ in NUMBERS:
+    if beside:
         number = xa.__class__ is not complex
-        xa = scalar(a, xb)
+        xa = beside(a, xb)
     return xa, ka, xb, kb, number, raw or raw_b
 
 
 def operand(x):
-    """(array, position, is a Python number, is a raw array) of an argument; a number's array is the number itself."""
+    """(array, position, what makes an array of it, is a raw array) of an argument.
+
+    A Python number has no array but beside another one, whose dtype it takes: the third is a function of both.
+    """
     if isinstance(x, Operand):
-        return x.array, x.position, False, False
+        return x.array, x.position, None, False
     if x.__class__ in NUMBERS:
-        return x, 0, True, False
+        return x, 0, scalar, False
     if x.__class__ in arrived:
         if x.dtype.kind in "OSU":
             _refuse_objects(x)
-        return x, 0, False, True
+        return x, 0, None, True
     if hasattr(x, "__tensor__"):
         t = x.__tensor__()
-        return t.array, t.position, False, False
-    return unwrap(x, False), 0, False, True
+        return t.array, t.position, None, False
+    if hasattr(x, "beside"):
+        return x, 0, type(x).beside, False
+    return unwrap(x, False), 0, None, True
 
 
 def unwrap(x, view):
@@ -552,12 +558,12 @@ def weak(operands, arrays):
     if not others or len(others) == len(arrays):
         return arrays
     dtype = np.result_type(*(a.dtype for a in others))
-    return [
-        namespace(others[0]).asarray(scalar(x, others[0]), dtype=np.result_type(dtype, x))
-        if x.__class__ in NUMBERS
-        else a
-        for x, a in zip(operands, arrays, strict=True)
-    ]
+
+    def made(x):
+        x = x.__class__(x)  # a float that may differ in each replay of a plan gives its value
+        return namespace(others[0]).asarray(scalar(x, others[0]), dtype=np.result_type(dtype, x))
+
+    return [made(x) if x.__class__ in NUMBERS else a for x, a in zip(operands, arrays, strict=True)]
 
 
 def protect(rule, operands, arrays):

@@ -154,7 +154,9 @@ class _Traced:
 
     def __getattr__(self, name):
         def draw(*args, **options):
-            return outside(partial(self._draw, name, options), *args, draws=True)
+            each = partial(self._draw, name, options)
+            each.__qualname__ = f"random.{name}"  # type: ignore[attr-defined]  # in the text of plans
+            return outside(each, *args, draws=True)
 
         return draw
 

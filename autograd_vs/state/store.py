@@ -77,6 +77,7 @@ class VariableStore:
         self._clear()
 
     def _clear(self) -> None:
+        self.content = object()  # another one after each `reset`: who knows Variables by name looks again
         self._variables: dict[str, Variable] = {}
         self._plain: weakref.WeakValueDictionary[str, Variable] = weakref.WeakValueDictionary()
         # Full name -> the name scope, or the `_callers`, of each reader: a dict for its order, and to have each once.

@@ -1,8 +1,10 @@
 """`function`: a training step that is traced once for each kind of arguments, and replayed as a plan. Floor 3."""
 
 from _thread import RLock  # threading itself costs import time
-from functools import update_wrapper
-from typing import Any
+from collections.abc import Callable, Sequence
+from copy import deepcopy
+from functools import partial, update_wrapper
+from typing import Any, overload
 
 import numpy as np
 
@@ -14,8 +16,9 @@ from ..engine.protocol import Operand
 from ..engine.record import NOBODY, active
 from ..engine.tensor import Tensor
 from ..state.context import current
+from .signature import fitted, leaf_names, name_of, specs_of
 
-__all__ = ["Function", "RetraceWarning", "function", "run_functions_eagerly"]
+__all__ = ["Function", "RetraceWarning", "SignedFunction", "function", "run_functions_eagerly"]
 
 PLANS = 64  # of one function; the oldest goes when there are more
 MANY = 8  # traces, from which on each power of two is worth a warning
@@ -43,27 +46,48 @@ def run_functions_eagerly(eagerly: bool) -> None:
 
 
 class Function:
-    """A function that runs as a plan; made by `function`."""
+    """A function that runs as a plan; made by `function`.
+
+    Parameters
+    ----------
+    python_function : function
+    **settings :
+        What `plans.plan.made` takes: ``copy_outputs``, ``exact``, ``without``.
+
+    Attributes
+    ----------
+    traces : int
+        How often it was traced.
+    """
 
     __name__: str
 
-    def __init__(self, python_function):
-        self.python_function = python_function
+    def __init__(self, python_function, **settings):
+        _check(python_function)
+        self.python_function, self._settings = python_function, settings
         update_wrapper(self, python_function)
-        self.traces = 0  # how often it was traced
+        self.__name__ = name_of(python_function)
+        self.traces = 0
         self._plans: dict[Any, Any] = {}
         self._lock = RLock()
 
     def __get__(self, instance, owner=None):
-        """As a method: a function of its own for each instance."""
+        """As a method: a function of its own for each instance, which holds it."""
         if instance is None:
             return self
-        bound = Function(self.python_function.__get__(instance, owner))
-        try:
-            setattr(instance, self.python_function.__name__, bound)
-        except AttributeError:  # no place for it
-            pass
-        return bound
+        name, kept = self.python_function.__name__, getattr(instance, "__dict__", {})
+        if getattr(type(instance), name, None) is not self:  # a subclass has a method of that name, and calls this one
+            name = self.python_function.__qualname__
+        if name not in kept:
+            kept[name] = self._made_of(self.python_function.__get__(instance, owner))
+        return kept[name]
+
+    def _made_of(self, python_function):
+        return type(self)(python_function, **self._settings)
+
+    def __deepcopy__(self, memo):
+        """Of the function only: plans belong to the Variables that it was traced with."""
+        return self._made_of(deepcopy(self.python_function, memo))
 
     def __call__(self, *args, **options):
         """Run it: a plan if there is one for such arguments, else a trace, which is an ordinary run, too."""
@@ -72,42 +96,97 @@ class Function:
             return self.python_function(*args, **options)  # somebody else follows every op
         key, leaves = _signature(args, options)
         with self._lock:
-            plan = self._plans.get(key)
+            try:
+                plan = self._plans.get(key)
+            except TypeError:
+                raise self._unfit(leaves, args, options) from None
             if plan is None or not plan.holds():
-                return self._trace(key, args, options)
+                return self._otherwise(plan, key, leaves, args, options)
             return plan(leaves)
 
-    def _trace(self, key, args, options):
+    def _otherwise(self, known, key, leaves, args, options):
+        """Where there is no plan by the key alone."""
+        if known.__class__ is Conditional:
+            plan = known.find(leaves)
+            if plan is not None:
+                return plan(leaves)
         from .plans.plan import made
 
         self.traces += 1
         if self.traces >= MANY and self.traces & (self.traces - 1) == 0:
-            self._warn(key)
-        result, plan = made(self.python_function, args, options)
+            self._warn(known, key, args, options)
+        result, plan = made(self.python_function, args, options, **self._settings)
+        if known.__class__ is Conditional or plan.looked or plan.stores:
+            plan = (known if known.__class__ is Conditional else Conditional()).more(plan, leaves)
+        self._plans.pop(key, None)
         while len(self._plans) >= PLANS:
             del self._plans[next(iter(self._plans))]
-        self._plans[key] = plan
+        self._plans[key] = plan  # the latest is last
         return result
 
-    def _warn(self, key):
-        import warnings
+    def _unfit(self, leaves, args, options) -> TypeError:
+        for name, leaf in zip(self._names(args, options), leaves, strict=True):
+            try:
+                hash(_kind(leaf))
+            except TypeError:
+                return TypeError(
+                    f"{self.__name__}: argument {name} is {leaf!r:.60} ({type(leaf).__name__}). An argument is a "
+                    "Tensor, an array, a Variable, a nest of them (dict, list, tuple), or can be hashed"
+                )
+        raise AssertionError("all arguments can be hashed")
 
-        others = list(self._plans)
-        warnings.warn(
-            f"{self.__name__} is traced for the {self.traces}th time, at {user_line()}: {_difference(key, others)}. "
-            "Each kind of arguments has a plan of its own; pass what changes from call to call as a Tensor or an array "
-            "of one shape and dtype",
+    def _names(self, args, options) -> list[str]:
+        return leaf_names(self.python_function, args, options)
+
+    def _warn(self, known, key, args, options):
+        from .plans.limits import warn
+
+        if known.__class__ is Conditional and known.lines:
+            named = [(self._names(args, options)[n], line) for n, line in known.lines.items()]
+            why = "; ".join(f"the value of argument {name} is asked for at {line}" for name, line in named)
+        else:
+            why = _difference(key, list(self._plans), self._names(args, options))
+        warn(
+            f"{self.__name__} is traced for the {self.traces}th time, at {user_line()}: {why}. Each kind of arguments "
+            "has a plan of its own; pass what changes from call to call as a Tensor or an array of one shape and dtype",
             RetraceWarning,
-            stacklevel=4,
         )
 
     # ---------------------------------------------------------------- looks
-    def plan(self) -> str:
-        """The calls of the latest plan, as text: scope, result, function, arguments."""
-        return self._latest().text
+    def plan(self) -> Any:
+        """The latest plan, to be looked at.
 
-    def profile(self, *args, **options) -> str:
+        Returns
+        -------
+        Look
+            ``print(f.plan())`` shows its calls (scope, buffer of the result, result, function, arguments), the
+            constants that were copied, and what it costs in calls, memory and time. A notebook shows a table.
+            ``f.plan().draw("step.svg")`` makes a picture.
+
+        Raises
+        ------
+        ValueError
+            If it has not been called yet.
+
+        Examples
+        --------
+        >>> double = function(lambda x: x * 2.0)
+        >>> _ = double(np.zeros(3))
+        >>> print(str(double.plan()).splitlines()[0])
+          b0  t1: float64[3] = multiply(x, 2.0)
+        """
+        if not self._plans:
+            raise ValueError(f"{self.__name__} has no plan yet: call it once")
+        plan = list(self._plans.values())[-1]
+        return (plan.latest() if plan.__class__ is Conditional else plan).look
+
+    def profile(self, *args, **options) -> Any:
         """Run it once with these arguments, which have a plan, and say how many microseconds each call takes.
+
+        Returns
+        -------
+        Profile
+            To be printed: a line for each call, and the sum for each name scope. A notebook shows a table.
 
         Raises
         ------
@@ -117,14 +196,70 @@ class Function:
         key, leaves = _signature(args, options)
         with self._lock:
             plan = self._plans.get(key)
+            if plan.__class__ is Conditional:
+                plan = plan.find(leaves)
             if plan is None:
                 raise ValueError(f"{self.__name__} has no plan for such arguments: call it once")
             return plan.profile(leaves)
 
-    def _latest(self):
-        if not self._plans:
-            raise ValueError(f"{self.__name__} has no plan yet: call it once")
-        return list(self._plans.values())[-1]
+
+class SignedFunction(Function):
+    """A function whose arguments are checked against an input signature, and made Tensors of it."""
+
+    def __init__(self, python_function, *, input_signature, **settings):
+        super().__init__(python_function, **settings)
+        self.input_signature = specs_of(python_function, input_signature)
+
+    def _made_of(self, python_function):
+        return type(self)(python_function, input_signature=self.input_signature, **self._settings)
+
+    def __call__(self, *args, **options):
+        """Run it on arguments that fit."""
+        return super().__call__(*fitted(self.python_function, self.input_signature, args, options))
+
+    def profile(self, *args, **options):
+        """As for any `Function`."""
+        return super().profile(*fitted(self.python_function, self.input_signature, args, options))
+
+
+class Conditional:
+    """Plans of one key that need a second look.
+
+    The function has looked at the values of Python floats, or opens a store, which may have been reset since.
+    """
+
+    def __init__(self):
+        self.lines: dict[int, str] = {}  # the numbers of these floats among the leaves: where they were looked at
+        self.plans: dict[tuple, Any] = {}
+
+    def holds(self) -> bool:
+        """Not without the second look."""
+        return False
+
+    def find(self, leaves):
+        """The plan for these values, or None."""
+        plan = self.plans.get(self._values(leaves))
+        if plan is None or any(store.content is not content for store, content in plan.stores):
+            return None
+        return plan if plan.holds() else None
+
+    def latest(self):
+        """The plan that was made last."""
+        return list(self.plans.values())[-1]
+
+    def more(self, plan, leaves) -> "Conditional":
+        """With one plan more."""
+        if not plan.looked.keys() <= self.lines.keys():  # plans that are known by fewer values are made again
+            self.lines = {**self.lines, **plan.looked}
+            self.plans.clear()
+        self.plans.pop(self._values(leaves), None)
+        while len(self.plans) >= PLANS:
+            del self.plans[next(iter(self.plans))]
+        self.plans[self._values(leaves)] = plan
+        return self
+
+    def _values(self, leaves):
+        return tuple([repr(leaves[n]) for n in self.lines])  # 0.0 and -0.0 are two, and each nan is one
 
 
 def _signature(args, options):
@@ -150,45 +285,71 @@ def _kind(leaf):
         return Tensor, leaf.array.shape, leaf.array.dtype
     if cls is np.ndarray:
         return Tensor, leaf.shape, leaf.dtype
+    if cls is float:
+        return cls
     if isinstance(leaf, Operand):
         return cls, id(leaf), leaf  # a Variable: this very one
-    try:
-        hash(leaf)
-    except TypeError:
-        raise TypeError(
-            f"an argument of a traced function is a Tensor, an array, a Variable, or can be hashed; got {leaf!r:.60} "
-            f"({cls.__name__})"
-        ) from None
+    if isinstance(leaf, (float, complex)):
+        return cls, repr(leaf)  # 0.0 and -0.0 are equal
     return cls, leaf
 
 
 def _ambient():
-    """What a trace bakes in beside its arguments."""
+    """What a trace bakes in beside its arguments; `_AROUND` says it in words."""
     frame = current()
-    return frame.store, frame.scope.name, frame.defaults.reuse, default_dtype()
+    return frame.store.content, frame.scope.name, frame.defaults.reuse, default_dtype()
 
 
-def _difference(key, others):
+def _check(python_function):
+    """TypeError for what does not run to its end when it is called."""
+    if not callable(python_function):
+        raise TypeError(f"function takes a function, got {python_function!r:.60} ({type(python_function).__name__})")
+    flags = getattr(getattr(python_function, "__code__", None), "co_flags", 0)
+    if flags & 0x2A0:  # of a generator, a coroutine, both
+        raise TypeError(
+            f"{python_function.__name__} is a generator or a coroutine, which runs bit by bit and cannot be traced: "
+            "make a function of the computation between two `yield`s or `await`s, and call that from it"
+        )
+
+
+def _difference(key, others, names):
     """What of `key` is new."""
-    if len(key) < 6:
-        return "the store, the scope or the default dtype changed"
-    structure, kinds = key[:2]
-    alike = [o for o in others if len(o) == len(key) and o[0] == structure]
+    structure, kinds = key[:2] if len(key) > len(_AROUND) else ((), ())
+    alike = [o for o in others if len(o) == len(key) and (not kinds or o[0] == structure)]
     if not alike:
         return "the structure of its arguments changed"
+    last = alike[-1]
     found = [
-        f"argument {i} is {_shown(kind)}, it was {_shown(other)}"
-        for i, (kind, other) in enumerate(zip(kinds, alike[-1][1], strict=True))
+        f"argument {name} is {_shown(kind)}, it was {_shown(other)}"
+        for name, kind, other in zip(names, kinds, last[1] if kinds else (), strict=True)
         if kind != other
     ]
-    return "; ".join(found) or "the store, the scope or the default dtype changed"
+    around = zip(_AROUND, key[-len(_AROUND) :], last[-len(_AROUND) :], strict=True)
+    found += [what.format(new, old) for what, new, old in around if new != old]
+    return "; ".join(found) or "what its Variables or optimizers were at the trace (trainable, which slots) changed"
+
+
+_AROUND = (  # in the order of `_ambient`
+    "the current store is another one, or was reset",
+    "the open scope is {!r}, it was {!r}",
+    "reuse is {!r}, it was {!r}",
+    "the default dtype is {}, it was {}",
+)
 
 
 def _shown(kind):
-    return f"a Tensor of shape {kind[1]} and dtype {kind[2]}" if kind[0] is Tensor else repr(kind[1])
+    if kind is float:
+        return "a float"
+    return f"a Tensor of shape {kind[1]} and dtype {kind[2]}" if kind[0] is Tensor else f"{kind[-1]!r:.60}"
 
 
-def function(python_function) -> Function:
+@overload
+def function(python_function: Callable, /) -> Function: ...
+@overload
+def function(
+    *, input_signature: Any = None, copy_outputs: bool = True, exact: bool = False, without: Sequence[str] = ()
+) -> Callable[[Callable], Function]: ...
+def function(python_function=None, /, *, input_signature=None, copy_outputs=True, exact=False, without=()):
     """Trace a function once for each kind of arguments, and replay what it did as a flat plan.
 
     The first call runs the function as it is, and notes every call of NumPy that its ops, their gradients and its
@@ -198,24 +359,45 @@ def function(python_function) -> Function:
     ----------
     python_function : function
         Of nests of Tensors, arrays, Variables and Python values that can be hashed. What it does beside computing with
-        Tensors and updating Variables (printing, lists that grow) happens at the trace only.
+        Tensors and updating Variables (printing, lists that grow, attributes that it sets) happens at the trace only,
+        and Python values that it finds elsewhere (globals, attributes) are those of the trace.
+    input_signature : sequence of nests of TensorSpec, optional
+        What each argument is. Arrays, lists and numbers become Tensors of the dtype that is given; what does not fit
+        is refused. None in a shape is any size: there is a plan for each that comes.
+    copy_outputs : bool, default True
+        False: results are views that cannot be written, and the next call (from any thread) writes over them. The
+        first call gives copies in any case.
+    exact : bool, default False
+        Leave out the passes that change the order of sums and the like: results are those of the eager function bit
+        for bit.
+    without : sequence of str, default ()
+        Names of passes to leave out, to find out what a difference comes from; "place" is the reuse of memory.
 
     Returns
     -------
     Function
-        To be called like the function. `plan()` shows the latest plan, `profile()` times it line by line.
+        To be called like the function. `plan()` shows the latest plan, `profile()` times it call by call. With
+        options only, a decorator that makes one.
 
     Raises
     ------
     TypeError
-        At the trace, where the function asks for a value: ``if t > 0``, ``t.item()``, ``t.numpy()``.
+        For a generator or a coroutine. At the trace, where the function asks for a value: ``if t > 0``, ``t.item()``,
+        ``t.numpy()``; where it returns what cannot be given anew by each call, as an iterator. At a call, where an
+        argument cannot be hashed, or is of another dtype or structure than the signature says.
+    ValueError
+        At a call, where an argument has another shape than the signature says. For a pass that is not there.
 
     Notes
     -----
     There is a plan for each structure of the arguments, shape and dtype of each array, value of anything else, and for
-    the open store and scope. Where a tape or accumulator is open around the call, the function runs eagerly. Results
-    are those of the eager function bit for bit. Arrays from outside that the function uses are constants, copied;
-    Variables and optimizers are looked at anew in each call, and random streams go on.
+    the open store and scope. A Python float may differ from call to call; where the function looks at its value
+    (``if rate > 0``, ``math.sqrt(rate)``) there is a plan for each value. Where a tape or accumulator is open around
+    the call, the function runs eagerly. Arrays from outside that the function uses are constants, copied and listed by
+    `plan()`; Variables and optimizers are looked at anew in each call, and random streams go on.
+
+    An exception in the middle of a call (an interrupt, ids out of range) leaves all Variables as they were or all
+    updated, or says in a note which ones are undefined. A trace that fails gives Variables back what they held.
 
     Examples
     --------
@@ -230,5 +412,24 @@ def function(python_function) -> Function:
     ...     return loss
     >>> step(np.zeros(2, "float32")).item(), step(np.ones(2, "float32")).item(), w.numpy().tolist()
     (5.0, 2.0, [1.0, 1.0])
+
+    >>> @function(input_signature=[av.TensorSpec((None, 2))])
+    ... def total(x):
+    ...     return av.sum(x)
+    >>> total([[1, 2], [3, 4]]).item()
+    10.0
+    >>> total([1, 2])
+    Traceback (most recent call last):
+    ...
+    ValueError: total: argument x has shape (2,), its input_signature says (None, 2)
     """
-    return Function(python_function)
+    settings = {"copy_outputs": copy_outputs, "exact": exact, "without": without}
+    if without:
+        from .plans.plan import chosen
+
+        chosen(exact, without)
+    if input_signature is None:
+        make: Any = partial(Function, **settings)
+    else:
+        make = partial(SignedFunction, input_signature=input_signature, **settings)
+    return make if python_function is None else make(python_function)

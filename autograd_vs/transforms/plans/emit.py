@@ -20,6 +20,13 @@ class Emitted:
         self.source = self._source([*lines, "pass"])
         self.run = _made(self.source, bound)
 
+    def failed_at(self, error: BaseException) -> int:
+        """The number of the call from which `error` came; -1 if none was begun, their number if all were made."""
+        run, trace = self.run.__code__, error.__traceback__
+        while trace is not None and trace.tb_frame.f_code is not run:
+            trace = trace.tb_next
+        return -1 if trace is None else trace.tb_lineno - run.co_firstlineno - 1
+
     def _source(self, lines):
         inner = "".join(f"    {line}\n" for line in self._inner)
         body = "\n        ".join(lines)
@@ -28,6 +35,19 @@ class Emitted:
     def steps(self):
         """A function for each call, for the profile."""
         return [_made(self._source([line]), self._bound) for line in self._lines]
+
+
+class _Errors:
+    """``np.errstate``, to be entered again and again."""
+
+    def __init__(self, settings):
+        self.settings = settings
+
+    def __enter__(self):
+        self.before = np.seterr(**self.settings)
+
+    def __exit__(self, kind, value, trace):
+        np.seterr(**self.before)
 
 
 def _made(source, bound):
@@ -80,7 +100,8 @@ def emit(program: Program, arrays: dict[int, np.ndarray]) -> Emitted:
             shared = call.function.threads
             lines.append(f"{name(share, 'f')}({number}, {name(lanes)})" if shared else f"{number}({name(lanes)})")
         else:
-            lines.append(_line(call, there, name))
+            line = _line(call, there, name)
+            lines.append(f"with {name(_Errors(call.errors), 'e')}: {line}" if call.errors else line)
     emitted = Emitted(lines, inner, bound, [there(a) for a in program.outputs], list(arrays.values()))
     placed.clear()  # `there` knows itself: what it knows stays until the garbage collector comes
     keep.clear()

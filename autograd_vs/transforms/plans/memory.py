@@ -4,7 +4,8 @@ import numpy as np
 
 from .program import Program, arrays_in
 
-__all__ = ["place"]
+__all__ = ["apart", "place"]
+
 
 LINE = 64  # bytes: each result begins at a cache line
 
@@ -53,6 +54,12 @@ def place(program: Program) -> dict[int, np.ndarray]:
     memory = _lined_up(int(max(offsets + size, default=0)))
     start = dict(zip(owners, offsets.tolist(), strict=True))
     return {key: _array_at(memory, start[shared[key]], s.array) for key, s in storages.items()}
+
+
+def apart(program: Program) -> dict[int, np.ndarray]:
+    """As `place`, but nothing is used again: to see whether the reuse of memory is to blame for something."""
+    results = {s for call in program.calls for s in program.writes(call) if s.kind == "result"}
+    return {id(s): _array_at(np.empty(max(1, s.array.nbytes), np.uint8), 0, s.array) for s in results}
 
 
 def _offsets(begin, end, size):

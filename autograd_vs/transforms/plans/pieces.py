@@ -109,7 +109,7 @@ def _mapped(change, x):
 def _cut(call) -> Cut | None:
     """How a call can be taken apart, into as many rows as possible."""
     out = call.out
-    if call.form not in ("call", "into", "method") or not isinstance(out, np.ndarray):
+    if call.form not in ("call", "into", "method") or not isinstance(out, np.ndarray) or call.errors:
         return None
     if not out.flags.c_contiguous or not out.size or out.dtype.kind == "c":
         return None  # complex products are rounded in another way at the end of an array

@@ -1,6 +1,6 @@
 """From a trace to a plan that can be called. Floor 3."""
 
-import time
+from time import perf_counter
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -9,16 +9,18 @@ from ...base.nest import flatten, map_nest, pack
 from ...engine.cotangent import IndexedSlices
 from ...engine.protocol import Operand
 from ...engine.record import watchable, written
-from ...engine.tensor import Tensor, tensor_of
+from ...engine.tensor import tensor_of
+from ..signature import name_of
 from .algebra import simplify
 from .emit import emit
-from .memory import place
+from .look import Look, Profile, looked_at
+from .memory import apart, place
 from .passes import drop_unused, fold_constants, join_in_place, merge_equal, split_versions
 from .pieces import in_pieces
 from .products import stack_products
 from .trace import array_of, trace
 
-__all__ = ["Plan", "made"]
+__all__ = ["Plan", "chosen", "made"]
 
 EXACT = [split_versions, fold_constants, simplify, merge_equal, drop_unused, join_in_place, in_pieces]  # in this order
 PASSES = [split_versions, stack_products, *EXACT[1:]]
@@ -28,20 +30,24 @@ HOLE: Any = object()  # in the place of each array of a result
 class Plan:
     """What one trace became: call it with the leaves of the arguments."""
 
-    def __init__(self, emitted, inputs, result, variables, direct, conditions, program, rebuild):
-        self.emitted, self.inputs, self.result = emitted, inputs, result
-        self.run, self.outputs = emitted.run, emitted.outputs
+    look: Look  # what it looks like; the program itself holds every array of the trace
+
+    def __init__(self, emitted, inputs, result, variables, direct, rebuild, copies, look, found):
+        self.emitted, self.inputs, self.result, self.look = emitted, inputs, result, look
+        self.run = _once(emitted.run, look.name) if any(row.outside for row in look.rows) else emitted.run
+        self.outputs = emitted.outputs
+        self.handed = [*map(_given, self.outputs, copies)]
         self.alone = len(self.outputs) == 1 and result is HOLE
         self.written = direct  # the Variables to which calls of the plan write
         self.positions = [v.own_position for v in variables]
         self.variables = variables
         self.flags = [*map(watchable.__contains__, self.positions)]
-        self.conditions = conditions
+        self.conditions = found.conditions
         self.rebuild = rebuild
-        # Not the program itself: it holds every array of the trace.
-        lines = program.lines({})
-        self.text, self.lines = "\n".join(line for rows in lines for line in rows), [rows[0] for rows in lines]
-        self.scopes = [call.scope for call in program.calls]
+        self.looked = {**found.looked}  # the floats among the leaves for whose values only this is the plan, and where
+        self.stores = [*found.stores.values()]  # stores whose Variables it knows by name, and what they held
+        self.floats = [*found.floats.items()]  # Numbers by the leaves that they take
+        self.filled = [(number, traced.a) for number, traced in found.filled.values()]
 
     def holds(self) -> bool:
         """Whether the Variables are as trainable as they were, and all else that the trace relied on is as it was."""
@@ -55,10 +61,14 @@ class Plan:
     def __call__(self, leaves):
         """Run it."""
         self._take(leaves)
-        self.run()
+        try:
+            self.run()
+        except BaseException as error:
+            self._explain(error, self.emitted.failed_at(error))
+            raise
         if self.alone:
-            return tensor_of(self.outputs[0].copy())
-        found = iter([tensor_of(a.copy()) for a in self.outputs])
+            return tensor_of(self.handed[0]())
+        found = iter([tensor_of(hand()) for hand in self.handed])
         return self.rebuild(pack(self.result, [next(found) if x is HOLE else x for x in flatten(self.result)]))
 
     def _take(self, leaves):
@@ -68,52 +78,131 @@ class Plan:
         if self.written:
             written(self.written)
 
-    def profile(self, leaves) -> str:
-        """Run it once, timed line by line: microseconds, and the share of each name scope."""
+    def profile(self, leaves) -> Profile:
+        """Run it once, timed call by call."""
         self._take(leaves)
-        scopes: dict[str, float] = {}
-        rows = []
-        for scope, line, step in zip(self.scopes, self.lines, self.emitted.steps(), strict=True):
-            start = time.perf_counter()
-            step()
-            taken = (time.perf_counter() - start) * 1e6
-            scopes[scope] = scopes.get(scope, 0.0) + taken
-            rows.append(f"{taken:9.1f}  {line}")
-        total = sum(scopes.values())
-        shares = [f"{taken:9.1f}  {scope or '(no scope)'}" for scope, taken in scopes.items()]
-        return "\n".join([*rows, f"{total:9.1f}  together", "by scope:", *shares])
+        times = []
+        for number, step in enumerate(self.emitted.steps()):
+            start = perf_counter()
+            try:
+                step()
+            except BaseException as error:
+                self._explain(error, number)
+                raise
+            times.append((perf_counter() - start) * 1e6)
+        return Profile(self.look, times)
+
+    def _explain(self, error, number: int) -> None:
+        """Note on `error`, which ended the call of this number, which Variables it has left undefined."""
+        rows, places = self.look.rows, self.look.places
+
+        def written(some):
+            names = [places[n].name for row in some for n in row.writes if places[n].kind in ("variable", "state")]
+            return [*dict.fromkeys([*names, *(name for row in some for name in row.touched)])]
+
+        before, here, after = written(rows[:number]), written(rows[number : number + 1]), written(rows[number + 1 :])
+        if here or (before and after):
+            done = [*dict.fromkeys([*before, *here])]
+            left = [name for name in after if name not in done]
+            error.add_note(
+                f"{self.look.name} was ended in call {number + 1} of {len(rows)} of its plan, {rows[number].function}: "
+                f"{', '.join(done)} may have been written"
+                + (f", {', '.join(left)} not yet" if left else "")
+                + ". These are undefined now: assign them, or load a checkpoint, before you go on"
+            )
 
 
-def made(python_function, args, options):
-    """The result of one call, and the plan for the next ones."""
-    found, result = trace(python_function, args, options)
+class PlanOfFloats(Plan):
+    """A plan whose arguments have Python floats among them."""
+
+    def _take(self, leaves):
+        super()._take(leaves)
+        for position, number in self.floats:
+            number.value = leaves[position]
+        for number, array in self.filled:
+            array[...] = number.now()
+
+
+def _once(run, name: str):
+    """`run`, which calls Python functions; that these do not begin it again on the same memory."""
+    busy = False
+
+    def once():
+        nonlocal busy
+        if busy:
+            raise RuntimeError(
+                f"{name} is called by a Python function that its own plan calls (av.outside): its memory is in use. "
+                f"Call {name}.python_function there"
+            )
+        busy = True
+        try:
+            run()
+        finally:
+            busy = False
+
+    return once
+
+
+def _given(array, copied: bool):
+    """What gives the user an output: a copy, or a view that cannot be written."""
+    if copied:
+        return array.copy
+    view = array.view()
+    view.flags.writeable = False
+    return view.view
+
+
+def chosen(exact: bool = False, without=()) -> list:
+    """The passes that run: all, or the exact ones; some may be left out by name.
+
+    Raises
+    ------
+    ValueError
+        If there is no pass of such a name.
+    """
+    names = [*(change.__name__ for change in PASSES), "place"]
+    for name in (without,) if isinstance(without, str) else without:
+        if name not in names:
+            raise ValueError(f"function(without=...): there is no pass {name!r}. The passes are {', '.join(names)}")
+    return [change for change in (EXACT if exact else PASSES) if change.__name__ not in without]
+
+
+def made(python_function, args, options, *, copy_outputs=True, exact=False, without=()):
+    """The result of one call, and the plan for the next ones; for the options see `function`."""
+    start, passes = perf_counter(), chosen(exact, without)
+    found, result = trace(python_function, args, options, passes)
+    traced = perf_counter()
     result, rebuild = _opened(result)
     program, leaves = found.program, flatten(result)
     arrays = [array_of(x) for x in leaves]
     values = [x if a is None else tensor_of(a.a.copy()) for a, x in zip(arrays, leaves, strict=True)]
     program.outputs = [a.a for a in arrays if a is not None]
-    for change in PASSES:
+    for change in passes:
         change(program)
-    places = [s.array for s in program.storages.values() if s.kind == "input"]
-    given = [i for i, x in enumerate(flatten((args, options))) if x.__class__ in (Tensor, np.ndarray)]
+    placed = (apart if "place" in without else place)(program)
     touched = dict.fromkeys(s for call in program.calls for s in program.writes(call) if s.kind == "state")
-    plan = Plan(
-        emit(program, place(program)),
-        list(zip(places, given, strict=True)),
+    plan = (PlanOfFloats if found.floats else Plan)(
+        emit(program, placed),
+        found.given,
         pack(result, [x if a is None else HOLE for a, x in zip(arrays, leaves, strict=True)]),
         list(found.variables.values()),
         [found.variables[id(s.array)] for s in touched if id(s.array) in found.variables],
-        found.conditions,
-        program,
         rebuild,
+        [copy_outputs or program.storage(a).kind == "state" for a in program.outputs],
+        looked_at(name_of(python_function), program, placed, found.uses()),
+        found,
     )
     found.forget()
+    plan.look.trace_seconds, plan.look.compile_seconds = traced - start, perf_counter() - traced
     return rebuild(pack(result, values)), plan
 
 
 def _opened(result):
-    """The result with rows of gradients as tuples of their parts, and what puts them together again."""
-    if not any(isinstance(x, IndexedSlices) for x in flatten(result)):
+    """The result with rows of gradients as tuples of their parts, and what puts them together again.
+
+    NumPy arrays in it are given as copies.
+    """
+    if not any(isinstance(x, (IndexedSlices, np.ndarray)) for x in flatten(result)):
         return result, _same
 
     def opened(x):
@@ -136,7 +225,7 @@ def _closed(x):
         return {k: _closed(part) for k, part in x.items()}
     if isinstance(x, (list, tuple)):
         return type(x)(*map(_closed, x)) if hasattr(x, "_fields") else type(x)(map(_closed, x))
-    return x
+    return x.copy() if isinstance(x, np.ndarray) else x
 
 
 def _same(x):

@@ -21,12 +21,13 @@ class Storage:
     """A piece of memory: an array that owns it, and what it is for.
 
     kind : "result" (of a call), "constant", "state" (a Variable: it outlives the replay) or "input".
+    line : where in the user's code an array from outside was met.
     """
 
-    __slots__ = ("array", "kind", "label")
+    __slots__ = ("array", "kind", "label", "line")
 
-    def __init__(self, array: np.ndarray, kind: str, label: str = ""):
-        self.array, self.kind, self.label = array, kind, label
+    def __init__(self, array: np.ndarray, kind: str, label: str = "", line: str = ""):
+        self.array, self.kind, self.label, self.line = array, kind, label, line
 
 
 class Call:
@@ -40,13 +41,16 @@ class Call:
         argument), "outside" (a Python function, with effects), "pieces" (calls that are taken apart together), "block"
         (programs inside of this one: `parts.py`; such a function has `into`, which binds it to where its arguments and
         results lie. With effects it is "outside").
+    errors : what of `np.geterr()` was set around this call, as by ``with np.errstate(divide="ignore")``; mostly nothing
     """
 
-    __slots__ = ("args", "form", "function", "options", "out", "scope")
+    __slots__ = ("args", "errors", "form", "function", "options", "out", "scope")
 
-    def __init__(self, form: str, function: Any, args: tuple, options: dict, out: Any, scope: str = ""):
+    def __init__(
+        self, form: str, function: Any, args: tuple, options: dict, out: Any, scope: str = "", errors: Any = None
+    ):
         self.form, self.function, self.args, self.options, self.out = form, function, args, options, out
-        self.scope = scope
+        self.scope, self.errors = scope, errors
 
     @property
     def name(self) -> str:
@@ -63,14 +67,15 @@ class Program:
 
     def __init__(self, outer: "Program | None" = None):
         self.outer = outer
+        self.passes: Any = outer.passes if outer is not None else None  # for parts of this one; None: all
         self.calls: list[Call] = []
         self.storages: dict[int, Storage] = {}  # by the id of the owner, which they keep alive
         self.outputs: list[np.ndarray] = []  # what the function returned
 
-    def add(self, array: np.ndarray, kind: str, label: str = "") -> Storage:
+    def add(self, array: np.ndarray, kind: str, label: str = "", line: str = "") -> Storage:
         """The storage of `array`, which is new here."""
         owner = owner_of(array)
-        storage = self.storages[id(owner)] = Storage(owner, kind, label)
+        storage = self.storages[id(owner)] = Storage(owner, kind, label, line)
         return storage
 
     def storage(self, array: np.ndarray) -> Storage:
@@ -112,45 +117,6 @@ class Program:
         if call.form not in ("call", "method", "block") or call.out is None:
             return False
         return all(a.nbytes == self.storage(a).array.nbytes for a in arrays_in(call.out))
-
-    def text(self) -> str:
-        """The program for people."""
-        return "\n".join(line for lines in self.lines({}) for line in lines)
-
-    def lines(self, names: dict[int, str]) -> list[list[str]]:
-        """For each call a line, and those of the programs inside; `names` are those of owners, and get more."""
-        counts = {"result": "t", "constant": "c", "state": "v", "input": "x"}
-
-        def named(a):
-            storage = self.storage(a)
-            key = id(storage.array)
-            if key not in names:
-                letter = counts[storage.kind]
-                names[key] = storage.label or f"{letter}{len(names)}"
-            whole = a.shape == storage.array.shape and a.strides == storage.array.strides
-            return names[key] + ("" if whole else f"{list(a.shape)}")
-
-        def shown(x):
-            if isinstance(x, np.ndarray):
-                return named(x)
-            if isinstance(x, (list, tuple)):
-                return "[" + ", ".join(map(shown, x)) + "]"
-            return repr(x) if len(repr(x)) < 40 else type(x).__name__
-
-        lines = []
-        for call in self.calls:
-            args = ", ".join([shown(a) for a in call.args] + [f"{k}={shown(v)}" for k, v in call.options.items()])
-            outs = [f"{named(a)}: {a.dtype}{list(a.shape)}" for a in arrays_in(call.out)]
-            out = ", ".join(outs) + " = " if outs else ""
-            lines.append([f"{call.scope:20} {out}{call.name}({args})"])
-            for title, part in getattr(call.function, "parts", {}).items():
-                captured = call.args[len(call.args) - len(call.function.captured) :]
-                here = {id(a): named(place) for a, place in zip(call.function.captured, captured, strict=True)}
-                inner = names | here
-                inside = [line for rows in part.program.lines(inner) for line in rows]
-                gives = ", ".join(inner.get(id(owner_of(a)), "?") for a in part.program.outputs)
-                lines[-1] += [f"{'':20}   {title}:", *["    " + line for line in inside], f"{'':24} -> {gives}"]
-        return lines
 
 
 def arrays_in(x) -> list[np.ndarray]:

@@ -1,5 +1,6 @@
 """Tracing: a function runs once, as ever, on arrays that note what is done with them. Floor 3."""
 
+import sys
 import threading
 from contextlib import contextmanager
 from functools import partial
@@ -8,12 +9,17 @@ from typing import Any
 import numpy as np
 
 from ...base.errors import user_line
-from ...base.nest import flatten, pack
+from ...base.nest import flatten, map_nest, pack
+from ...engine import call
 from ...engine.cotangent import IndexedSlices
 from ...engine.outside import reset_tracer, set_tracer
 from ...engine.protocol import Operand, read_arrays_through
 from ...engine.record import lend, reclaim, written
 from ...engine.tensor import Tensor, tensor_of
+from ...state.context import current
+from ..signature import leaf_names
+from .limits import given_anew, random_states, refuse_iterators, warn_of_random_numbers
+from .numbers import Number
 from .program import Call, Program, owner_of
 from .traced import Traced, TraceError, Tracer, scope
 
@@ -31,6 +37,14 @@ class Trace(Tracer):
         self.parts: list[Program] = []  # the programs in the program
         self.positions: set[int] = set()  # of the Variables
         self.owners: dict[int, Traced] = {}  # the arrays that own memory, by the id of the NumPy array
+        self.stores: dict[int, tuple] = {}  # stores that were opened inside, and what they held
+        self.around = current().store
+        self.names: list[str] = []  # of the leaves of the arguments
+        self.given: list[tuple] = []  # (array, number of the leaf of the arguments that it takes)
+        self.floats: dict[int, Number] = {}  # the floats among the leaves
+        self.filled: dict[tuple, tuple] = {}  # (id of a Number, dtype) -> (the Number, its traced 0-d array)
+        self.looked: dict[int, str] = {}  # the floats whose values were asked for, and where
+        self.read_by: dict[int, dict] = {}  # a Variable's array -> where in the program an op read it: scope
         self.before: dict[int, tuple] = {}  # memory that outlives the call, and what it held when the trace began
         self.undone: list[Any] = []  # functions that put back what else the trace has changed
         self.conditions: list[Any] = []  # functions of nothing: where one is false, the trace does not hold any more
@@ -45,14 +59,40 @@ class Trace(Tracer):
         """The traced array that owns the memory of `array`."""
         return self.owners.get(id(array))
 
+    # ---------------------------------------------------------------- arguments
+    def argument(self, leaf, number: int, name: str):
+        """What the function gets for a leaf of its arguments."""
+        if leaf.__class__ is Tensor or leaf.__class__ is np.ndarray:
+            found = self.new(leaf.array.copy() if leaf.__class__ is Tensor else leaf.copy(), "input", name)
+            self.given.append((found.a, number))
+            return tensor_of(found)
+        if leaf.__class__ is float:
+            leaf = self.floats[number] = Number(leaf, self, number)
+        return leaf
+
+    def number(self, number, dtype):
+        """The traced 0-d array of a Number, which each replay fills."""
+        key = id(number), dtype
+        if key not in self.filled:
+            self.filled[key] = number, self.new(np.array(number.now(), dtype), "input", number.name)
+        return self.filled[key][1]
+
     # ---------------------------------------------------------------- Tensors and Variables
     def read(self, x, array):
         """What ``x.array`` is while the function runs."""
         if not self.hears():
             return array.a if array.__class__ is Traced and array.tracer is self else array
         if hasattr(x, "own_position"):
-            return self.state(x, array)
+            found = self.state(x, array)
+            if sys._getframe(2).f_globals["__name__"] == call.__name__:  # an op, not somebody who asks for the shape
+                place = id(self.program), len(self.program.calls)
+                self.read_by.setdefault(id(found.a), {})[place] = scope()
+            return found
         return self.constant_of(array) if array.__class__ is np.ndarray else array
+
+    def uses(self) -> dict[int, tuple[str, ...]]:
+        """For each Variable, by the id of its array, the scope of each op that read it."""
+        return {key: tuple([*self.read_by.get(key, {}).values()]) for key in self.variables}
 
     def state(self, variable, array):
         """The traced array of a Variable."""
@@ -65,6 +105,9 @@ class Trace(Tracer):
         found = self.owners.get(id(array))
         if found is None or id(array) not in self.variables:
             self.variables[id(array)] = variable
+            store = current().store
+            if store is not self.around:
+                self.stores[id(store)] = store, store.content
             self.positions.add(variable.own_position)
             found = self.new(array, "state", getattr(variable, "_name", ""))
             lend(found)
@@ -73,7 +116,10 @@ class Trace(Tracer):
     def live(self, array, label=""):
         """The traced array of memory that outlives the call: a slot of an optimizer, a scalar of its rule."""
         if not self.program.knows(array):
-            self.root.add(array, "state", label)
+            self.root.add(array, "state")
+        known = self.root.storages.get(id(owner_of(array)))
+        if known is not None:
+            known.label = known.label or label
         return Traced(array, self)
 
     def rely_on(self, condition) -> None:
@@ -106,6 +152,17 @@ class Trace(Tracer):
             array[...] = value
         for undo in reversed(self.undone):
             undo()
+
+    def tell(self, error) -> None:
+        """Note on `error`, which ended the trace, what is not undone."""
+        outside: list[Any] = [c for c in self.root.calls if c.form == "outside"]
+        called = [c.name for c in outside if getattr(c.function, "variables", ())]
+        if called:
+            error.add_note(
+                f"while a function was traced: its Variables have been given back what they held, but what "
+                f"{', '.join(dict.fromkeys(called))} changed beside them (slots and step counts of an optimizer) has "
+                "not been undone. Load a checkpoint if that matters"
+            )
 
     @contextmanager
     def pause(self):
@@ -149,9 +206,11 @@ class Trace(Tracer):
         return found
 
     def end(self) -> None:
-        """Nobody's memory is ours any more, and Variables hold NumPy's arrays."""
-        for variable in self.variables.values():
+        """Nobody's memory is ours any more, and Variables hold NumPy's arrays; by now they have their names."""
+        for key, variable in self.variables.items():
             variable.array = variable.array.a
+            self.root.storages[key].label = variable._name
+        self.paused = True
         for found in self.owners.values():
             reclaim(id(found))
 
@@ -189,14 +248,14 @@ class Trace(Tracer):
             for array in [v.array for v in variables] if writes is None else map(self.live, writes):
                 self.keep(array)
             with self.pause():
-                y = function(*[_with(x, iter(map(_bare_array, _leaves(x)))) for x in args])
+                y = function(*[_plain(_with(x, iter(map(_bare_array, _leaves(x))))) for x in args])
         held_by = Outsider(function, args, writes)
         out = None
         if isinstance(y, np.ndarray):
             out = self.new(y, "result").a
         elif y is not None:
             raise TypeError(f"outside: the function returns an array or None, got {type(y).__name__}")
-        self.program.calls.append(Call("outside", held_by, arrays, {}, out, scope()))
+        self.note("outside", held_by, arrays, {}, out)
         return None if out is None else self.wrap(out)
 
     def inner(self, leaf):
@@ -210,12 +269,21 @@ class Outsider:
 
     def __init__(self, function, args, writes):
         self.function, self.args, self.writes = function, args, writes
-        self.__name__ = getattr(function, "__qualname__", type(function).__name__)
+        self.__name__ = getattr(function, "__qualname__", None) or getattr(function, "func", function).__qualname__
+
+    @property
+    def variables(self):
+        """The Variables that it is handed, and may write, where it does not say what it writes."""
+        leaves = [leaf for x in self.args for leaf in flatten(x)] if self.writes is None else []
+        return [leaf for leaf in leaves if hasattr(leaf, "own_position")]
 
     def bound(self, arrays):
         """The call around `arrays`, which lie where the plan has them."""
         arrays = iter(arrays)
-        return partial(self.function, *[_with(x, arrays) for x in self.args])
+        args = [_with(x, arrays) for x in self.args]
+        if any(type(leaf) is Number for x in args for leaf in flatten(x)):
+            return lambda: self.function(*map(_plain, args))
+        return partial(self.function, *args)
 
 
 def _refuse(function):
@@ -256,6 +324,13 @@ def _with(x, arrays):
     return pack(x, [whole(leaf) for leaf in flatten(x)]) if isinstance(x, (list, tuple, dict)) else whole(x)
 
 
+def _plain(x):
+    """The nest `x` with floats in the place of Numbers: what they are in this call."""
+    if not any(type(leaf) is Number for leaf in flatten(x)):
+        return x
+    return map_nest(lambda leaf: leaf.now() if type(leaf) is Number else leaf, x)
+
+
 def _next(arrays):
     for a in arrays:
         if a is not None:
@@ -263,46 +338,45 @@ def _next(arrays):
     raise AssertionError("fewer arrays than places")
 
 
-def trace(function, args, options):
-    """Run ``function(*args, **options)``, whose Tensors and arrays are inputs.
+def trace(function, args, options, passes=None):
+    """Run ``function(*args, **options)``, whose Tensors, arrays and floats are inputs; `passes` are for parts of it.
 
     Returns
     -------
     (Trace, the result as a nest of Tensors of traced arrays and other values)
     """
     with _one_at_a_time:
-        return _traced(function, args, options)
+        return _traced(function, args, options, passes)
 
 
-def _traced(function, args, options):
+def _traced(function, args, options, passes):
     found = Trace()
+    found.root.passes = passes
+    names = found.names = leaf_names(function, args, options)
     token = set_tracer(found)
     read_arrays_through(found.read)
     try:
         with found.pause():
-            given = [_input(found, leaf) for leaf in flatten((args, options))]
+            given = [found.argument(leaf, n, names[n]) for n, leaf in enumerate(flatten((args, options)))]
         traced_args, traced_options = pack((args, options), given)
         try:
+            refuse_iterators(function, given, names)
+            before = random_states()
             result = function(*traced_args, **traced_options)
+            warn_of_random_numbers(function, before)
+            result = map_nest(partial(given_anew, function), result)
             found.known([a for a in map(array_of, flatten(result)) if a is not None])
-        except BaseException:
+            return found, result
+        except BaseException as error:
             found.paused = True
             found.roll_back()
+            found.tell(error)
             raise
     finally:
         found.paused = False
         found.end()
         read_arrays_through(None)
         reset_tracer(token)
-    return found, result
-
-
-def _input(found, leaf):
-    if leaf.__class__ is Tensor:
-        return tensor_of(found.new(leaf.array.copy(), "input", f"x{len(found.program.storages)}"))
-    if leaf.__class__ is np.ndarray:
-        return tensor_of(found.new(leaf.copy(), "input"))
-    return leaf
 
 
 def array_of(leaf: Any) -> Any:

@@ -17,6 +17,7 @@ import numpy as np
 from ...base.backend import register_backend
 from ...base.errors import user_line
 from ...engine.protocol import Operand
+from .numbers import Number, beside_arrays
 from .program import Call, Program, owner_of
 
 __all__ = ["TraceError", "Traced", "Tracer", "bare"]
@@ -34,6 +35,7 @@ class Tracer:
         self.thread = get_ident()
         self.paused = False
         self.constants: dict[int, tuple] = {}  # NumPy arrays that came from outside: kept alive, and their copies
+        self.errors: dict = {**np.geterr()}
 
     def hears(self) -> bool:
         """Whether calls are noted here and now."""
@@ -67,6 +69,8 @@ class Tracer:
             return x.a
         if x.__class__ is np.ndarray:
             return x if self.program.knows(x) else self.constant(x)
+        if type(x) is Number:
+            return x.look()
         if isinstance(x, (list, tuple)):
             return type(x)(map(self.known, x)) if not hasattr(x, "_fields") else type(x)(*map(self.known, x))
         return x
@@ -76,12 +80,19 @@ class Tracer:
         found = self.constants.get(id(x))
         if found is None:
             copy = x.copy()
-            self.root.add(copy, "constant")
+            self.root.add(copy, "constant", line=user_line())
             found = self.constants[id(x)] = x, copy
         return found[1]
 
+    def note(self, form: str, function, args: tuple, options: dict, out) -> None:
+        """One call more in the program."""
+        errors = {k: v for k, v in np.geterr().items() if self.errors[k] != v}
+        self.program.calls.append(Call(form, function, args, options, out, scope(), errors))
+
     def call(self, form: str, function, args: tuple, options: dict) -> Any:
         """Make a call, note it, and give its result."""
+        if isinstance(function, np.ufunc):
+            args = beside_arrays(args)
         given, named = bare(args), bare(options)
         y = function(*given, **named)
         if not self.hears():
@@ -91,7 +102,7 @@ class Tracer:
             parts = [np.asarray(part) for part in y]
             if not any(map(self.program.knows, parts)):
                 found = [self.new(part, "result") for part in parts]
-                self.program.calls.append(Call(form, function, args, options, tuple(parts), scope()))
+                self.note(form, function, args, options, tuple(parts))
                 return type(y)(found) if not hasattr(y, "_fields") else type(y)(*found)
             return tuple([self.result(form, _Part(function, i), args, options, part) for i, part in enumerate(y)])
         return self.result(form, function, args, options, y)
@@ -108,14 +119,14 @@ class Tracer:
         if self.program.knows(y):
             return Traced(y, self)  # a view costs no call
         traced = self.new(y, "result")
-        self.program.calls.append(Call(form, function, args, options, y, scope()))
+        self.note(form, function, args, options, y)
         return traced
 
     def write(self, form: str, function, args: tuple, options: dict, target) -> None:
         """Note a call that has written into `target`."""
         if self.hears():
             out = None if form in ("setitem", "change") else self.known(target)
-            self.program.calls.append(Call(form, function, self.known(args), self.known_options(options), out, scope()))
+            self.note(form, function, self.known(args), self.known_options(options), out)
 
 
 class _Part:
@@ -138,7 +149,7 @@ def scope() -> str:
 
 
 def bare(x):
-    """A nest with NumPy arrays in the place of traced ones."""
+    """A nest with NumPy arrays in the place of traced ones, and floats in that of Numbers."""
     if x.__class__ is Traced:
         return x.a
     if isinstance(x, (list, tuple)):
@@ -147,7 +158,7 @@ def bare(x):
         return {k: bare(v) for k, v in x.items()}
     if isinstance(x, slice):
         return slice(bare(x.start), bare(x.stop), bare(x.step))
-    return x
+    return x.look() if type(x) is Number else x
 
 
 class Traced:
@@ -181,7 +192,10 @@ class Traced:
     # ---------------------------------------------------------------- values that differ from replay to replay
     def _refuse(self, *args, **options):
         if not self.tracer.hears():
-            raise TypeError("this Tensor was left over from a function that was traced; return it to use it outside")
+            raise TypeError(
+                f"this Tensor ({self!r}) was left over from a function that was traced: it has no values any more, "
+                f"and was used at {user_line()}. Return it from the function to use it outside"
+            )
         raise TraceError(
             f"a value of a Tensor was asked for at {user_line()} while a function is traced: it differs from call to "
             "call, and what is decided by it would be fixed. Use av.where(condition, a, b) for a choice, "
@@ -323,6 +337,7 @@ for _name, _ufunc in {"neg": np.negative, "pos": np.positive, "abs": np.absolute
 def into(tracer, function, args, options, out):
     """A call that writes into `out`, which it gives back."""
     tracer.keep(out)
+    args = beside_arrays(args)
     given = bare(args)
     if isinstance(function, np.ufunc):
         function(*given, out=(bare(out),), **bare(options))
