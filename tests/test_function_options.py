@@ -194,6 +194,7 @@ def test_exact_leaves_out_what_is_not_exact(monkeypatch):
         seen.append("sloppy")
 
     monkeypatch.setattr(plan, "PASSES", [*plan.PASSES, sloppy])
+    monkeypatch.setattr(plan, "ROUND", {*plan.ROUND, sloppy})
     av.function(busy, exact=True)(np.ones(3))
     av.function(lambda x: av.cond(av.sum(x) > 0, busy, lambda x: x * 2.0, x), exact=True)(np.ones(3))  # in parts, too
     assert seen == []
@@ -206,6 +207,33 @@ def test_a_pass_that_is_not_there():
         av.function(without=("merge",))
     with pytest.raises(ValueError, match="no pass 'x'"):
         av.function(busy, without="x")
+
+
+def test_exact_contradicts_what_rounds_otherwise():
+    for options in ({"jit": True}, {"fast_math": True}):
+        with pytest.raises(ValueError, match="exact=True goes without"):
+            av.function(busy, exact=True, **options)
+
+
+def test_loops_that_are_asked_for_need_numba(monkeypatch):
+    from autograd_vs.transforms.plans import plan
+
+    monkeypatch.setattr(plan, "compiler", lambda: None)
+    with pytest.raises(ImportError, match=r"pip install 'autograd-vs\[jit\]'"):
+        av.function(busy, jit=True)
+    assert av.function(busy, jit=False)(np.ones(3)).shape == (3,)
+
+
+def test_fast_math_takes_sines_by_the_tangent():
+    x = np.linspace(-3.0, 3.0, 100)
+
+    def waves(x):
+        return av.sin(x) * av.cos(x) + av.sin(2.0 * x)
+
+    fast, plain = av.function(waves, fast_math=True), av.function(waves)
+    for _ in range(2):
+        np.testing.assert_allclose(fast(x).numpy(), plain(x).numpy(), rtol=0, atol=1e-14)
+    assert "tan(" in fast.plan() and "sin(" not in fast.plan() and "tan(" not in plain.plan()
 
 
 # ---------------------------------------------------------------- methods, copies

@@ -120,7 +120,7 @@ def logged(home):
 SWITCHES = [
     (op("softmax"), activations.softmax.op.forward, "np.exp(x - x.max", "np.exp(np.asarray(x) - x.max"),
     (op("scatter_rows"), index.scatter_rows.op.forward, "y = namespace(values).zeros(shape", "y = np.zeros(shape"),
-    (op("scatter_add"), index.scatter_add.op.forward, "y = namespace(values).zeros(shape", "y = np.zeros(shape"),
+    (op("scatter_add"), index.scatter_add.op.forward, "y = xp.zeros(shape", "y = np.zeros(shape"),
     (op("index_max"), index._updated, "y = xp.empty(", "y = np.empty("),
     (op("on_diagonal"), registry.ops["on_diagonal"].forward, "namespace(g).zeros(", "np.zeros("),
     (op("softmax_cross_entropy"), registry.ops["softmax_cross_entropy"].forward, "of_label = z[", "of_label = np.array(z)["),

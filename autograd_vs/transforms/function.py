@@ -52,7 +52,7 @@ class Function:
     ----------
     python_function : function
     **settings :
-        What `plans.plan.made` takes: ``copy_outputs``, ``exact``, ``without``.
+        What `plans.plan.made` takes: ``copy_outputs``, ``exact``, ``fast_math``, ``jit``, ``without``.
 
     Attributes
     ----------
@@ -347,9 +347,13 @@ def _shown(kind):
 def function(python_function: Callable, /) -> Function: ...
 @overload
 def function(
-    *, input_signature: Any = None, copy_outputs: bool = True, exact: bool = False, without: Sequence[str] = ()
-) -> Callable[[Callable], Function]: ...
-def function(python_function=None, /, *, input_signature=None, copy_outputs=True, exact=False, without=()):
+    *, input_signature: Any = None, copy_outputs: bool = True, exact: bool = False, fast_math: bool = False,
+    jit: bool | None = None, without: Sequence[str] = (),
+) -> Callable[[Callable], Function]: ...  # fmt: skip
+def function(
+    python_function=None, /, *,
+    input_signature=None, copy_outputs=True, exact=False, fast_math=False, jit=None, without=(),
+):  # fmt: skip
     """Trace a function once for each kind of arguments, and replay what it did as a flat plan.
 
     The first call runs the function as it is, and notes every call of NumPy that its ops, their gradients and its
@@ -370,6 +374,12 @@ def function(python_function=None, /, *, input_signature=None, copy_outputs=True
     exact : bool, default False
         Leave out the passes that change the order of sums and the like: results are those of the eager function bit
         for bit.
+    fast_math : bool, default False
+        Take sines and cosines of float64 arrays from the tangent of half the angle: several times faster, and a few
+        units in the last place off.
+    jit : bool, optional
+        Compile arithmetic to loops with numba (the extra ``[jit]``): True wants it, False does without. By default it
+        is used where it is installed. What is compiled is kept in ``~/.cache/autograd_vs`` (``AUTOGRAD_VS_CACHE``).
     without : sequence of str, default ()
         Names of passes to leave out, to find out what a difference comes from; "place" is the reuse of memory.
 
@@ -386,7 +396,10 @@ def function(python_function=None, /, *, input_signature=None, copy_outputs=True
         ``t.numpy()``; where it returns what cannot be given anew by each call, as an iterator. At a call, where an
         argument cannot be hashed, or is of another dtype or structure than the signature says.
     ValueError
-        At a call, where an argument has another shape than the signature says. For a pass that is not there.
+        At a call, where an argument has another shape than the signature says. For a pass that is not there, and for
+        `exact` with `jit` or `fast_math`.
+    ImportError
+        If `jit` is True, and numba is not there.
 
     Notes
     -----
@@ -423,11 +436,12 @@ def function(python_function=None, /, *, input_signature=None, copy_outputs=True
     ...
     ValueError: total: argument x has shape (2,), its input_signature says (None, 2)
     """
-    settings = {"copy_outputs": copy_outputs, "exact": exact, "without": without}
-    if without:
+    passes = {"exact": exact, "fast_math": fast_math, "jit": jit, "without": without}
+    settings = {"copy_outputs": copy_outputs, **passes}
+    if exact or fast_math or jit or without:
         from .plans.plan import chosen
 
-        chosen(exact, without)
+        chosen(**passes)
     if input_signature is None:
         make: Any = partial(Function, **settings)
     else:

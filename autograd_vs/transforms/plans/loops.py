@@ -18,10 +18,12 @@ from tempfile import NamedTemporaryFile
 import numpy as np
 
 from .passes import spread
+from .pieces import in_pieces
 from .program import Call, Program, arrays_in
 
 __all__ = ["compiler", "in_loops"]
 
+SMALL = 1 << 8  # elements: smaller arrays are not worth a loop
 WORTH = 1 << 13  # elements times calls: less is not worth the time to compile
 CALCULATES = {
     np.add: "{0} + {1}", np.subtract: "{0} - {1}", np.multiply: "{0} * {1}", np.divide: "{0} / {1}",
@@ -55,7 +57,10 @@ def compiler():
 
 
 def in_loops(program: Program) -> None:
-    """Runs of arithmetic in the calls in pieces are compiled; small ones, too, where numba is installed."""
+    """Runs of arithmetic, in the calls in pieces and of smaller arrays, become compiled loops, where numba is there."""
+    if find_spec("numba") is None:
+        return
+    in_pieces(program, SMALL)
     calls: list[Call] = []
     for call in program.calls:
         if call.form == "pieces":
@@ -131,7 +136,7 @@ class _Loop:
 
     def closed(self) -> list:
         """The loop alone, or its cuts where it is not worth it."""
-        if len(self.cuts) < 2 or self.size * len(self.cuts) < WORTH:
+        if len(self.cuts) < 2 or self.size * len(self.cuts) < WORTH or compiler() is None:
             return self.cuts
         self._of = {id(a): cut for cut in self.cuts for a in cut.arrays}
         source, read, stored = _Source(self.cuts, self.width).written(self._is_needed)

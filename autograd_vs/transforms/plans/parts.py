@@ -44,7 +44,7 @@ class Part:
         program = self.program
         if not self.changed:
             self.changed = True
-            for change in plan.PASSES if program.passes is None else program.passes:
+            for change in plan.chosen() if program.passes is None else program.passes:
                 change(program)
         given = {id(program.storage(a)): places[id(a)] for a in self.captured + self.inputs}
         return emit(program, {**place(program), **given})

@@ -11,9 +11,10 @@ from ...engine.protocol import Operand
 from ...engine.record import watchable, written
 from ...engine.tensor import tensor_of
 from ..signature import name_of
-from .algebra import simplify
+from .algebra import half_angles, simplify
 from .emit import emit
 from .look import Look, Profile, looked_at
+from .loops import compiler, in_loops
 from .memory import apart, place
 from .passes import drop_unused, fold_constants, join_in_place, merge_equal, split_versions
 from .pieces import in_pieces
@@ -22,8 +23,11 @@ from .trace import array_of, trace
 
 __all__ = ["Plan", "chosen", "made"]
 
-EXACT = [split_versions, fold_constants, simplify, merge_equal, drop_unused, join_in_place, in_pieces]  # in this order
-PASSES = [split_versions, stack_products, *EXACT[1:]]
+PASSES = [  # in this order
+    split_versions, half_angles, stack_products, fold_constants, simplify, merge_equal, drop_unused, join_in_place,
+    in_pieces, in_loops,
+]  # fmt: skip
+ROUND = {stack_products, in_loops}  # otherwise than the eager step
 HOLE: Any = object()  # in the place of each array of a result
 
 
@@ -152,24 +156,33 @@ def _given(array, copied: bool):
     return view.view
 
 
-def chosen(exact: bool = False, without=()) -> list:
+def chosen(exact: bool = False, without=(), jit: bool | None = None, fast_math: bool = False) -> list:
     """The passes that run: all, or the exact ones; some may be left out by name.
 
     Raises
     ------
     ValueError
-        If there is no pass of such a name.
+        If there is no pass of such a name, or options contradict one another.
+    ImportError
+        If loops are asked for, and numba is not there.
     """
     names = [*(change.__name__ for change in PASSES), "place"]
     for name in (without,) if isinstance(without, str) else without:
         if name not in names:
             raise ValueError(f"function(without=...): there is no pass {name!r}. The passes are {', '.join(names)}")
-    return [change for change in (EXACT if exact else PASSES) if change.__name__ not in without]
+    if exact and (jit or fast_math):
+        raise ValueError("function: exact=True goes without jit=True and fast_math=True, which round otherwise")
+    if jit and compiler() is None:
+        raise ImportError("function(jit=True) needs numba: pip install 'autograd-vs[jit]'")
+    left_out = {*without, *((change.__name__ for change in ROUND) if exact else ())}
+    left_out |= set() if fast_math else {half_angles.__name__}
+    left_out |= {in_loops.__name__} if jit is False else set()
+    return [change for change in PASSES if change.__name__ not in left_out]
 
 
-def made(python_function, args, options, *, copy_outputs=True, exact=False, without=()):
+def made(python_function, args, options, *, copy_outputs=True, without=(), **settings):
     """The result of one call, and the plan for the next ones; for the options see `function`."""
-    start, passes = perf_counter(), chosen(exact, without)
+    start, passes = perf_counter(), chosen(without=without, **settings)
     found, result = trace(python_function, args, options, passes)
     traced = perf_counter()
     result, rebuild = _opened(result)
