@@ -81,9 +81,11 @@ def interpreted(source):
 @pytest.mark.parametrize("key", [key for key in ROWS if key not in VALUES])
 def test_a_plan_gives_what_the_eager_call_gives(key, how, monkeypatch):
     if how != "whole":  # of so few elements that the small arrays of the samples are taken apart, by threads
-        monkeypatch.setattr(pieces, "LARGE", 2)
-        monkeypatch.setattr(pieces, "PIECE", 4)
-        monkeypatch.setattr(pieces, "THREADS_FROM", 6)
+        monkeypatch.setattr(pieces, "LARGE", 16)
+        monkeypatch.setattr(pieces, "SHARED", 16)
+        monkeypatch.setattr(pieces, "PIECE", 32)
+        monkeypatch.setattr(pieces, "THREADS_FROM", 48)
+        monkeypatch.setattr(pieces, "BESIDE_BLAS", 48)
     if how == "in loops":
         monkeypatch.setattr(loops, "WORTH", 2)
         monkeypatch.setattr(loops, "kernel", interpreted)

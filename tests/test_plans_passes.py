@@ -142,8 +142,9 @@ def test_memory_is_used_again_but_never_what_is_still_read():
 
 @pytest.fixture
 def small_pieces(monkeypatch):
-    monkeypatch.setattr(pieces, "LARGE", 40)
-    monkeypatch.setattr(pieces, "PIECE", 8)
+    monkeypatch.setattr(pieces, "LARGE", 160)
+    monkeypatch.setattr(pieces, "SHARED", 160)
+    monkeypatch.setattr(pieces, "PIECE", 32)
 
 
 def run_of(planned):
@@ -187,7 +188,7 @@ def test_a_result_in_pieces_lies_where_an_argument_dies(small_pieces):
 
 
 def test_threads_share_the_pieces(small_pieces, monkeypatch):
-    monkeypatch.setattr(pieces, "THREADS_FROM", 40)
+    monkeypatch.setattr(pieces, "THREADS_FROM", 160)
     monkeypatch.setattr(pieces.os, "cpu_count", lambda: 3)
     before = av.get_num_threads()
     try:

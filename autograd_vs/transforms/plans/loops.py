@@ -23,7 +23,7 @@ from .program import Call, Program, arrays_in
 
 __all__ = ["compiler", "in_loops"]
 
-SMALL = 1 << 8  # elements: smaller arrays are not worth a loop
+SMALL = 1 << 10  # bytes: smaller arrays are not worth a loop
 WORTH = 1 << 13  # elements times calls: less is not worth the time to compile
 CALCULATES = {
     np.add: "{0} + {1}", np.subtract: "{0} - {1}", np.multiply: "{0} * {1}", np.divide: "{0} / {1}",
@@ -142,7 +142,7 @@ class _Loop:
         source, read, stored = _Source(self.cuts, self.width).written(self._is_needed)
         self.call = Call("loop", kernel(source), tuple(read), {}, tuple(stored), self.cuts[0].call.scope)
         self.arrays = [*read, *stored]
-        self.largest = self.size
+        self.largest = self.cuts[0].largest
         return [self]
 
     def _is_needed(self, a) -> bool:

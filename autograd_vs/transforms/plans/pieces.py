@@ -17,26 +17,31 @@ from .program import Call, Program, arrays_in
 
 __all__ = ["Pieces", "in_pieces"]
 
-PIECE = 1 << 15  # elements of the largest array in a piece
-LARGE = 1 << 16  # elements: smaller arrays go through as they are
-THREADS_FROM = 1 << 22  # elements of all calls: with fewer the busy threads of BLAS cost more than another one gains
+# In bytes, of the largest array of a call; measured on the workloads of bench/ (docs/architecture.md, "Plans").
+PIECE = 1 << 18  # of a piece
+LARGE = 1 << 20  # smaller arrays stay in the cache anyway
+SHARED = 1 << 16  # smaller ones are not worth a thread, however many they are
+THREADS_FROM = 1 << 24  # of all calls together: less is not worth a thread
+BESIDE_BLAS = 1 << 29  # the same where the plan has products: the threads of BLAS wait busily for the next one
+PRODUCTS = (np.dot, np.matmul, np.vdot, np.tensordot, np.einsum, np.inner)
 CONVERSIONS = (np.ndarray.astype, np.ndarray.copy, spread)
 
 
 def in_pieces(program: Program, least: int | None = None) -> None:
     """Runs of elementwise calls, and of reductions along the last axes, over large arrays become one call each.
 
-    `least` is the number of elements from which an array is large.
+    With `least` that is done with all arrays of so many bytes.
     """
+    blas = any(call.function in PRODUCTS or hasattr(call.function, "fills") for call in program.calls)
+    threads_from = BESIDE_BLAS if blas else THREADS_FROM
     kept: list[Call] = []
-    least = LARGE if least is None else least
-    run = _Run(program, least)
+    run = _Run(program, least, threads_from)
     for call in program.calls:
         cut = _cut(call)
         if cut is not None and run.takes(cut):
             continue
         kept += run.calls()
-        run = _Run(program, least)
+        run = _Run(program, least, threads_from)
         if cut is None or not run.takes(cut):
             kept.append(call)
     program.calls = kept + run.calls()
@@ -59,7 +64,7 @@ class Cut:
     def __init__(self, call: Call, shape, axes: int):
         self.call, self.shape, self.axes, self.rows = call, shape, axes, prod(shape[:axes])
         self.arrays = [*arrays_in(call.args), call.out]
-        self.largest = max(a.size for a in self.arrays)
+        self.largest = max(a.nbytes for a in self.arrays)
 
     def of(self, a) -> "Cut":
         """What says how the array is taken apart."""
@@ -141,8 +146,8 @@ def _axes_left(call):
 class _Run:
     """Calls one after the other that are taken apart together."""
 
-    def __init__(self, program, least):
-        self.program, self.least = program, least
+    def __init__(self, program, least, threads_from):
+        self.program, self.least, self.threads_from = program, least, threads_from
         self.cuts: list[Cut] = []
         self.rows = self.largest = 0
         self.used: dict[int, set] = {}  # where in a storage, by its id, the arrays lie; None: not taken apart
@@ -151,7 +156,7 @@ class _Run:
     def takes(self, cut: Cut) -> bool:
         """Take one more, if it fits."""
         rows, largest = gcd(self.rows, cut.rows), max(self.largest, cut.largest)
-        if largest // rows > PIECE or (cut.largest < self.least and rows != self.rows):
+        if largest // rows > PIECE or (cut.largest < (self.least or SHARED) and rows != self.rows):
             return False
         used = {key: set(places) for key, places in self.used.items()}
         for a in cut.arrays:
@@ -168,9 +173,10 @@ class _Run:
     def calls(self) -> list[Call]:
         """What becomes of the calls: one for all of them, where that pays."""
         calls = [cut.call for cut in self.cuts]
-        if len(calls) < 2 and self.largest < THREADS_FROM:
+        threads = sum(cut.largest for cut in self.cuts) >= self.threads_from
+        if not threads and (len(calls) < 2 or (self.least is None and self.largest < LARGE)):
             return calls
-        return [Call("pieces", Pieces(self.cuts, self.rows, self.largest), (), {}, None, calls[0].scope)]
+        return [Call("pieces", Pieces(self.cuts, self.rows, self.largest, threads), (), {}, None, calls[0].scope)]
 
 
 def _settle(program, call, users, handed_out):
@@ -193,9 +199,8 @@ class Pieces:
 
     __name__ = "in pieces"
 
-    def __init__(self, cuts: list[Cut], rows: int, largest: int):
-        self.cuts, self.rows = cuts, rows
-        self.threads = sum(cut.largest for cut in cuts) >= THREADS_FROM
+    def __init__(self, cuts: list[Cut], rows: int, largest: int, threads: bool):
+        self.cuts, self.rows, self.threads = cuts, rows, threads
         self.inner: set[int] = set()  # ids of the storages that only the pieces see
         step = -(-rows // -(-largest // PIECE))
         step += -step % 64 if step > 1024 else 0  # whole cache lines
