@@ -10,7 +10,7 @@ from weakref import WeakValueDictionary
 from ..base.backend import copy
 from ..base.stack import Stack
 
-__all__ = ["Back", "Past", "about_to_write"]
+__all__ = ["Back", "Past", "about_to_write", "is_past"]
 
 _open = Stack("return to the values of a function's first run")
 _present: WeakValueDictionary = WeakValueDictionary()  # the Pasts that belong to no `Back`, by id
@@ -79,6 +79,11 @@ class Back:
             past.note(variable, variable.array)
         variable.array = array
         del self.away[position]
+
+
+def is_past() -> bool:
+    """Whether some Past is open, or was noted."""
+    return _open.top() is not None or bool(_present.data)  # type: ignore[attr-defined]
 
 
 def about_to_write(variables) -> list[Past] | None:

@@ -27,12 +27,12 @@ from weakref import WeakValueDictionary, ref
 
 from ..base.backend import copy, is_array, memory_owner, same_view
 from ..base.stack import Stack
-from .past import about_to_write
+from .past import about_to_write, is_past
 
 __all__ = [
     "NOBODY", "VARIABLES", "Apart", "Frame", "Mark", "Readings", "Record", "active", "constrained", "frames", "lease",
-    "lend", "lent", "live_records", "live_variables", "new_position", "reclaim", "variable_position", "watchable",
-    "written",
+    "lend", "lent", "live_records", "live_variables", "new_position", "reclaim", "variable_position", "waits",
+    "watchable", "written",
 ]  # fmt: skip
 
 VARIABLES = 1 << 61  # positions of Variables start here
@@ -297,6 +297,11 @@ def lease(tensor) -> None:
         if len(leases) > 32 and len(leases) & (len(leases) - 1) == 0:  # at powers of two: drop what is dead
             leases[:] = [r for r in leases if r() is not None]
         leases.append(ref(tensor))
+
+
+def waits() -> bool:
+    """Whether somebody may need what a Variable holds once it is written over."""
+    return bool(live_records or _leased or is_past())
 
 
 def written(variables) -> None:

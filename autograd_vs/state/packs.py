@@ -28,13 +28,13 @@ exhaust: Any = deque(maxlen=0).extend  # runs an iterator for what it does
 class Plan:
     """What is known about one tuple of variables, and where the gradient of each goes."""
 
-    __slots__ = ("buffers", "groups", "key", "layouts", "positions")
+    __slots__ = ("buffers", "groups", "layouts", "positions", "valid")
 
     def __init__(self, groups, variables):
         self.groups = groups  # (group, numbers of its variables, their flat memory)
         self.layouts = [(v.array.shape, v.array.dtype, v.array.__class__) for v in variables]
-        self.key = (*[v.own_position for v in variables],)
-        self.positions = frozenset(self.key)
+        self.positions = frozenset([v.own_position for v in variables])
+        self.valid = True  # until a group of it is parted, or a slot of it put in anew
         self.buffers = {id(v.array) for v in variables}
 
     def run(self, rule, arrays, scalars, reads_value, rows) -> None:
@@ -93,7 +93,9 @@ def _count(groups, scalars) -> None:
                 "make a new function"
             )
     for group, of_group in zip(groups, numbers, strict=True):
-        group.as_operands(of_group)
+        operands = group.operands
+        for name, number in of_group.items():
+            operands[name][()] = number
         group.step += 1
 
 

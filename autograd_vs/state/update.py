@@ -148,7 +148,7 @@ def _follow(traced_by, rule, variables, gradients, slots, scalars, reads_value, 
         )
         return
     arrays = [_cast(g.array if isinstance(g, Operand) else g, v) for g, v in zip(gradients, variables, strict=True)]
-    traced_by.rely_on(lambda: slots.knows(plan) and constrained.isdisjoint(plan.positions))
+    traced_by.rely_on(lambda: plan.valid and constrained.isdisjoint(plan.positions))
     plan.follow(traced_by, rule, arrays, slots.names, scalars, reads_value)
 
 
@@ -263,7 +263,7 @@ class Slots:
 
     def _take_out(self, group: "Group", cells: list) -> None:
         """Make a group of some cells of `group`."""
-        self._plans.clear()
+        self._drop_plans()
         if cells:
             part = Group(cells, group.step, group)
             self._groups.update((cell.name, part) for cell in cells)
@@ -278,14 +278,15 @@ class Slots:
                 f"an optimizer updates Variables, got {type(bad).__name__}: {bad!r}. Pairs are (gradient, variable)"
             ) from None
 
-    def knows(self, plan: "Plan") -> bool:
-        """Whether `plan` still holds: no group of it was parted, no slot of it put in anew."""
-        return self._plans.get(plan.key) is plan
+    def _drop_plans(self) -> None:
+        for plan in self._plans.values():
+            plan.valid = False
+        self._plans.clear()
 
     def _draft(self, variables) -> "Plan":
         """A plan without groups, after all checks of the variables that do not need the gradients."""
         if any(cell.ref() is None for cell in self._cells.values()):
-            self._plans.clear()  # they hold on to the arrays of their variables
+            self._drop_plans()  # they hold on to the arrays of their variables
         names: dict[str, Variable] = {}
         for v in variables:
             name = v._name
@@ -360,7 +361,7 @@ class Slots:
             groups.append((group, indices, [flat(variables[i].array) for i in indices]))
         plan = Plan(groups, variables)
         if len(self._plans) >= _PLANS:
-            self._plans.clear()
+            self._drop_plans()
         self._plans[(*map(position_of, variables),)] = plan
         return plan
 

@@ -142,8 +142,13 @@ def _line(call, there, name) -> str:
         return f"{name(_copy_all, 'f')}({name(out)}, {name(function, 'f')}({given}))"
     if isinstance(function, np.ufunc) and not options:
         weak = [_strong(a, args) for a in args] if function in _ARITHMETIC else args
+        weak = [_bare(a) if isinstance(a, np.ndarray) and out.ndim and a.size == 1 < out.size else a for a in weak]
         keyword = "out=" if function in (np.maximum, np.minimum) else ""  # by position that is deprecated
-        return f"{name(function, 'f')}({', '.join(_value(a, name) for a in weak)}, {keyword}{name(out, 'b')})"
+        given = f"{name(function, 'f')}({', '.join(_value(a, name) for a in weak)}, {keyword}"
+        if out.size == 1 and any(a is out for a in args):  # in place, of one element, takes twice as long
+            spare = name(np.empty_like(out), "b")
+            return f"{given}{spare}); {name(out, 'b')}[...] = {spare}"
+        return f"{given}{name(out, 'b')})"
     if function is spread:
         return f"{name(np.copyto, 'f')}({name(out, 'b')}, {_value(args[0], name)}, 'unsafe')"
     owner = getattr(function, "__self__", None)
@@ -164,6 +169,9 @@ def _line(call, there, name) -> str:
         copy, target = name(np.copyto, "f"), name(out, "b")
         yes, no = _value(args[1], name), _value(args[2], name)
         return f"{copy}({target}, {no}, 'unsafe'); {copy}({target}, {yes}, 'unsafe', {name(args[0], 'b')})"
+    if function is np.vdot and out.dtype.kind == "f" and args[0].flags.c_contiguous and args[1].flags.c_contiguous:
+        flat = [name(a.reshape(-1), "b") for a in args]  # the same product of BLAS
+        return f"{name(np.dot, 'f')}({flat[0]}, {flat[1]}, {name(out, 'b')})"
     if (function, call.form) in _WITH_OUT or call.form == "into":
         given = ", ".join([_value(a, name) for a in args] + [f"{k}={_value(v, name)}" for k, v in options.items()])
         return f"{name(function, 'f')}({given}, out={name(out, 'b')})"
@@ -199,6 +207,11 @@ def _value(x, name) -> str:
     if x is None or x is True or x is False or (x.__class__ in (int, float) and x == x and abs(x) < 1e300):
         return repr(x)
     return name(x)
+
+
+def _bare(a):
+    """An array of one element without dimensions: NumPy takes it faster beside a larger one."""
+    return a.reshape(())
 
 
 def _strong(x, others):

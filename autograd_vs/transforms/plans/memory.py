@@ -90,8 +90,8 @@ def _may_overwrite(program, call, dead):
     if not (isinstance(call.function, np.ufunc) and call.form == "call" and call.function.signature is None):
         return False
     out = call.out
-    if not isinstance(out, np.ndarray) or program.storage(out).kind != "result":
-        return False
+    if not isinstance(out, np.ndarray) or program.storage(out).kind != "result" or out.size == 1:
+        return False  # of one element, NumPy takes twice as long in place
     return all(
         a.shape == out.shape and a.strides == out.strides and a.itemsize == out.itemsize
         and _starts(a, program) and _starts(out, program)

@@ -8,7 +8,7 @@ import numpy as np
 from ...base.nest import flatten, map_nest, pack
 from ...engine.cotangent import IndexedSlices
 from ...engine.protocol import Operand
-from ...engine.record import watchable, written
+from ...engine.record import waits, watchable, written
 from ...engine.tensor import tensor_of
 from ..signature import name_of
 from .algebra import half_angles, simplify
@@ -38,14 +38,15 @@ class Plan:
 
     def __init__(self, emitted, inputs, result, variables, direct, rebuild, copies, look, found):
         self.emitted, self.inputs, self.result, self.look = emitted, inputs, result, look
-        self.run = _once(emitted.run, look.name) if any(row.outside for row in look.rows) else emitted.run
+        self.run, self.busy = emitted.run, False
         self.outputs = emitted.outputs
         self.handed = [*map(_given, self.outputs, copies)]
         self.alone = len(self.outputs) == 1 and result is HOLE
         self.written = direct  # the Variables to which calls of the plan write
         self.positions = [v.own_position for v in variables]
         self.variables = variables
-        self.flags = [*map(watchable.__contains__, self.positions)]
+        self.trainable = frozenset([p for p in self.positions if p in watchable])
+        self.others = frozenset(self.positions) - self.trainable
         self.conditions = found.conditions
         self.rebuild = rebuild
         self.looked = {**found.looked}  # the floats among the leaves for whose values only this is the plan, and where
@@ -55,7 +56,7 @@ class Plan:
 
     def holds(self) -> bool:
         """Whether the Variables are as trainable as they were, and all else that the trace relied on is as it was."""
-        if [*map(watchable.__contains__, self.positions)] != self.flags:
+        if not (self.trainable <= watchable and self.others.isdisjoint(watchable)):
             return False
         for condition in self.conditions:
             if not condition():
@@ -64,12 +65,20 @@ class Plan:
 
     def __call__(self, leaves):
         """Run it."""
+        if self.busy:
+            raise RuntimeError(
+                f"{self.look.name} is called by a Python function that its own plan calls (av.outside): its memory is "
+                f"in use. Call {self.look.name}.python_function there"
+            )
         self._take(leaves)
+        self.busy = True
         try:
             self.run()
         except BaseException as error:
             self._explain(error, self.emitted.failed_at(error))
             raise
+        finally:
+            self.busy = False
         if self.alone:
             return tensor_of(self.handed[0]())
         found = iter([tensor_of(hand()) for hand in self.handed])
@@ -79,7 +88,7 @@ class Plan:
         for target, number in self.inputs:
             leaf = leaves[number]
             np.copyto(target, leaf.array if isinstance(leaf, Operand) else leaf)
-        if self.written:
+        if waits() and self.written:
             written(self.written)
 
     def profile(self, leaves) -> Profile:
@@ -125,26 +134,6 @@ class PlanOfFloats(Plan):
             number.value = leaves[position]
         for number, array in self.filled:
             array[...] = number.now()
-
-
-def _once(run, name: str):
-    """`run`, which calls Python functions; that these do not begin it again on the same memory."""
-    busy = False
-
-    def once():
-        nonlocal busy
-        if busy:
-            raise RuntimeError(
-                f"{name} is called by a Python function that its own plan calls (av.outside): its memory is in use. "
-                f"Call {name}.python_function there"
-            )
-        busy = True
-        try:
-            run()
-        finally:
-            busy = False
-
-    return once
 
 
 def _given(array, copied: bool):
