@@ -115,13 +115,13 @@ def _pieces(lanes, calls, name, number):
     def inside(value, letter="c"):
         return variables.get(id(value)) or name(value, letter)
 
-    body = [f"            {_line(call, lambda x: x, inside)}" for call in calls]
+    body = [f"            {_line(call, lambda x: x, inside, whole=False)}" for call in calls]
     head = [f"def {number}(lanes):", "    for lane in lanes:", f"        for {', '.join(variables.values())}, in lane:"]
     return [*head, *body]
 
 
-def _line(call, there, name) -> str:
-    """One call as a line of Python."""
+def _line(call, there, name, whole=True) -> str:
+    """One call as a line of Python; not `whole` if it is made for other pieces of its arrays as well."""
     args, out = [there(a) for a in call.args], there(call.out)
     options = {k: there(v) for k, v in call.options.items()}
     function = call.function
@@ -142,10 +142,11 @@ def _line(call, there, name) -> str:
         return f"{name(_copy_all, 'f')}({name(out)}, {name(function, 'f')}({given}))"
     if isinstance(function, np.ufunc) and not options:
         weak = [_strong(a, args) for a in args] if function in _ARITHMETIC else args
-        weak = [_bare(a) if isinstance(a, np.ndarray) and out.ndim and a.size == 1 < out.size else a for a in weak]
+        if whole and function.signature is None:
+            weak = [_bare(a) if isinstance(a, np.ndarray) and a.size == 1 < out.size else a for a in weak]
         keyword = "out=" if function in (np.maximum, np.minimum) else ""  # by position that is deprecated
         given = f"{name(function, 'f')}({', '.join(_value(a, name) for a in weak)}, {keyword}"
-        if out.size == 1 and any(a is out for a in args):  # in place, of one element, takes twice as long
+        if whole and out.size == 1 and any(a is out for a in args):  # in place, of one element, takes twice as long
             spare = name(np.empty_like(out), "b")
             return f"{given}{spare}); {name(out, 'b')}[...] = {spare}"
         return f"{given}{name(out, 'b')})"
