@@ -233,7 +233,7 @@ class Pieces:
                     and all(a.nbytes == y.nbytes for _, y in results)
                 ):
                     return False
-        return isinstance(self.cuts[first].call.function, np.ufunc) or self.cuts[first].flat
+        return isinstance(self.cuts[first].call.function, np.ufunc)  # a compiled loop is slow where arrays overlap
 
     def _inner(self, program, a) -> bool:
         return id(program.storage(a)) in self.inner
@@ -251,7 +251,7 @@ class Pieces:
             ]
             outs = arrays_in(cut.call.out)
             width = outs[0].nbytes // self.rows
-            in_place = (isinstance(cut.call.function, np.ufunc) or cut.flat) and all(
+            in_place = isinstance(cut.call.function, np.ufunc) and all(
                 a.nbytes // self.rows == width
                 for a in [*outs, *arrays_in(cut.call.args)]
                 if a is outs[0] or id(program.storage(a)) in dying
