@@ -23,8 +23,8 @@ def formula(library):
     return value
 
 
-def ours(arrays, planned=False):
-    """`x` is an argument: else all of it would be a constant of the plan."""
+def ours(arrays, planned=None):
+    """`planned` are the options of the function. `x` is an argument: else all would be a constant of the plan."""
     import autograd_vs as av
 
     x, function = av.Tensor(arrays["x"]), formula(av)
@@ -35,7 +35,7 @@ def ours(arrays, planned=False):
             value = function(x)
         return value, tape.gradient(value, x)
 
-    return partial(av.function(both) if planned else both, x)
+    return partial(both if planned is None else av.function(**planned)(both), x)
 
 
 def floor(arrays, threads=1):
@@ -177,7 +177,8 @@ VARIANTS = {
     "floor": floor,
     "floor, two threads": partial(floor, threads=2),
     "ours": ours,
-    "ours, function": partial(ours, planned=True),
+    "ours, function": partial(ours, planned={}),
+    "ours, function, fast math": partial(ours, planned={"fast_math": True}),
     "torch": torch,
     "torch, compiled": torch_compiled,
     "jax": jax,
