@@ -279,4 +279,35 @@ def test_products_that_need_one_another_or_another_matrix_stay():
         return [*first, x @ w, x @ w]
 
     planned = Planned(assigned, np.ones((2, 3), np.float32), use=[products.stack_products])
-    assert planned.names.count("dot") == 4
+    assert planned.names.count("dot") == 3  # two of before, as one, and two of after
+
+
+def test_products_that_are_added_up_are_one_product():
+    rng = np.random.default_rng(0)
+    a, b, c, d, e, g = (rng.normal(size=(4, n)).astype(np.float32) for n in (8, 6, 8, 6, 8, 6))
+
+    def f(a, b, c, d, e, g):
+        return av.tanh(np.dot(a.T, b) + np.dot(c.T, d) + np.dot(e.T, g))
+
+    planned = Planned(f, a, b, c, d, e, g, use=[products.stack_sums])
+    assert planned.names == ["concatenate", "concatenate", "dot", "tanh"]
+    np.testing.assert_allclose(planned(a, b, c, d, e, g)[0], f(*map(av.Tensor, (a, b, c, d, e, g))).numpy(), rtol=1e-5)
+
+
+def test_products_that_are_read_elsewhere_stay():
+    def f(a, b):
+        first, second = np.dot(a.T, b), np.dot(b.T, a).T
+        return first + second, first
+
+    planned = Planned(f, *[np.ones((4, 6), np.float32)] * 2, use=[products.stack_sums])
+    assert planned.names.count("dot") == 2
+
+    v = av.Variable(np.ones((4, 6), np.float32))
+
+    def assigned(a):
+        first = np.dot(a.T, v)
+        v.assign(v * 2.0)
+        return first + np.dot(a.T, v)
+
+    planned = Planned(assigned, np.ones((4, 6), np.float32), use=[products.stack_sums])
+    assert planned.names.count("dot") == 2

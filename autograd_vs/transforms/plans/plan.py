@@ -18,16 +18,16 @@ from .loops import compiler, in_loops
 from .memory import apart, place
 from .passes import drop_unused, fold_constants, join_in_place, merge_equal, split_versions
 from .pieces import in_pieces
-from .products import stack_products
+from .products import stack_products, stack_sums
 from .trace import array_of, trace
 
 __all__ = ["Plan", "chosen", "made"]
 
 PASSES = [  # in this order
-    split_versions, half_angles, stack_products, fold_constants, simplify, merge_equal, drop_unused, join_in_place,
-    in_pieces, in_loops,
+    split_versions, half_angles, stack_products, stack_sums, fold_constants, simplify, merge_equal, drop_unused,
+    join_in_place, in_pieces, in_loops,
 ]  # fmt: skip
-ROUND = {stack_products, in_loops}  # otherwise than the eager step
+ROUND = {stack_products, stack_sums, in_loops}  # otherwise than the eager step
 HOLE: Any = object()  # in the place of each array of a result
 
 

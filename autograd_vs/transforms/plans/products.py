@@ -1,5 +1,9 @@
-"""Products with one matrix, over the steps of an unrolled loop, as one product. Floor 3."""
+"""Several products as one of more rows: those with one matrix, and those that are added up. Floor 3.
 
+Neither is exact: BLAS may add up in another order where there are more rows.
+"""
+
+from collections import Counter
 from typing import Any
 
 import numpy as np
@@ -7,21 +11,15 @@ import numpy as np
 from .passes import replaced
 from .program import Call, Program
 
-__all__ = ["stack_products"]
+__all__ = ["stack_products", "stack_sums"]
 
-FEWEST = 3  # products that are worth stacking
+FEWEST = 2  # products that are worth stacking
 ROWS = 256  # of one product, up to which BLAS gains by more of them
 
 
 def stack_products(program: Program) -> None:
-    """``dot(x1, w), dot(x2, w) ..`` whose left sides are known before the first of them are one product of all rows.
-
-    Not exact: BLAS may add up in another order where there are more rows.
-    """
-    when: dict[int, list[int]] = {}  # by the id of a storage: the calls that write to it
-    for number, call in enumerate(program.calls):
-        for storage in program.writes(call) + program.changes(call):
-            when.setdefault(id(storage), []).append(number)
+    """``dot(x1, w), dot(x2, w) ..`` whose left sides are known before the first of them are one product of all rows."""
+    when = _writes(program)
 
     def unchanged(a, begin, end):
         return not any(begin <= n < end for n in when.get(id(program.storage(a)), ()))
@@ -60,3 +58,63 @@ def stack_products(program: Program) -> None:
         call.args, call.options = replaced(program, call.args, instead), replaced(program, call.options, instead)
         call.out = replaced(program, call.out, instead)
     program.outputs = [replaced(program, a, instead) for a in program.outputs]
+
+
+def stack_sums(program: Program) -> None:
+    """``dot(a.T, b) + dot(c.T, d) ..``, the gradient of a matrix with several uses, is one product of all rows."""
+    when, read = _writes(program), Counter(id(s) for call in program.calls for s in program.reads(call))
+    read.update(id(program.storage(a)) for a in program.outputs)
+    terms: dict[int, tuple[list[int], list[int]]] = {}  # by the id of a storage: the products of a sum, its additions
+    sums: dict[int, None] = {}  # those that are no parts of others
+    for number, call in enumerate(program.calls):
+        if not program.defines(call) or call.options or not isinstance(call.out, np.ndarray):
+            continue
+        target = program.storage(call.out)
+        if len(when[id(target)]) > 1 or target.kind != "result":
+            continue
+        if call.function is np.dot and _adds_rows(*call.args):
+            terms[id(target)] = [number], []
+        elif call.function is np.add and all(
+            isinstance(a, np.ndarray) and a.shape == call.out.shape for a in call.args
+        ):
+            left, right = [id(program.storage(a)) for a in call.args]
+            if left not in terms or right not in terms or read[left] > 1 or read[right] > 1:
+                continue
+            products = terms[left][0] + terms[right][0]
+            if all(_stays(program, when, program.calls[n], n, number) for n in products):
+                terms[id(target)] = products, [*terms[left][1], *terms[right][1], number]
+                sums.pop(left, None), sums.pop(right, None)
+                sums[id(target)] = None
+    changed: dict[int, list[Call]] = {}
+    for key in sums:
+        products, additions = terms[key]
+        total, calls = program.calls[additions[-1]], [program.calls[n] for n in products]
+        joined = []
+        for parts in ([call.args[0].T for call in calls], [call.args[1] for call in calls]):
+            rows = np.empty((sum(map(len, parts)), parts[0].shape[1]), parts[0].dtype)
+            program.add(rows, "result")
+            joined.append(Call("call", np.concatenate, (parts, 0), {}, rows, total.scope))
+        product = Call("call", np.dot, (joined[0].out.T, joined[1].out), {}, total.out, total.scope)
+        changed |= {n: [] for n in products + additions} | {additions[-1]: [*joined, product]}
+    program.calls = [c for n, call in enumerate(program.calls) for c in changed.get(n, [call])]
+
+
+def _writes(program) -> dict[int, list[int]]:
+    """By the id of a storage: the calls that write to it."""
+    when: dict[int, list[int]] = {}
+    for number, call in enumerate(program.calls):
+        for storage in program.writes(call) + program.changes(call):
+            when.setdefault(id(storage), []).append(number)
+    return when
+
+
+def _adds_rows(a, b) -> bool:
+    """Whether a product is a sum over rows of both, of which there are few."""
+    if a.ndim != 2 or b.ndim != 2 or a.dtype != b.dtype or not (a.T.flags.c_contiguous and b.flags.c_contiguous):
+        return False
+    (m, k), n = a.shape, b.shape[1]
+    return k * (m + n) <= 2 * m * n
+
+
+def _stays(program, when, call, begin, end) -> bool:
+    return not any(begin < n < end for a in call.args for n in when.get(id(program.storage(a)), ()))
