@@ -5,6 +5,7 @@ hands over from the host goes there. ``@pytest.mark.host("reason")`` marks what 
 """
 
 import contextlib
+import os
 import re
 
 import numpy as np
@@ -28,6 +29,7 @@ def pytest_addoption(parser):
 def pytest_configure(config):
     """Host data goes to the library of ``--library``, also what a test module makes while it is imported."""
     backend.place_host_data(LIBRARIES[config.getoption("--library")])
+    os.environ["AUTOGRAD_VS_JIT"] = "0"  # bits are compared; `test_plans_loops.py` asks for loops
     registry.load()  # the tests find every op there
     with contextlib.suppress(ImportError):  # SciPy is an extra
         for home in sorted(NEED_SCIPY):

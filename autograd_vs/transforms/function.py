@@ -379,7 +379,8 @@ def function(
         units in the last place off.
     jit : bool, optional
         Compile arithmetic to loops with numba (the extra ``[jit]``): True wants it, False does without. By default it
-        is used where it is installed. What is compiled is kept in ``~/.cache/autograd_vs`` (``AUTOGRAD_VS_CACHE``).
+        is used where it is installed, unless ``AUTOGRAD_VS_JIT=0`` stands in the environment. What is compiled is kept
+        in ``~/.cache/autograd_vs`` (or ``AUTOGRAD_VS_CACHE``).
     without : sequence of str, default ()
         Names of passes to leave out, to find out what a difference comes from; "place" is the reuse of memory.
 

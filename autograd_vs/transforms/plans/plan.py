@@ -1,5 +1,6 @@
 """From a trace to a plan that can be called. Floor 3."""
 
+import os
 from time import perf_counter
 from typing import Any, NamedTuple
 
@@ -163,6 +164,8 @@ def chosen(exact: bool = False, without=(), jit: bool | None = None, fast_math: 
         raise ValueError("function: exact=True goes without jit=True and fast_math=True, which round otherwise")
     if jit and compiler() is None:
         raise ImportError("function(jit=True) needs numba: pip install 'autograd-vs[jit]'")
+    if jit is None and os.environ.get("AUTOGRAD_VS_JIT") == "0":
+        jit = False
     left_out = {*without, *((change.__name__ for change in ROUND) if exact else ())}
     left_out |= set() if fast_math else {half_angles.__name__}
     left_out |= {in_loops.__name__} if jit is False else set()
