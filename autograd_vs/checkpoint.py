@@ -123,7 +123,7 @@ def save(
         "complex": pairs,
         "metadata": dict(metadata or {}),
     }
-    files.write(os.fspath(path), arrays, {"format": "np", _KEY: _in_json(ours)})
+    files.write(os.fspath(path), arrays, {_KEY: _in_json(ours)})  # one key: the bytes depend on nothing else
 
 
 def load(
@@ -331,7 +331,7 @@ def _put_parts(where: str, parts: dict[str, Any], states: dict[str, Any], strict
     except BaseException as error:
         for other, part, before in reversed(done):
             _put_state(other, part, before)
-        if isinstance(error, (ValueError, TypeError, KeyError, IndexError, AttributeError)):
+        if isinstance(error, (ValueError, TypeError, LookupError, AttributeError, OverflowError)):
             raise ValueError(f"{where}: the state of {name!r} cannot be loaded (nothing was changed): {error}") from error
         raise
     for commit in commits:

@@ -30,6 +30,8 @@ def _library() -> Any:
             "checkpoints are safetensors files, and the library of that name cannot be imported here "
             f'({error}): pip install "autograd-vs[train]"'
         ) from error
+    with suppress(ImportError):  # it gives NumPy the dtype bfloat16
+        import ml_dtypes  # noqa: F401
     return safetensors
 
 
@@ -181,7 +183,7 @@ def read(path: str) -> Mapping[str, np.ndarray]:
 
 def _read_archive(path: str) -> dict[str, np.ndarray]:
     try:
-        with np.load(path, allow_pickle=False) as archive:
+        with open(path, "rb") as file, np.load(file, allow_pickle=False) as archive:
             arrays = {name: archive[name] for name in archive.files}
     except Exception as error:  # of many types: of zip files, of compression, of NumPy
         raise _damaged(path, f"{type(error).__name__}: {error}") from error
