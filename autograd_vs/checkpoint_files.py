@@ -7,7 +7,7 @@ import json
 import os
 from _thread import get_ident
 from collections.abc import Iterator, Mapping
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import numpy as np
@@ -19,6 +19,7 @@ _DTYPES = {
     "bfloat16",
 }  # fmt: skip
 _LONGEST_HEADER = 100_000_000  # what the library takes, too
+_PIECE = 1 << 24  # bytes in one write
 
 
 def _library() -> Any:
@@ -50,33 +51,38 @@ def write(path: str, arrays: Mapping[str, np.ndarray], metadata: Mapping[str, st
     OSError
         If the disk is full, say. The file that was there is as it was.
     """
-    library = _library()
+    library = _library()  # its own function for files makes them readable for their owner only
     for name, a in arrays.items():
         if a.dtype.name not in _DTYPES:
             raise TypeError(f"{name!r} is of dtype {a.dtype}, which a safetensors file cannot hold")
     # The library writes the bytes as they lie: other orders, of elements and in them, would be wrong data in silence.
     plain = {name: np.asarray(a, a.dtype.newbyteorder("="), order="C") for name, a in arrays.items()}
+    content = memoryview(library.numpy.save(plain, dict(metadata)))
     folder = os.path.dirname(path) or "."
     os.makedirs(folder, exist_ok=True)
     temporary = f"{path}.{os.getpid()}-{get_ident()}.tmp"
     try:
-        library.numpy.save_file(plain, temporary, dict(metadata))
-        _to_disk(temporary, os.O_RDWR)
+        with _opened(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | getattr(os, "O_BINARY", 0)) as file:
+            while content:
+                content = content[os.write(file, content[:_PIECE]) :]
+            os.fsync(file)
         os.replace(temporary, path)
     except BaseException as error:
         with suppress(OSError):  # it may not be there
             os.remove(temporary)
-        if isinstance(error, library.SafetensorError):
-            raise OSError(f"{path} could not be written (what was there is unchanged): {error}") from error
+        if isinstance(error, OSError):
+            raise OSError(error.errno, f"{error.strerror} (what was there is unchanged)", path) from error
         raise
     if os.name == "posix":  # elsewhere a folder cannot be opened
-        _to_disk(folder, os.O_RDONLY)
+        with _opened(folder, os.O_RDONLY) as file:
+            os.fsync(file)
 
 
-def _to_disk(path: str, flags: int) -> None:
-    descriptor = os.open(path, flags)
+@contextmanager
+def _opened(path: str, flags: int) -> Iterator[int]:
+    descriptor = os.open(path, flags, 0o666)
     try:
-        os.fsync(descriptor)
+        yield descriptor
     finally:
         os.close(descriptor)
 

@@ -196,6 +196,39 @@ def test_a_disk_that_is_full_at_any_byte_leaves_the_old_file(run):
     assert path.read_bytes() != old
 
 
+def test_an_error_at_any_write_leaves_the_old_file(run, monkeypatch):
+    path, store, optimizer = run
+    old = path.read_bytes()
+    store["encoder/kernel"].assign(np.ones((3, 2)))
+    real, written = os.write, []
+
+    def write(file, data):
+        if len(written) == limit:
+            raise OSError(28, "No space left on device")
+        written.append(len(data))
+        return real(file, data[: len(data) // 2 + 1])  # and a system may write less than it is asked to
+
+    monkeypatch.setattr(files, "_PIECE", 100)
+    monkeypatch.setattr(files.os, "write", write)
+    for limit in range(100):
+        written.clear()
+        try:
+            av.save(path, store, optimizer)
+        except OSError as error:
+            assert error.errno == 28 and error.filename == str(path)
+            assert path.read_bytes() == old and os.listdir(path.parent) == [path.name]
+        else:
+            break
+    assert 5 < limit < 99 and len(path.read_bytes()) == len(old) and path.read_bytes() != old
+
+
+@pytest.mark.skipif(os.name != "posix", reason="permissions of POSIX")
+def test_others_may_read_what_the_umask_lets_them(run):
+    path, *_ = run
+    (path.parent / "plain").write_bytes(b"")
+    assert path.stat().st_mode == (path.parent / "plain").stat().st_mode
+
+
 @pytest.mark.parametrize("call", ["fsync", "replace"])
 @pytest.mark.parametrize("kind", [OSError, KeyboardInterrupt])
 def test_what_fails_before_the_file_has_its_name_leaves_the_old_one(run, monkeypatch, call, kind):
