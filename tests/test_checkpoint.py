@@ -2,6 +2,7 @@
 
 import json
 import struct
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -9,6 +10,7 @@ import pytest
 import autograd_vs as av
 import optim
 
+GOLDEN = Path(__file__).parent / "golden"
 safetensors_numpy = pytest.importorskip("safetensors.numpy", reason="checkpoints need the extra [train]")
 
 
@@ -458,3 +460,30 @@ def test_without_the_library_it_is_said_what_to_install(path, monkeypatch):
     monkeypatch.setitem(sys.modules, "safetensors", None)
     with pytest.raises(ImportError, match=r'pip install "autograd-vs\[train\]"'):
         av.save(path, model("w"))
+
+
+def test_weights_of_pytorch_compute_what_they_did_there():
+    """`golden/pytorch_model.safetensors` was written by safetensors.torch from a state_dict, names and layouts as they are."""
+    with av.VariableStore() as store:
+        for name, shape in {
+            "conv/kernel": (3, 2, 2, 3), "conv/bias": (3,), "norm/gamma": (3,), "norm/beta": (3,),
+            "norm/moving_mean": (3,), "norm/moving_variance": (3,), "fc/kernel": (3, 4), "fc/bias": (4,),
+        }.items():  # fmt: skip
+            av.get_variable(name, shape)
+    report = av.load(
+        GOLDEN / "pytorch_model.safetensors",
+        store,
+        rename={
+            "conv.weight": "conv/kernel", "fc.weight": "fc/kernel", "norm.weight": "norm/gamma", "norm.bias": "norm/beta",
+            "norm.running_mean": "norm/moving_mean", "norm.running_var": "norm/moving_variance",
+            "norm.num_batches_tracked": None, "conv.": "conv/", "fc.": "fc/",
+        },
+        transpose={"conv*/kernel": (2, 3, 1, 0), "fc/kernel": (1, 0)},
+    )  # fmt: skip
+    assert len(report.loaded) == len(report.renamed) == 8 and report.complete
+    case = json.loads((GOLDEN / "checkpoint.json").read_text())["cases"]["eval"]
+    images = av.Tensor(np.array(case["x"], np.float32).transpose(0, 2, 3, 1))
+    h = av.nn.conv2d(images, store["conv/kernel"], padding="valid") + store["conv/bias"]
+    norm = [store[f"norm/{name}"] for name in ("gamma", "beta", "moving_mean", "moving_variance")]
+    y = av.nn.linear(av.mean(av.nn.relu(av.nn.batch_norm(h, *norm)), (1, 2)), store["fc/kernel"], store["fc/bias"])
+    np.testing.assert_allclose(y.numpy(), np.array(case["y"]), rtol=1e-5, atol=1e-6)
