@@ -332,7 +332,9 @@ def _put_parts(where: str, parts: dict[str, Any], states: dict[str, Any], strict
         for other, part, before in reversed(done):
             _put_state(other, part, before)
         if isinstance(error, (ValueError, TypeError, LookupError, AttributeError, OverflowError)):
-            raise ValueError(f"{where}: the state of {name!r} cannot be loaded (nothing was changed): {error}") from error
+            raise ValueError(
+                f"{where}: the state of {name!r} cannot be loaded (nothing was changed): {error}"
+            ) from error
         raise
     for commit in commits:
         commit()

@@ -155,7 +155,9 @@ class CheckpointManager:
             return None
         if self.best is not None and self.best not in metrics:
             given = f"got {', '.join(metrics)}" if metrics else "got none"
-            raise ValueError(f"the best checkpoint is found by {self.best!r}: call save(step, {self.best}=...); {given}")
+            raise ValueError(
+                f"the best checkpoint is found by {self.best!r}: call save(step, {self.best}=...); {given}"
+            )
         numbers = {name: as_float(name, value) for name, value in metrics.items()}
         path = os.path.join(self.directory, f"ckpt-{step:010d}.safetensors")
         checkpoint.save(path, *self._objects, metadata={"step": step, "metrics": numbers})

@@ -41,14 +41,29 @@ def path(tmp_path):
 
 # ---------------------------------------------------------------- there and back
 
-KINDS = ["bool", "int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64", "float16", "float32", "float64"]
+KINDS = [
+    "bool",
+    "int8",
+    "int16",
+    "int32",
+    "int64",
+    "uint8",
+    "uint16",
+    "uint32",
+    "uint64",
+    "float16",
+    "float32",
+    "float64",
+]
 
 
 @pytest.mark.parametrize("dtype", [*KINDS, "complex64", "complex128"])
 @pytest.mark.parametrize("shape", [(), (3,), (0, 2), (2, 0), (2, 3, 4)])
 def test_every_dtype_and_shape_comes_back_bit_for_bit(path, dtype, shape):
     rng = np.random.default_rng(0)
-    value = (rng.standard_normal(shape) * 50 + (1j * rng.standard_normal(shape) if dtype[0] == "c" else 0)).astype(dtype)
+    value = (rng.standard_normal(shape) * 50 + (1j * rng.standard_normal(shape) if dtype[0] == "c" else 0)).astype(
+        dtype
+    )
     v = av.Variable(value, name="v")
     av.save(path, v)
     v.assign(np.zeros(shape, dtype))
@@ -70,7 +85,13 @@ def test_other_layouts_in_memory_are_stored_as_what_they_show(path):
     from autograd_vs import checkpoint_files as files
 
     a = np.arange(12.0).reshape(3, 4)
-    views = {"t": a.T, "step": a[:, ::2], "back": a[::-1], "wide": np.broadcast_to(a[:1], (3, 4)), "big": a.astype(">f8")}
+    views = {
+        "t": a.T,
+        "step": a[:, ::2],
+        "back": a[::-1],
+        "wide": np.broadcast_to(a[:1], (3, 4)),
+        "big": a.astype(">f8"),
+    }
     files.write(str(path), views, {})
     found = files.read(str(path))
     for name, view in views.items():
@@ -170,7 +191,10 @@ def test_by_scope(path):
     ids=["prefix", "all", "exact before prefix", "function"],
 )
 def test_renaming(path, rename):
-    store, other = model("encoder/a", "encoder/b", "head/a"), model("pretrained/encoder/a", "pretrained/encoder/b", seed=1)
+    store, other = (
+        model("encoder/a", "encoder/b", "head/a"),
+        model("pretrained/encoder/a", "pretrained/encoder/b", seed=1),
+    )
     av.save(path, store)
     report = av.load(path, other, rename=rename)
     assert report.renamed == [f"encoder/{x} -> pretrained/encoder/{x}" for x in "ab"]
@@ -252,7 +276,10 @@ def test_strict_says_all_at_once_and_changes_nothing(path):
     assert (report.loaded, report.missing, report.unexpected) == (["encoder/bias"], ["encoder/biass"], ["old/w"])
     assert len(report.mismatched) == 1 and not report.complete
     after = values(store)
-    same({n: after[n] for n in ("encoder/kernel", "encoder/biass")}, {n: before[n] for n in ("encoder/kernel", "encoder/biass")})
+    same(
+        {n: after[n] for n in ("encoder/kernel", "encoder/biass")},
+        {n: before[n] for n in ("encoder/kernel", "encoder/biass")},
+    )
 
 
 def test_close_names_are_shown(path):
@@ -300,7 +327,12 @@ def test_a_part_that_does_not_fit_leaves_all_the_others_as_they_were(path):
     with av.VariableStore() as other:
         av.get_variable("w", (2, 3))
         extra = av.get_variable("extra", (2,))
-    new_adam, new_sgd, new_history, new_rng = optim.Adam(), optim.SGD(0.1, momentum=0.9), av.History(), np.random.default_rng(1)
+    new_adam, new_sgd, new_history, new_rng = (
+        optim.Adam(),
+        optim.SGD(0.1, momentum=0.9),
+        av.History(),
+        np.random.default_rng(1),
+    )
     new_sgd.minimize(lambda: av.sum(extra**2))  # knows a variable that the file does not
     new_history.log(loss=2.0)
     objects = [new_adam, {"rng": new_rng}, new_history]

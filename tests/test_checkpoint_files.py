@@ -155,7 +155,9 @@ def test_random_damage_to_the_header_never_gets_past_the_checks(run):
 
 
 def test_bfloat16_of_other_programs(tmp_path):
-    (tmp_path / "a").write_bytes(header({"a": {**SPEC, "dtype": "BF16", "shape": [4]}}, struct.pack("<4H", 0x3F80, 0x4000, 0, 0xBF80)))
+    (tmp_path / "a").write_bytes(
+        header({"a": {**SPEC, "dtype": "BF16", "shape": [4]}}, struct.pack("<4H", 0x3F80, 0x4000, 0, 0xBF80))
+    )
     v = av.Variable(np.zeros(4, np.float32), name="a")
     v._name = "a"
     try:
@@ -295,7 +297,9 @@ av.save(path, store)
 
 
 @pytest.mark.skipif(not hasattr(signal, "SIGXFSZ"), reason="signals of POSIX")
-@pytest.mark.parametrize("how, size", [("byte", 5), ("byte", 100), ("byte", 370), ("fsync", 0), ("replace", 0), ("named", 0)])
+@pytest.mark.parametrize(
+    "how, size", [("byte", 5), ("byte", 100), ("byte", 370), ("fsync", 0), ("replace", 0), ("named", 0)]
+)
 def test_a_process_that_is_killed_while_it_writes_leaves_a_whole_file(run, how, size):
     path, store, _ = run
     av.save(path, store)

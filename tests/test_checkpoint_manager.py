@@ -124,7 +124,9 @@ def test_a_damaged_newest_file_is_said_and_the_one_before_is_taken(tmp_path, w):
     for length in (0, 7, 50, len(data) - 1):
         (tmp_path / "ckpt-0000000003.safetensors").write_bytes(data[:length])
         other = av.CheckpointManager(tmp_path, w, best="loss")
-        with pytest.warns(UserWarning, match="0003.safetensors is not a checkpoint.* The checkpoint before it is taken"):
+        with pytest.warns(
+            UserWarning, match="0003.safetensors is not a checkpoint.* The checkpoint before it is taken"
+        ):
             assert other.restore() == 2
         assert w.numpy()[0] == 2 and other.best_step == 2
     for step in (1, 2):

@@ -16,6 +16,8 @@ pytest.importorskip("safetensors", reason="checkpoints need the extra [train]")
 
 ROOT = Path(__file__).parent.parent
 STEPS = 11
+TRACED = pytest.param(True, id="function", marks=pytest.mark.host("plans are NumPy's"))
+BOTH_WAYS = pytest.mark.parametrize("traced", [pytest.param(False, id="eager"), TRACED])
 KINDS = ["adam", "accumulating", "clipped momentum", "two optimizers", "rows"]
 
 
@@ -35,7 +37,10 @@ class Run:
         self.rng = np.random.default_rng(5)
         self.objects = [self.store, *self.optimizers, self.history, av.random, {"batches": self.rng}]
         data = np.random.default_rng(0)
-        self.x, self.y = data.standard_normal((20, 4)).astype(np.float32), data.standard_normal((20, 2)).astype(np.float32)
+        self.x, self.y = (
+            data.standard_normal((20, 4)).astype(np.float32),
+            data.standard_normal((20, 2)).astype(np.float32),
+        )
         self.ids = data.integers(0, 9, 20)
         self.update = av.function(self._update) if traced else self._update
 
@@ -92,7 +97,7 @@ def through(kind, traced, steps=STEPS):
     return run
 
 
-@pytest.mark.parametrize("traced", [False, True], ids=["eager", "function"])
+@BOTH_WAYS
 @pytest.mark.parametrize("kind", KINDS)
 def test_stopped_at_any_step_and_resumed_in_a_new_model(kind, traced, tmp_path, seed):
     seed(1)
@@ -112,7 +117,7 @@ def test_stopped_at_any_step_and_resumed_in_a_new_model(kind, traced, tmp_path, 
         assert second.bits() == wanted, f"stopped at {stop}"
 
 
-@pytest.mark.parametrize("traced", [False, True], ids=["eager", "function"])
+@BOTH_WAYS
 def test_led_back_in_the_same_process_a_plan_goes_on_with_what_was_loaded(traced, tmp_path, seed):
     seed(1)
     run = through("adam", traced, 5)
@@ -126,15 +131,16 @@ def test_led_back_in_the_same_process_a_plan_goes_on_with_what_was_loaded(traced
     assert endings[0] == endings[1] == through("adam", traced).bits()
 
 
-def test_a_save_changes_nothing(tmp_path, seed):
+@BOTH_WAYS
+def test_a_save_changes_nothing(traced, tmp_path, seed):
     seed(1)
-    run = through("accumulating", True, 4)
+    run = through("accumulating", traced, 4)
     for number in range(4, STEPS):
         before = run.bits()
         av.save(tmp_path / "each", *run.objects)
         assert run.bits() == before
         run.step(number)
-    assert run.bits() == through("accumulating", True).bits()
+    assert run.bits() == through("accumulating", traced).bits()
 
 
 SCRIPT = """

@@ -14,7 +14,9 @@ def encoder(x):
         for i, units in enumerate((16, 16, 8)):
             with av.variable_scope(f"layer{i}"):
                 kernel = av.get_variable("kernel", (x.shape[-1], units))
-                x = np.tanh(av.nn.linear(x, kernel, av.get_variable("bias", (units,), initializer=av.initializers.zeros)))
+                x = np.tanh(
+                    av.nn.linear(x, kernel, av.get_variable("bias", (units,), initializer=av.initializers.zeros))
+                )
     return x
 
 
@@ -169,7 +171,7 @@ def products(store, task, scope):
     return str(step.plan()).count("dot(")
 
 
-@pytest.mark.host("plans are of NumPy's calls")
+@pytest.mark.host("plans are NumPy's")
 def test_nor_do_they_in_a_plan(pretrained):
     path, _ = pretrained
     store, task = new_model(path)
@@ -180,6 +182,7 @@ def test_nor_do_they_in_a_plan(pretrained):
     assert bits(store, "encoder") == before
 
 
+@pytest.mark.host("plans are NumPy's")
 def test_freezing_between_calls_of_a_traced_step_holds_at_once(pretrained):
     path, _ = pretrained
     store, task = new_model(path)
