@@ -128,6 +128,7 @@ __all__ = [  # noqa: RUF022
     "hvp", "hypot", "i0", "imag", "index_of", "initializers", "inner", "insert", "interp", "intersect1d", "invert",
     "isclose", "iscomplex", "isfinite", "isin", "isinf", "isnan", "isnat", "isneginf", "isposinf", "isreal", "ix_",
     "jacobian", "jvp", "kron", "lcm", "ldexp", "left_shift", "less", "less_equal", "lexsort", "linalg", "linspace",
+    "load",
     "log", "log10", "log1p", "log2", "logaddexp", "logaddexp2", "logical_and", "logical_not", "logical_or",
     "logical_xor", "logspace", "logsumexp", "make_template", "matmul", "matrix_transpose", "max", "maximum", "mean",
     "median", "meshgrid", "min", "minimum", "mod", "modf", "moveaxis", "multiply", "name_scope", "nan_to_num",

@@ -43,10 +43,11 @@ def save(
         Missing folders are made. An existing file is replaced when the new one is whole and on the disk: a crash or a
         full disk leaves it as it was.
     *objects
-        `VariableStore`, `Variable`, optimizers, `History`, the module `av.random` (its streams), `numpy.random.Generator`,
-        anything else with `state_dict` and `load_state_dict`; or lists of these. The name of a thing with a state is
-        its attribute `name`, else "history", "random", "generator", or its class's. A dict gives other names:
-        ``{"first": history}``; for a store ``{"teacher": store}`` puts "teacher/" before the names of its variables.
+        `VariableStore`, `Variable`, optimizers, `History`, the module `av.random` (its streams),
+        `numpy.random.Generator`, anything else with `state_dict` and `load_state_dict`; or lists of these. The name of
+        a thing with a state is its attribute `name`, else "random" for the streams, or that of its class ("history",
+        "generator"). A dict gives other names: ``{"first": history}``; for a store ``{"teacher": store}`` puts
+        "teacher/" before the names of its variables.
     scope : str or compiled regular expression, optional
         Of the variables, only those in this scope (as in `VariableStore.variables`).
     metadata : dict, optional
@@ -173,8 +174,8 @@ def load(
     FileNotFoundError
         If there is no such file.
     ValueError
-        If it is no checkpoint, or not a whole one; if names, shapes or dtypes do not fit (with `strict`); if an entry of
-        `rename` or `transpose` fits nothing. Nothing is changed then.
+        If it is no checkpoint, or not a whole one; if names, shapes or dtypes do not fit (with `strict`); if an entry
+        of `rename` or `transpose` fits nothing. Nothing is changed then.
     ImportError
         If the package safetensors is not there.
 

@@ -75,7 +75,7 @@ class CheckpointManager:
     ):
         if step_interval < 1 or (max_to_keep is not None and max_to_keep < 1):
             raise ValueError(
-                f"step_interval and max_to_keep are at least 1, got {step_interval!r} and {max_to_keep!r} (None keeps all)"
+                f"step_interval and max_to_keep (None: all) are at least 1, got {step_interval!r} and {max_to_keep!r}"
             )
         if mode not in ("min", "max"):
             raise ValueError(f"mode is 'min' or 'max', got {mode!r}")
@@ -205,9 +205,8 @@ class CheckpointManager:
         there = self.checkpoints
         if step is not None:
             if step not in there:
-                raise FileNotFoundError(
-                    f"no checkpoint of step {step} in {self.directory}: there are {', '.join(map(str, there)) or 'none'}"
-                )
+                steps = ", ".join(map(str, there)) or "none"
+                raise FileNotFoundError(f"no checkpoint of step {step} in {self.directory}: there are {steps}")
             checkpoint.load(there[step], *self._objects)
             return step
         damage: ValueError | None = None

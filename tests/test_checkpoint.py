@@ -430,7 +430,7 @@ def test_a_damaged_table_is_one_clear_error_and_changes_nothing(path, change, se
         return values(store) | arrays | {"loss": history["loss"]}, av.random.get_state(), rng.bit_generator.state
 
     before = now()
-    with pytest.raises(ValueError, match="run.safetensors"):
+    with pytest.raises(ValueError, match=r"run\.safetensors"):
         av.load(path, *objects)
     after = now()
     same(after[0], before[0])
@@ -495,7 +495,7 @@ def test_without_the_library_it_is_said_what_to_install(path, monkeypatch):
 
 
 def test_weights_of_pytorch_compute_what_they_did_there():
-    """`golden/pytorch_model.safetensors` was written by safetensors.torch from a state_dict, names and layouts as they are."""
+    """`golden/pytorch_model.safetensors` was written by safetensors.torch from a state_dict, as it is."""
     with av.VariableStore() as store:
         for name, shape in {
             "conv/kernel": (3, 2, 2, 3), "conv/bias": (3,), "norm/gamma": (3,), "norm/beta": (3,),
@@ -506,7 +506,8 @@ def test_weights_of_pytorch_compute_what_they_did_there():
         GOLDEN / "pytorch_model.safetensors",
         store,
         rename={
-            "conv.weight": "conv/kernel", "fc.weight": "fc/kernel", "norm.weight": "norm/gamma", "norm.bias": "norm/beta",
+            "conv.weight": "conv/kernel", "fc.weight": "fc/kernel",
+            "norm.weight": "norm/gamma", "norm.bias": "norm/beta",
             "norm.running_mean": "norm/moving_mean", "norm.running_var": "norm/moving_variance",
             "norm.num_batches_tracked": None, "conv.": "conv/", "fc.": "fc/",
         },

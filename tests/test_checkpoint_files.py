@@ -212,7 +212,7 @@ def test_an_error_at_any_write_leaves_the_old_file(run, monkeypatch):
 
     monkeypatch.setattr(files, "_PIECE", 100)
     monkeypatch.setattr(files.os, "write", write)
-    for limit in range(100):
+    for limit in range(100):  # noqa: B007  (`write` reads it)
         written.clear()
         try:
             av.save(path, store, optimizer)

@@ -37,7 +37,7 @@ def test_every_so_many_steps_and_the_last_few(tmp_path, w):
     w.assign(np.zeros(100))
     assert manager.restore() == 14 and w.numpy()[0] == 14
     assert manager.restore(12) == 12 and w.numpy()[0] == 12
-    with pytest.raises(FileNotFoundError, match="no checkpoint of step 3 in .*: there are 12, 14"):
+    with pytest.raises(FileNotFoundError, match=r"no checkpoint of step 3 in .*: there are 12, 14"):
         manager.restore(3)
 
 
@@ -141,5 +141,5 @@ def test_a_checkpoint_of_another_model_is_an_error_and_not_skipped(tmp_path, w):
     train(av.CheckpointManager(tmp_path, w), w, (1, 2))
     with av.VariableStore():
         other = av.get_variable("u", (3,))
-    with pytest.raises(ValueError, match="0002.safetensors does not fit"):
+    with pytest.raises(ValueError, match=r"0002\.safetensors does not fit"):
         av.CheckpointManager(tmp_path, other).restore()

@@ -1,10 +1,10 @@
 # %% [markdown]
 # # Checkpoints and transfer learning
 #
-# Images are plenty, labels are few. An encoder learns to remove noise from images of handwritten digits, for which nobody
-# has to say which digit it is; that run is stopped, and resumed from its checkpoint. Then the encoder's weights are loaded,
-# by scope, into a classifier that has two labelled images of each digit. They are frozen while its head is trained, and go
-# on with a lower rate after that.
+# Images are plenty, labels are few. An encoder learns to remove noise from images of handwritten digits, for which
+# nobody has to say which digit it is; that run is stopped, and resumed from its checkpoint. Then the encoder's weights
+# are loaded, by scope, into a classifier that has two labelled images of each digit. They are frozen while its head is
+# trained, and go on with a lower rate after that.
 #
 # The data lie in the repository (`tutorials/data/README.md`: source and licence).
 
@@ -27,8 +27,8 @@ images = data["train"][0]
 # %% [markdown]
 # ## Two models with one encoder
 #
-# The encoder's variables lie in the scope `encoder`, wherever it is used. That is all that saving a part, loading a part
-# and freezing a part need.
+# The encoder's variables lie in the scope `encoder`, wherever it is used. That is all that saving a part, loading a
+# part and freezing a part need.
 
 
 # %%
@@ -127,8 +127,9 @@ print(classifier(1, load=True)[1])
 # %% [markdown]
 # ## Frozen, then thawed
 #
-# A variable that is not trainable is watched by no tape: its ops leave no entries, so nothing of them is walked backwards,
-# and no optimizer touches it. Later a second optimizer, with a name of its own, takes the encoder with a lower rate.
+# A variable that is not trainable is watched by no tape: its ops leave no entries, so nothing of them is walked
+# backwards, and no optimizer touches it. Later a second optimizer, with a name of its own, takes the encoder with a
+# lower rate.
 
 
 # %%

@@ -46,7 +46,9 @@ class LoadReport:
     def merge(self, other: "LoadReport") -> "LoadReport":
         """Another report added to a copy of this one."""
         kinds = (getattr(self, kind) + getattr(other, kind) for kind in _MEANINGS)
-        return LoadReport(*kinds, metadata=self.metadata | other.metadata)
+        merged = LoadReport(*kinds)
+        merged.metadata = self.metadata | other.metadata
+        return merged
 
     def problems(self, most: int = 10) -> str:
         """What a strict load complains about, the first `most` names of each kind, one kind a line."""

@@ -1,4 +1,4 @@
-"""Write `pytorch_model.safetensors`, a state_dict as PyTorch users save theirs, and `checkpoint.json`, what it computes.
+"""Write `pytorch_model.safetensors`, a state_dict as PyTorch users save it, and `checkpoint.json`, what it computes.
 
 Run with a Python that has PyTorch and safetensors::
 
