@@ -81,6 +81,8 @@ from .progress import progress
 if TYPE_CHECKING:
     from . import fft, linalg, nn, random
     from . import special as special, stats as stats  # not in __all__: they need SciPy
+    from .checkpoint import load, save
+    from .checkpoint_manager import CheckpointManager
     from .ops.calculus import (
         convolve, correlate, ediff1d, geomspace, gradient, i0, interp, linspace, logspace, real_if_close, trapezoid,
         unwrap,
@@ -106,7 +108,7 @@ def __dir__() -> list[str]:
 
 
 __all__ = [  # noqa: RUF022
-    "AUTO_REUSE", "ForwardAccumulator", "GradientTape", "History", "IndexedSlices", "LoadReport",
+    "AUTO_REUSE", "CheckpointManager", "ForwardAccumulator", "GradientTape", "History", "IndexedSlices", "LoadReport",
     "PartialGradientWarning", "PrecisionWarning", "RetraceWarning", "ScopeWarning", "Slots", "Tensor", "TensorSpec",
     "Variable",
     "VariableScope", "VariableStore", "__version__", "abs", "absolute", "acos", "acosh", "add", "all", "amax",
@@ -126,6 +128,7 @@ __all__ = [  # noqa: RUF022
     "hvp", "hypot", "i0", "imag", "index_of", "initializers", "inner", "insert", "interp", "intersect1d", "invert",
     "isclose", "iscomplex", "isfinite", "isin", "isinf", "isnan", "isnat", "isneginf", "isposinf", "isreal", "ix_",
     "jacobian", "jvp", "kron", "lcm", "ldexp", "left_shift", "less", "less_equal", "lexsort", "linalg", "linspace",
+    "load",
     "log", "log10", "log1p", "log2", "logaddexp", "logaddexp2", "logical_and", "logical_not", "logical_or",
     "logical_xor", "logspace", "logsumexp", "make_template", "matmul", "matrix_transpose", "max", "maximum", "mean",
     "median", "meshgrid", "min", "minimum", "mod", "modf", "moveaxis", "multiply", "name_scope", "nan_to_num",
@@ -136,7 +139,7 @@ __all__ = [  # noqa: RUF022
     "polymul", "polysub", "polyval", "positive", "pow", "power", "prod", "progress", "ptp", "quantile", "rad2deg",
     "radians", "random", "ravel", "ravel_multi_index", "real", "real_if_close", "reciprocal", "recompute_grad",
     "remainder", "repeat", "reshape", "resize", "right_shift", "rint", "roll", "rollaxis", "roots", "rot90",
-    "round", "run_functions_eagerly", "scan", "scatter", "searchsorted", "set_default_dtype", "set_num_threads",
+    "round", "run_functions_eagerly", "save", "scan", "scatter", "searchsorted", "set_default_dtype", "set_num_threads",
     "setdiff1d", "setxor1d", "sign", "signbit", "sin", "sinc", "sinh", "sort", "sort_complex", "spacing", "split",
     "sqrt", "square", "squeeze", "stack", "std", "stop_gradient", "subtract", "sum", "swapaxes", "take",
     "take_along_axis", "tan", "tanh", "tensordot", "testing", "tile", "trace", "tracer", "trainable_variables",

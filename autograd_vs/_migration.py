@@ -79,7 +79,7 @@ _ADVICE = {
 
 
 _CONSTANTS = (
-    "zeros", "ones", "empty", "eye", "arange", "indices", "tri", "loadtxt", "load", "frombuffer",
+    "zeros", "ones", "empty", "eye", "arange", "indices", "tri", "loadtxt", "frombuffer",
     "fromfunction", "asanyarray", "ascontiguousarray",
 )  # fmt: skip
 

@@ -520,12 +520,26 @@ class Optimizer:
         """
         if not isinstance(state, Mapping):
             raise TypeError(f"load_state_dict takes the mapping that state_dict() gives, got {type(state).__name__}")
+        report, put = self.prepare_state_dict(state, strict, hyperparameters)
+        put()
+        return report
+
+    def prepare_state_dict(
+        self, state: Mapping[str, Any], strict: bool = True, hyperparameters: bool = True
+    ) -> tuple[Any, Callable[[], None]]:
+        """The first half of `load_state_dict`, which reads and checks: its report, and a function for the second half.
+
+        So several things can take over their states all together, or not at all.
+        """
         parts = load(self, state, strict, hyperparameters)
-        self._slots, self._sums, self._touched = parts.slots, parts.sums, parts.touched
-        self.iterations, self.accumulated = parts.iterations, parts.accumulated
-        for what, value in parts.hyperparameters.items():
-            setattr(self, what, value)
-        return parts.report
+
+        def put() -> None:
+            self._slots, self._sums, self._touched = parts.slots, parts.sums, parts.touched
+            self.iterations, self.accumulated = parts.iterations, parts.accumulated
+            for what, value in parts.hyperparameters.items():
+                setattr(self, what, value)
+
+        return parts.report, put
 
     def __repr__(self):
         rate = self._learning_rate

@@ -104,6 +104,8 @@ def load(optimizer, state: Mapping[str, Any], strict: bool, hyperparameters: boo
             f"{_near(report)}{from_others}\nstrict=False loads what fits, and "
             "keeps the slots of unknown names for variables that are not made yet"
         )
+    if not loaded.hyperparameters.get("learning_rate", 0) >= 0:
+        raise ValueError(f"{optimizer.name}/learning_rate in the state is {loaded.hyperparameters['learning_rate']!r}")
     loaded.slots.on_unclaimed = "raise" if strict else "warn"
     if not hyperparameters:
         loaded.hyperparameters = {}

@@ -109,7 +109,7 @@ SWITCHES = [
     (16, VariableScope.set_regularizer, "self._change(regularizer=regularizer)", "pass"),
     (16, VariableScope.set_dtype, "self._change(", "(lambda **given: None)("),
     (16, VariableScope.set_custom_getter, "self._change(custom_getter=custom_getter)", "pass"),
-    (16, store._matcher, 'scope.removesuffix("/") + "/"', "scope"),
+    (16, store.matcher, 'scope.removesuffix("/") + "/"', "scope"),
     (16, store.global_variables, "return current_store().variables(scope)", "return current_store().variables()"),
     (16, store.trainable_variables, "return current_store().trainable_variables(scope)", "return current_store().variables(scope)"),
     (16, VariableStore.variables, "list(self._variables.items())", "sorted(self._variables.items())"),

@@ -93,8 +93,20 @@ def set_state(state: dict) -> None:
     ----------
     state : dict
         Sets the global seed, too, where it is another one.
+
+    Raises
+    ------
+    ValueError
+        If it is no such state; nothing is changed.
     """
     global _counted_for
+    try:
+        numbers = [state["seed"], *state["streams"].values()]
+        fits = all(type(n) is int and n >= 0 for n in numbers) and all(type(name) is str for name in state["streams"])
+    except (TypeError, KeyError, AttributeError):
+        fits = False
+    if not fits:
+        raise ValueError(f"not a state of random streams, {{'seed': int, 'streams': {{name: int}}}}: {state!r}")
     with _lock:
         if _seed() != state["seed"]:
             seeds.set_seed(state["seed"])

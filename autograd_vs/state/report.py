@@ -21,6 +21,8 @@ class LoadReport:
         `loaded` was found and put in place; `missing` is here and was not in the state; `unexpected` was in the state
         and nothing takes it; `mismatched` has another shape or dtype (the text says both); `renamed` was found under
         another name (``"old -> new"``); `waiting` is kept for variables that are not made yet.
+    metadata : dict, optional
+        What `autograd_vs.save` was given to keep beside the arrays.
 
     Examples
     --------
@@ -29,11 +31,12 @@ class LoadReport:
       waiting (kept for variables that are not made yet): adam/m/b
     """
 
-    __slots__ = ("loaded", "mismatched", "missing", "renamed", "unexpected", "waiting")
+    __slots__ = ("loaded", "metadata", "mismatched", "missing", "renamed", "unexpected", "waiting")
 
-    def __init__(self, loaded=(), missing=(), unexpected=(), mismatched=(), renamed=(), waiting=()):
+    def __init__(self, loaded=(), missing=(), unexpected=(), mismatched=(), renamed=(), waiting=(), metadata=None):
         self.loaded, self.missing, self.unexpected = list(loaded), list(missing), list(unexpected)
         self.mismatched, self.renamed, self.waiting = list(mismatched), list(renamed), list(waiting)
+        self.metadata = dict(metadata or {})
 
     @property
     def complete(self) -> bool:
@@ -42,7 +45,10 @@ class LoadReport:
 
     def merge(self, other: "LoadReport") -> "LoadReport":
         """Another report added to a copy of this one."""
-        return LoadReport(*(getattr(self, kind) + getattr(other, kind) for kind in _MEANINGS))
+        kinds = (getattr(self, kind) + getattr(other, kind) for kind in _MEANINGS)
+        merged = LoadReport(*kinds)
+        merged.metadata = self.metadata | other.metadata
+        return merged
 
     def problems(self, most: int = 10) -> str:
         """What a strict load complains about, the first `most` names of each kind, one kind a line."""

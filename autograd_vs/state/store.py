@@ -21,7 +21,7 @@ from . import context
 from .initializers import drawing, glorot_uniform, zeros
 from .variable import Variable
 
-__all__ = ["VariableSpec", "VariableStore", "current_store", "global_variables", "trainable_variables"]
+__all__ = ["VariableSpec", "VariableStore", "current_store", "global_variables", "matcher", "trainable_variables"]
 
 
 class VariableSpec(NamedTuple):
@@ -157,7 +157,7 @@ class VariableStore:
         >>> [v.name for v in store.variables("a")]
         ['a/v:0']
         """
-        wanted = _matcher(scope)
+        wanted = matcher(scope)
         return [v for name, v in list(self._variables.items()) if wanted(name)]
 
     def trainable_variables(self, scope: Any = None) -> list[Variable]:
@@ -397,7 +397,8 @@ def trainable_variables(scope: Any = None) -> list[Variable]:
 # ---------------------------------------------------------------- small parts
 
 
-def _matcher(scope):
+def matcher(scope):
+    """Whether a full name lies in `scope`, as a function; see `VariableStore.variables`."""
     if scope is None or scope == "":
         return lambda name: True
     if isinstance(scope, str):

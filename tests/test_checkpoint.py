@@ -1,0 +1,522 @@
+"""av.save and av.load: names, scopes, renaming, layouts; what does not fit; and that nothing is half-loaded."""
+
+import json
+import struct
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import autograd_vs as av
+import optim
+
+GOLDEN = Path(__file__).parent / "golden"
+safetensors_numpy = pytest.importorskip("safetensors.numpy", reason="checkpoints need the extra [train]")
+
+
+def model(*names, shape=(2, 3), seed=0):
+    """A store with variables of these names."""
+    with av.VariableStore(seed=seed) as store:
+        for name in names:
+            av.get_variable(name, shape)
+    return store
+
+
+def values(store):
+    return {name: store[name].numpy() for name in store}
+
+
+def same(a, b):
+    """The same names with the same bits."""
+    assert a.keys() == b.keys()
+    for name in a:
+        assert a[name].dtype == b[name].dtype and a[name].shape == b[name].shape, name
+        assert a[name].tobytes() == b[name].tobytes(), name
+
+
+@pytest.fixture
+def path(tmp_path):
+    return tmp_path / "run.safetensors"
+
+
+# ---------------------------------------------------------------- there and back
+
+KINDS = [
+    "bool",
+    "int8",
+    "int16",
+    "int32",
+    "int64",
+    "uint8",
+    "uint16",
+    "uint32",
+    "uint64",
+    "float16",
+    "float32",
+    "float64",
+]
+
+
+@pytest.mark.parametrize("dtype", [*KINDS, "complex64", "complex128"])
+@pytest.mark.parametrize("shape", [(), (3,), (0, 2), (2, 0), (2, 3, 4)])
+def test_every_dtype_and_shape_comes_back_bit_for_bit(path, dtype, shape):
+    rng = np.random.default_rng(0)
+    value = (rng.standard_normal(shape) * 50 + (1j * rng.standard_normal(shape) if dtype[0] == "c" else 0)).astype(
+        dtype
+    )
+    v = av.Variable(value, name="v")
+    av.save(path, v)
+    v.assign(np.zeros(shape, dtype))
+    assert av.load(path, v).loaded == ["v"]
+    same({"v": v.numpy()}, {"v": value})
+
+
+def test_special_floats_keep_their_bits(path):
+    bits = np.array([0x7F800000, 0xFF800000, 0x7FC00001, 0xFFC01234, 0x80000000, 0x00000001], np.uint32)
+    v = av.Variable(bits.view(np.float32), name="v")
+    av.save(path, v)
+    v.assign(np.zeros(6, np.float32))
+    av.load(path, v)
+    assert v.numpy().view(np.uint32).tolist() == bits.tolist()
+
+
+@pytest.mark.host("layouts of NumPy's memory")
+def test_other_layouts_in_memory_are_stored_as_what_they_show(path):
+    from autograd_vs import checkpoint_files as files
+
+    a = np.arange(12.0).reshape(3, 4)
+    views = {
+        "t": a.T,
+        "step": a[:, ::2],
+        "back": a[::-1],
+        "wide": np.broadcast_to(a[:1], (3, 4)),
+        "big": a.astype(">f8"),
+    }
+    files.write(str(path), views, {})
+    found = files.read(str(path))
+    for name, view in views.items():
+        assert found[name].tolist() == view.tolist(), name
+
+
+def test_the_file_is_what_the_library_reads_with_full_names(path):
+    store = model("encoder/kernel", "head/kernel")
+    av.save(path, store)
+    same(safetensors_numpy.load_file(path), values(store))
+
+
+def test_pytorch_reads_it(path):
+    pytest.importorskip("torch")
+    from safetensors.torch import load_file
+
+    store = model("encoder/kernel", "head/kernel")
+    av.save(path, store)
+    same({name: t.numpy() for name, t in load_file(path).items()}, values(store))
+
+
+def test_the_metadata_says_what_is_there(path):
+    from safetensors import safe_open
+
+    store = model("w", seed=7)
+    optimizer = optim.Adam()
+    optimizer.minimize(lambda: av.sum(store["w"] ** 2))
+    av.save(path, store, optimizer, metadata={"step": 1})
+    with safe_open(path, framework="numpy") as file:
+        table = json.loads(file.metadata()["autograd_vs"])
+    assert table["format"] == 1 and table["version"] == av.__version__ and table["metadata"] == {"step": 1}
+    assert table["seeds"]["stores"] == [7]
+    adam = table["objects"]["adam"]
+    assert adam["class"] == "Adam" and adam["arrays"] == ["adam/m/w", "adam/v/w"]
+    assert adam["values"]["adam/iterations"] == 1 and adam["values"]["adam/step/w"] == 1
+
+
+def test_the_same_content_gives_the_same_bytes(tmp_path):
+    store = model("a", "b")
+    av.save(tmp_path / "1", store)
+    av.save(tmp_path / "2", store)
+    assert (tmp_path / "1").read_bytes() == (tmp_path / "2").read_bytes()
+
+
+def test_tied_weights_are_stored_once_and_stay_tied(path):
+    def build():
+        with av.VariableStore(seed=0) as store:
+            with av.variable_scope("model"):
+                table = av.get_variable("embedding", (50, 8))
+            with av.variable_scope("model", reuse=True):
+                projection = av.get_variable("embedding")
+        return store, table, projection
+
+    store, *_ = build()
+    av.save(path, store, store["model/embedding"])
+    assert list(safetensors_numpy.load_file(path)) == ["model/embedding"]
+    other, table, projection = build()
+    table.assign(np.zeros((50, 8)))
+    av.load(path, other)
+    assert table is projection
+    same(values(other), values(store))
+
+
+def test_a_path_in_new_folders_and_as_a_string(tmp_path):
+    store = model("w")
+    av.save(str(tmp_path / "new" / "folder" / "w.safetensors"), store)
+    assert av.load(tmp_path / "new" / "folder" / "w.safetensors", store).complete
+    assert [p.name for p in (tmp_path / "new" / "folder").iterdir()] == ["w.safetensors"]
+
+
+# ---------------------------------------------------------------- parts, renaming, layouts
+
+
+def test_by_scope(path):
+    store = model("encoder/a", "encoder/b", "encoder2/a", "head/a")
+    av.save(path, store, scope="encoder")
+    assert sorted(safetensors_numpy.load_file(path)) == ["encoder/a", "encoder/b"]
+
+    av.save(path, store)
+    other = model("encoder/a", "encoder/b", "head/a", seed=1)
+    before = values(other)
+    report = av.load(path, other, scope="encoder")
+    assert report.loaded == ["encoder/a", "encoder/b"] and report.complete
+    after = values(other)
+    same({"head/a": after["head/a"]}, {"head/a": before["head/a"]})
+    same({"a": after["encoder/a"]}, {"a": store["encoder/a"].numpy()})
+
+
+@pytest.mark.parametrize(
+    "rename",
+    [
+        {"encoder/": "pretrained/encoder/", "head/": None},
+        {"": "pretrained/", "head/": None},
+        {"encoder/a": "pretrained/encoder/a", "encoder/": "pretrained/encoder/", "head/a": None},
+        lambda name: "pretrained/" + name if name.startswith("encoder/") else None,
+    ],
+    ids=["prefix", "all", "exact before prefix", "function"],
+)
+def test_renaming(path, rename):
+    store, other = (
+        model("encoder/a", "encoder/b", "head/a"),
+        model("pretrained/encoder/a", "pretrained/encoder/b", seed=1),
+    )
+    av.save(path, store)
+    report = av.load(path, other, rename=rename)
+    assert report.renamed == [f"encoder/{x} -> pretrained/encoder/{x}" for x in "ab"]
+    for x in "ab":
+        assert np.array_equal(other[f"pretrained/encoder/{x}"].numpy(), store[f"encoder/{x}"].numpy())
+
+
+def test_slots_are_renamed_with_their_variables(path):
+    store, other = model("a/w"), model("b/w")
+    first, second = optim.Adam(), optim.Adam()
+    first.minimize(lambda: av.sum(store["a/w"] ** 2))
+    av.save(path, store, first)
+    av.load(path, other, second, rename={"a/": "b/"})
+    for optimizer, v in ((first, store["a/w"]), (second, other["b/w"])):
+        optimizer.minimize(lambda v=v: av.sum(v**3))
+    assert second.get_slot("b/w", "step").item() == 2
+    assert other["b/w"].numpy().tobytes() == store["a/w"].numpy().tobytes()
+
+
+def test_what_a_rename_and_a_transpose_do_not_fit_is_an_error(path):
+    store = model("w")
+    av.save(path, store)
+    with pytest.raises(ValueError, match="rename: no name in the file fits 'encodr/'"):
+        av.load(path, store, rename={"encodr/": "encoder/"})
+    with pytest.raises(ValueError, match=r"transpose: no variable that is loaded fits '\*/kernel'"):
+        av.load(path, store, transpose={"*/kernel": (1, 0)})
+    with pytest.raises(ValueError, match=r"transpose: \(0, 1, 2\) does not fit 'w' of shape \(2, 3\)"):
+        av.load(path, store, transpose={"w": (0, 1, 2)})
+    both = model("w", "u")
+    av.save(path, both)
+    with pytest.raises(ValueError, match="'u' and 'w' would both be 'w'"):
+        av.load(path, store, rename={"u": "w"})
+
+
+def test_two_stores_of_the_same_names(path):
+    teacher, student = model("w", seed=0), model("w", seed=1)
+    with pytest.raises(ValueError, match="two variables are named 'w'"):
+        av.save(path, teacher, student)
+    av.save(path, {"teacher": teacher, "student": student})
+    wanted = values(teacher), values(student)
+    for store in (teacher, student):
+        store["w"].assign(np.zeros((2, 3)))
+    av.load(path, {"teacher": teacher, "student": student})
+    same(values(teacher), wanted[0])
+    same(values(student), wanted[1])
+
+
+def test_dtypes_are_converted_on_request_only(path):
+    v = av.Variable(np.arange(3, dtype=np.float64), name="v")
+    av.save(path, v)
+    single, whole = av.Variable(np.zeros(3, np.float32), name="v"), av.Variable(np.zeros(3, np.int32), name="v")
+    single._name = whole._name = "v"  # the same name, in a program of its own
+    with pytest.raises(ValueError, match=r"v is float64 \(3,\) in the file, float32 \(3,\) here"):
+        av.load(path, single)
+    av.load(path, single, cast=True)
+    assert single.numpy().tolist() == [0, 1, 2] and single.dtype == np.float32
+    with pytest.raises(ValueError, match="1 mismatched"):
+        av.load(path, whole, cast=True)
+
+
+# ---------------------------------------------------------------- what does not fit
+
+
+def test_strict_says_all_at_once_and_changes_nothing(path):
+    av.save(path, model("encoder/kernel", "encoder/bias", "old/w"))
+    with av.VariableStore(seed=3) as store:
+        av.get_variable("encoder/kernel", (2, 4))
+        av.get_variable("encoder/bias", (2, 3))
+        av.get_variable("encoder/biass", (2, 3))
+    before = values(store)
+    with pytest.raises(ValueError) as error:
+        av.load(path, store)
+    text = str(error.value)
+    assert "1 missing: encoder/biass" in text and "1 unexpected: old/w" in text and str(path) in text
+    assert "1 mismatched: encoder/kernel is float32 (2, 3) in the file, float32 (2, 4) here" in text
+    same(values(store), before)
+
+    report = av.load(path, store, strict=False)
+    assert (report.loaded, report.missing, report.unexpected) == (["encoder/bias"], ["encoder/biass"], ["old/w"])
+    assert len(report.mismatched) == 1 and not report.complete
+    after = values(store)
+    same(
+        {n: after[n] for n in ("encoder/kernel", "encoder/biass")},
+        {n: before[n] for n in ("encoder/kernel", "encoder/biass")},
+    )
+
+
+def test_close_names_are_shown(path):
+    av.save(path, model("encoder/kernel"))
+    with pytest.raises(ValueError, match="'encoder/kernels': Did you mean 'encoder/kernel'"):
+        av.load(path, model("encoder/kernels"))
+
+
+def test_single_variables_leave_the_others_alone(path):
+    store = model("a", "b")
+    av.save(path, store)
+    assert av.load(path, store["a"]).complete
+    assert av.load(path, [store["a"]], (store["b"],)).loaded == ["a", "b"]
+
+
+def test_what_has_no_state_and_what_is_there_twice(path):
+    store = model("w")
+    with pytest.raises(TypeError, match="ndarray has no state"):
+        av.save(path, np.zeros(3))
+    with pytest.raises(ValueError, match="say what"):
+        av.save(path)
+    with pytest.raises(ValueError, match="nothing to save in the scope 'nowhere'"):
+        av.save(path, store, scope="nowhere")
+    with pytest.raises(ValueError, match="two objects are named 'adam': give optimizers distinct name="):
+        av.save(path, optim.Adam(), optim.Adam())
+    with pytest.raises(TypeError, match="fit for JSON"):
+        av.save(path, store, metadata={"a": {1, 2}})
+    with av.VariableStore() as taken:
+        av.get_variable("adam/m/w", (2, 3))
+    optimizer = optim.Adam()
+    optimizer.minimize(lambda: av.sum(store["w"] ** 2))
+    with pytest.raises(ValueError, match="'adam/m/w', a name that is taken"):
+        av.save(path, taken, optimizer)
+    assert not path.exists() and not list(path.parent.iterdir())
+
+
+def test_a_part_that_does_not_fit_leaves_all_the_others_as_they_were(path):
+    store = model("w")
+    adam, sgd, history, rng = optim.Adam(), optim.SGD(0.1, momentum=0.9), av.History(), np.random.default_rng(0)
+    for optimizer in (adam, sgd):
+        optimizer.minimize(lambda: av.sum(store["w"] ** 2))
+    history.log(loss=1.0)
+    av.save(path, store, adam, sgd, history, {"rng": rng})
+
+    with av.VariableStore() as other:
+        av.get_variable("w", (2, 3))
+        extra = av.get_variable("extra", (2,))
+    new_adam, new_sgd, new_history, new_rng = (
+        optim.Adam(),
+        optim.SGD(0.1, momentum=0.9),
+        av.History(),
+        np.random.default_rng(1),
+    )
+    new_sgd.minimize(lambda: av.sum(extra**2))  # knows a variable that the file does not
+    new_history.log(loss=2.0)
+    objects = [new_adam, {"rng": new_rng}, new_history]
+    states = [new_adam.state_dict(), new_rng.bit_generator.state, new_history["loss"].tolist()]
+    before = values(other)
+    with pytest.raises(ValueError, match=r"the state of 'sgd' cannot be loaded \(nothing was changed\)"):
+        av.load(path, other["w"], *objects, new_sgd)
+    assert states == [new_adam.state_dict(), new_rng.bit_generator.state, new_history["loss"].tolist()]
+    same(values(other), before)
+
+    broken = np.random.Generator(np.random.Philox(0))
+    with pytest.raises(ValueError, match="the state of 'rng' cannot be loaded"):
+        av.load(path, other["w"], new_adam, new_history, {"rng": broken})
+    assert states[0] == new_adam.state_dict() and new_history["loss"].tolist() == [2.0]
+    same(values(other), before)
+
+
+def test_an_object_that_the_file_does_not_have(path):
+    store = model("w")
+    av.save(path, store, optim.SGD(0.1))
+    with pytest.raises(ValueError, match=r"1 missing: adam \(the Adam\)(.|\n)*it has the state of: sgd"):
+        av.load(path, store, optim.Adam())
+    report = av.load(path, store, optim.Adam(), strict=False)
+    assert report.missing == ["adam (the Adam)"] and report.loaded == ["w"]
+
+
+def test_a_traced_function_must_not_save_or_load(path):
+    store = model("w")
+
+    @av.function
+    def step():
+        av.save(path, store)
+        return store["w"] * 2
+
+    with pytest.raises(RuntimeError, match="outside of a function that is traced"):
+        step()
+    assert not path.exists()
+
+
+# ---------------------------------------------------------------- the table of objects, as a stranger may write it
+
+
+def damaged(path, change):
+    """Rewrite the table of objects of a file."""
+    data = path.read_bytes()
+    (length,) = struct.unpack("<Q", data[:8])
+    header = json.loads(data[8 : 8 + length])
+    table = json.loads(header["__metadata__"]["autograd_vs"])
+    table = change(table) or table
+    header["__metadata__"]["autograd_vs"] = table if isinstance(table, str) else json.dumps(table)
+    text = json.dumps(header).encode()
+    path.write_bytes(struct.pack("<Q", len(text)) + text + data[8 + length :])
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda t: "{",
+        lambda t: "[]",
+        lambda t: "[" * 100_000,
+        lambda t: t.pop("objects") and None,
+        lambda t: t.update(format=2),
+        lambda t: t.update(objects=[]),
+        lambda t: t.update(objects={"adam": None}),
+        lambda t: t.update(objects={"adam": {"arrays": 3, "values": {}}}),
+        lambda t: t.update(complex=None),
+        lambda t: t.update(complex=["w"]),
+        lambda t: t["objects"]["adam"]["arrays"].append("adam/m/nothing"),
+        lambda t: t["objects"]["adam"]["arrays"].append(["adam"]),
+        lambda t: t["objects"]["adam"]["values"].update({"adam/step/w": [1]}),
+        lambda t: t["objects"]["adam"]["values"].update({"adam/iterations": None}),
+        lambda t: t["objects"]["adam"]["values"].update({"adam/learning_rate": -1.0}),
+        lambda t: t["objects"]["random"]["values"].update(seed=-1),
+        lambda t: t["objects"]["random"]["values"].update(streams={"a": "b"}),
+        lambda t: t["objects"]["random"]["values"].pop("seed") and None,
+        lambda t: t["objects"]["rng"]["values"].update(bit_generator="MT19937"),
+        lambda t: t["objects"]["rng"]["values"].update(state={"state": -1, "inc": 3}),
+        lambda t: t["objects"]["history"].update(arrays=["loss/steps"]),
+    ],
+)
+def test_a_damaged_table_is_one_clear_error_and_changes_nothing(path, change, seed):
+    seed(5)
+    store = model("w")
+    optimizer, history, rng = optim.Adam(), av.History(), np.random.default_rng(0)
+    optimizer.minimize(lambda: av.sum(store["w"] ** 2))
+    history.log(loss=1.0)
+    objects = [store, optimizer, history, av.random, {"rng": rng}]
+    av.save(path, *objects)
+    damaged(path, change)
+    rng.random(), history.log(loss=2.0), av.random.normal()
+    optimizer.minimize(lambda: av.sum(store["w"] ** 2))
+
+    def now():
+        arrays = {k: np.asarray(v.get() if hasattr(v, "get") else v) for k, v in optimizer.state_dict().items()}
+        return values(store) | arrays | {"loss": history["loss"]}, av.random.get_state(), rng.bit_generator.state
+
+    before = now()
+    with pytest.raises(ValueError, match=r"run\.safetensors"):
+        av.load(path, *objects)
+    after = now()
+    same(after[0], before[0])
+    assert after[1:] == before[1:]
+
+
+# ---------------------------------------------------------------- weights of other programs
+
+
+def test_npz(tmp_path):
+    store = model("dense/kernel", seed=0)
+    weights = np.arange(6, dtype=np.float32).reshape(3, 2)
+    for save in (np.savez, np.savez_compressed):
+        save(tmp_path / "w.npz", **{"dense.weight": weights})
+        report = av.load(
+            tmp_path / "w.npz", store, rename={"dense.weight": "dense/kernel"}, transpose={"*/kernel": (1, 0)}
+        )
+        assert report.renamed == ["dense.weight -> dense/kernel"]
+        assert np.array_equal(store["dense/kernel"].numpy(), weights.T)
+        store["dense/kernel"].assign(np.zeros((2, 3)))
+
+
+def test_archives_that_are_none(tmp_path):
+    store = model("w")
+    before = values(store)
+    np.savez(tmp_path / "objects.npz", w=np.array([{}, None], dtype=object))
+    np.savez(tmp_path / "whole.npz", w=np.zeros((2, 3), np.float32))
+    data = (tmp_path / "whole.npz").read_bytes()
+    (tmp_path / "cut.npz").write_bytes(data[: len(data) // 2])
+    flipped = bytearray(data)
+    flipped[len(data) // 3] ^= 255
+    (tmp_path / "flipped.npz").write_bytes(flipped)
+    import zipfile
+
+    with zipfile.ZipFile(tmp_path / "model.pt", "w") as archive:  # as torch.save writes them
+        archive.writestr("model/data.pkl", b"\x80\x02}q\x00.")
+    for name in ("objects.npz", "cut.npz", "flipped.npz", "model.pt"):
+        with pytest.raises(ValueError, match=f"{name} is not a checkpoint"):
+            av.load(tmp_path / name, store)
+    same(values(store), before)
+
+
+def test_a_mapping_of_arrays_and_a_function_for_the_layout():
+    store = model("a/kernel", "b/kernel")
+    source = {"a": np.ones((3, 2), np.float32), "b": np.arange(6, dtype=np.float32), "step": np.array(3)}
+    report = av.load(
+        source,
+        store,
+        rename={"a": "a/kernel", "b": "b/kernel", "step": None},
+        transpose={"a/*": (1, 0), "b/*": lambda a: a.reshape(3, 2).T},
+    )
+    assert report.complete and len(report.loaded) == 2
+    assert store["b/kernel"].numpy().tolist() == [[0, 2, 4], [1, 3, 5]]
+
+
+def test_without_the_library_it_is_said_what_to_install(path, monkeypatch):
+    import sys
+
+    monkeypatch.setitem(sys.modules, "safetensors", None)
+    with pytest.raises(ImportError, match=r'pip install "autograd-vs\[train\]"'):
+        av.save(path, model("w"))
+
+
+def test_weights_of_pytorch_compute_what_they_did_there():
+    """`golden/pytorch_model.safetensors` was written by safetensors.torch from a state_dict, as it is."""
+    with av.VariableStore() as store:
+        for name, shape in {
+            "conv/kernel": (3, 2, 2, 3), "conv/bias": (3,), "norm/gamma": (3,), "norm/beta": (3,),
+            "norm/moving_mean": (3,), "norm/moving_variance": (3,), "fc/kernel": (3, 4), "fc/bias": (4,),
+        }.items():  # fmt: skip
+            av.get_variable(name, shape)
+    report = av.load(
+        GOLDEN / "pytorch_model.safetensors",
+        store,
+        rename={
+            "conv.weight": "conv/kernel", "fc.weight": "fc/kernel",
+            "norm.weight": "norm/gamma", "norm.bias": "norm/beta",
+            "norm.running_mean": "norm/moving_mean", "norm.running_var": "norm/moving_variance",
+            "norm.num_batches_tracked": None, "conv.": "conv/", "fc.": "fc/",
+        },
+        transpose={"conv*/kernel": (2, 3, 1, 0), "fc/kernel": (1, 0)},
+    )  # fmt: skip
+    assert len(report.loaded) == len(report.renamed) == 8 and report.complete
+    case = json.loads((GOLDEN / "checkpoint.json").read_text())["cases"]["eval"]
+    images = av.Tensor(np.array(case["x"], np.float32).transpose(0, 2, 3, 1))
+    h = av.nn.conv2d(images, store["conv/kernel"], padding="valid") + store["conv/bias"]
+    norm = [store[f"norm/{name}"] for name in ("gamma", "beta", "moving_mean", "moving_variance")]
+    y = av.nn.linear(av.mean(av.nn.relu(av.nn.batch_norm(h, *norm)), (1, 2)), store["fc/kernel"], store["fc/bias"])
+    np.testing.assert_allclose(y.numpy(), np.array(case["y"]), rtol=1e-5, atol=1e-6)
