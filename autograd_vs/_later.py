@@ -9,10 +9,17 @@ from .ops.later import FAMILIES, family
 
 __all__ = ["module_getattr"]
 
+HOMES = {"layers": "layers", "summary": "layers"}  # name -> the module that it is, or that has it
+
 
 def module_getattr(name: str) -> Any:
     """``__getattr__`` of the package: a module or function that was left for later, or AttributeError with advice."""
     package = sys.modules[__package__]
+    if name in HOMES:
+        module = import_module("." + HOMES[name], __package__)
+        if name != HOMES[name]:
+            setattr(package, name, getattr(module, name))
+        return getattr(package, name)
     if name in FAMILIES and name:
         return import_module("." + name, __package__)
     if not name.startswith("_"):
