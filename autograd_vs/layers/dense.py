@@ -157,8 +157,10 @@ class Dropout(Layer):
         super().__init__(**options)
         self.rate, self.noise_shape = rate, noise_shape
 
-    def call(self, x: Any, *, training: bool) -> Tensor:
+    def call(self, x: Any, *, training: bool | None) -> Tensor:
         """`x` with zeros in it if `training`, else `x`. There is no default: a forgotten switch is hard to find."""
+        if training is None:
+            raise TypeError("Dropout needs training=True or training=False")
         stream = self.variable_scope.name
         return nn.dropout(x, self.rate, training=training, stream=stream, noise_shape=self.noise_shape)
 
