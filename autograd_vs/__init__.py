@@ -79,7 +79,8 @@ from .progress import progress
 
 # What comes when it is asked for (`ops/later.py`); type checkers see it here, and say which names there are not.
 if TYPE_CHECKING:
-    from . import fft, linalg, nn, random
+    from . import fft, layers, linalg, nn, random
+    from .layers import summary
     from . import special as special, stats as stats  # not in __all__: they need SciPy
     from .checkpoint import load, save
     from .checkpoint_manager import CheckpointManager
@@ -127,8 +128,8 @@ __all__ = [  # noqa: RUF022
     "global_variables", "grad", "gradient", "greater", "greater_equal", "heaviside", "hessian", "hsplit", "hstack",
     "hvp", "hypot", "i0", "imag", "index_of", "initializers", "inner", "insert", "interp", "intersect1d", "invert",
     "isclose", "iscomplex", "isfinite", "isin", "isinf", "isnan", "isnat", "isneginf", "isposinf", "isreal", "ix_",
-    "jacobian", "jvp", "kron", "lcm", "ldexp", "left_shift", "less", "less_equal", "lexsort", "linalg", "linspace",
-    "load",
+    "jacobian", "jvp", "kron", "layers", "lcm", "ldexp", "left_shift", "less", "less_equal", "lexsort", "linalg",
+    "linspace", "load",
     "log", "log10", "log1p", "log2", "logaddexp", "logaddexp2", "logical_and", "logical_not", "logical_or",
     "logical_xor", "logspace", "logsumexp", "make_template", "matmul", "matrix_transpose", "max", "maximum", "mean",
     "median", "meshgrid", "min", "minimum", "mod", "modf", "moveaxis", "multiply", "name_scope", "nan_to_num",
@@ -141,7 +142,7 @@ __all__ = [  # noqa: RUF022
     "remainder", "repeat", "reshape", "resize", "right_shift", "rint", "roll", "rollaxis", "roots", "rot90",
     "round", "run_functions_eagerly", "save", "scan", "scatter", "searchsorted", "set_default_dtype", "set_num_threads",
     "setdiff1d", "setxor1d", "sign", "signbit", "sin", "sinc", "sinh", "sort", "sort_complex", "spacing", "split",
-    "sqrt", "square", "squeeze", "stack", "std", "stop_gradient", "subtract", "sum", "swapaxes", "take",
+    "sqrt", "square", "squeeze", "stack", "std", "stop_gradient", "subtract", "sum", "summary", "swapaxes", "take",
     "take_along_axis", "tan", "tanh", "tensordot", "testing", "tile", "trace", "tracer", "trainable_variables",
     "transpose",
     "trapezoid", "tril", "trim_zeros", "triu", "true_divide", "trunc", "union1d", "unique", "unpackbits",

@@ -9,18 +9,23 @@ from .ops.later import FAMILIES, family
 
 __all__ = ["module_getattr"]
 
-# Names that are no ops, and the file of each.
-_FILES = {"CheckpointManager": "checkpoint_manager", "load": "checkpoint", "save": "checkpoint"}
+# Names that are no ops: the module that it is, or that has it.
+HOMES = {
+    "CheckpointManager": "checkpoint_manager", "layers": "layers", "load": "checkpoint", "save": "checkpoint",
+    "summary": "layers",
+}  # fmt: skip
 
 
 def module_getattr(name: str) -> Any:
     """``__getattr__`` of the package: a module or function that was left for later, or AttributeError with advice."""
     package = sys.modules[__package__]
+    if name in HOMES:
+        module = import_module("." + HOMES[name], __package__)
+        if name != HOMES[name]:
+            setattr(package, name, getattr(module, name))
+        return getattr(package, name)
     if name in FAMILIES and name:
         return import_module("." + name, __package__)
-    if name in _FILES:
-        setattr(package, name, getattr(import_module("." + _FILES[name], __package__), name))
-        return getattr(package, name)
     if not name.startswith("_"):
         for each in FAMILIES[""]:
             module = family(each)

@@ -41,7 +41,6 @@ _ADVICE = {
     "train": "optimizers are in the package optim: `import optim; optim.Adam(learning_rate=1e-3)`",
     "optimizers": "optimizers are in the package optim: `import optim; optim.Adam(learning_rate=1e-3)`",
     "losses": "the losses are in av.nn; the terms of the regularizers are store.regularization_losses()",
-    "layers": "write them as functions with av.variable_scope and av.get_variable",
     "assign": "use variable.assign(value)",
     "assign_add": "use variable.assign_add(value)",
     "assign_sub": "use variable.assign_sub(value)",

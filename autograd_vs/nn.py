@@ -63,6 +63,9 @@ __all__ = [
     "tanhshrink", "threshold", "triplet_margin",
 ]  # fmt: skip
 
+for _name in __all__:
+    globals()[_name].__module__ = __name__  # where pickles find them
+
 if not TYPE_CHECKING:  # type checkers shall say which names there are not
 
     def __getattr__(name):

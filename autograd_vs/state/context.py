@@ -132,24 +132,31 @@ def opened_whole(opening):
 class ScopeAgain:
     """For a function that runs a second time, later: a ``with`` in which scope and store are those of its making.
 
-    Default names count on from where they were, and all variables are there, so they are found and not made.
+    Default names count on from where they were. By default all variables are there, so they are found and not made.
+
+    Attributes
+    ----------
+    scope, store :
+        Those of its making.
+    reuse : False, True or AUTO_REUSE
+        What holds there from the next opening on.
     """
 
-    __slots__ = ("_kept", "_opened")
+    __slots__ = ("_defaults", "_loose", "_opened", "reuse", "scope", "store")
 
-    def __init__(self):
+    def __init__(self, reuse=True):
         frame = current()
-        self._kept = frame.scope, frame.defaults, frame.store, frame.loose  # not the frame: it knows the open tapes
-        self._opened = opened_in(frame)
+        self.scope, self.store, self.reuse = frame.scope, frame.store, reuse  # not the frame: it knows the open tapes
+        self._defaults, self._opened, self._loose = frame.defaults, opened_in(frame), frame.loose
 
     def __enter__(self):
         return opened_whole(self._open)
 
     def _open(self):
-        scope, defaults, store, loose = self._kept
-        defaults = changed(defaults, reuse=True)
-        scope = type(scope)(scope.name, scope.original_name_scope, defaults)
-        frame = ScopeFrame(scopes.top(), self, scope, defaults, store, self._opened, same_names(), loose)
+        defaults = changed(self._defaults, reuse=self.reuse)
+        scope = type(self.scope)(self.scope.name, self.scope.original_name_scope, defaults)
+        top, names = scopes.top(), same_names()
+        frame = ScopeFrame(top, self, scope, defaults, self.store, self._opened, names, self._loose)
         scopes.push(frame)
 
     def __exit__(self, kind, value, trace):

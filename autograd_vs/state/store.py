@@ -309,7 +309,7 @@ class VariableStore:
         return value, dtype
 
     def _warn_of_default_names(self, variable) -> None:
-        if self._warned or not any(v.assigned for v in self._variables.values()):
+        if self._warned or not any(v.assigned and v.trainable for v in self._variables.values()):
             return
         self._warned = True
         _warn(

@@ -1,0 +1,434 @@
+"""Layer: what a layer is, and where its variables are; the functional form of layers. Floor 3.
+
+A layer has a variable scope, as a template has: it is taken where the layer is first called, under the scope that is
+open there, and opened again at each call. Its variables come from `get_variable`, so names, sharing and defaults are
+those of scopes; then the layer holds them itself.
+"""
+
+import inspect
+import re
+from collections.abc import Callable, Iterator
+from functools import cache
+from typing import Any
+
+from .. import nn
+from ..base.dtypes import is_differentiable
+from ..base.errors import close_names
+from ..base.nest import flatten
+from ..engine.tensor import Tensor, asarray
+from ..state.context import ScopeAgain, check_name, current, join, replaced
+from ..state.scope import AUTO_REUSE, VariableScope, get_variable, name_scope, variable_scope
+from ..state.variable import Variable, check_arguments
+
+__all__ = ["Layer", "activation_of", "functional"]
+
+
+class Layer:
+    """A function of arrays with variables of its own, which all its calls share.
+
+    A layer of your own has `build`, which makes the variables, and `call`, which computes; either may be left out.
+    Layers that it holds in attributes, lists, tuples or dicts belong to it.
+
+    Parameters
+    ----------
+    name : str, optional
+        The name of its scope, as it is: two layers of one name in one scope share if the scope reuses, and are an error
+        if it does not. By default that of the class (`dense`), made unique where it is first called (`dense_1`).
+    trainable : bool, default True
+        With False all variables in it, and in the layers it holds, are frozen.
+    dtype : dtype, optional
+        Of its variables; by default the scope's.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If the name is none, or another argument is of the wrong kind.
+
+    Notes
+    -----
+    The scope is taken at the first call, under the one that is open there, as that of `make_template`; layers that it
+    holds take theirs right then, in the order of the attributes, so their names do not depend on which is called first.
+    Reuse, initializer, dtype and store are those of that place: wherever the layer is called later, it has the same
+    variables. An exception in a call gets a note that names the layer.
+
+    Copies by `copy.deepcopy` and pickles have variables of their own with the same values, and take a scope anew. What
+    `call` gets by `get_variable` stays in the store, and is not in them.
+
+    Examples
+    --------
+    >>> class Scale(av.layers.Layer):
+    ...     def build(self, shape):
+    ...         self.factor = self.add_weight("factor", shape[-1:], initializer=av.initializers.ones())
+    ...
+    ...     def call(self, x):
+    ...         return x * self.factor
+    >>> class Net(av.layers.Layer):
+    ...     def __init__(self):
+    ...         self.steps = [Scale(), av.layers.Dense(2), av.layers.Dense(1)]
+    ...
+    ...     def call(self, x):
+    ...         for step in self.steps:
+    ...             x = step(x)
+    ...         return x
+    >>> with av.VariableStore():
+    ...     net = Net()
+    ...     y, z = net(np.ones((4, 3))), net(np.zeros((4, 3)))
+    >>> [v.name for v in net.weights][:3]
+    ['net/scale/factor:0', 'net/dense/kernel:0', 'net/dense/bias:0']
+    >>> net.steps[1].trainable = False
+    >>> [v.name for v in net.trainable_weights]
+    ['net/scale/factor:0', 'net/dense_1/kernel:0', 'net/dense_1/bias:0']
+    """
+
+    _given_name: str | None
+    _dtype: Any
+    _trainable: bool
+    _built: bool
+    _passing: bool  # lives for one call: the functional form
+    _place: ScopeAgain | None
+    _own: dict[str, Variable]
+    _frozen: list[Variable]
+
+    def __new__(cls, *args: Any, **kwargs: Any) -> "Layer":
+        """Make what each layer has; so a class that does not call ``super().__init__`` works, too."""
+        layer = super().__new__(cls)
+        layer._given_name = layer._dtype = layer._place = None
+        layer._trainable, layer._built, layer._passing = True, False, False
+        layer._own, layer._frozen = {}, []
+        return layer
+
+    def __init__(self, *, name: str | None = None, trainable: bool = True, dtype: Any = None):
+        if name is not None:
+            check_name(name, "layer")
+        check_arguments("layer", name or type(self).__name__, trainable)
+        self._given_name, self._trainable, self._dtype = name, bool(trainable), dtype
+
+    # ---------------------------------------------------------------- to be written by a layer
+    def build(self, shape: Any) -> None:
+        """Make the variables, at the first call: `shape` is that of its first argument (a nest has a nest of them)."""
+
+    def call(self, *args: Any, **kwargs: Any) -> Any:
+        """Compute: what a call of the layer returns."""
+        raise NotImplementedError(f"{type(self).__name__} has no method `call`, which computes what the layer returns")
+
+    def takes(self, option: str) -> bool:
+        """Say whether `call` has this option: what `Sequential` asks before it hands it on."""
+        return option in options_of(type(self).call)
+
+    def add_weight(
+        self,
+        name: str,
+        shape: Any = None,
+        dtype: Any = None,
+        initializer: Any = None,
+        *,
+        regularizer: Callable | None = None,
+        constraint: Callable | None = None,
+        trainable: bool = True,
+    ) -> Any:
+        """The variable `name` of this layer: `get_variable` in the layer's scope. For `build`, and ``__init__``.
+
+        Parameters
+        ----------
+        name, shape, dtype, initializer, regularizer, constraint
+            As in `get_variable`; what is left out is the scope's.
+        trainable : bool, default True
+            With False it stays out of training, whatever the layer's `trainable` is.
+
+        Returns
+        -------
+        Variable
+
+        Raises
+        ------
+        ValueError, TypeError
+            As `get_variable` raises; TypeError if a custom getter gives something else than a Variable, which would be
+            of the first call only. (The functional forms ask at each call, and take it.)
+        """
+        if name in self._own:  # a `build` that failed halfway is run again
+            return self._own[name]
+        place = self._settled()
+        with place:
+            known = join(place.scope.name, name) in place.store
+            thaws = trainable and not known and current().defaults.trainable is not False
+            found = get_variable(
+                name, shape, self._dtype if dtype is None else dtype, initializer,
+                regularizer=regularizer, constraint=constraint,
+                trainable=None if trainable and self._trainable else False,
+            )  # fmt: skip
+        if isinstance(found, Variable):
+            self._own[name] = found
+            if not self._trainable:
+                self._freeze([found])  # one that was there already
+                if thaws and is_differentiable(found.dtype):
+                    self._frozen.append(found)
+        elif not self._passing:
+            raise TypeError(
+                f"layer {self.name!r}: the custom getter of the scope gives a {type(found).__name__} for {name!r}, and "
+                f"a layer holds Variables. Take the functional form, av.layers.{default_name(type(self))}, or "
+                "get_variable in `call`: both ask the getter at each call"
+            )
+        return found
+
+    # ---------------------------------------------------------------- a call
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Compute, in the scope of the layer; the first call takes the scope and makes the variables."""
+        place = self._settled()
+        try:
+            with place, name_scope(self.name):
+                if self._built:
+                    for variable in self._own.values():
+                        place.store.note_reader(variable.op.name)
+                else:
+                    self.ensure_built(shapes_of(args[0]) if args else None)
+                if place.reuse is not True:
+                    place.reuse = AUTO_REUSE  # until a call came to its end
+                result = self.call(*args, **kwargs)
+        except Exception as error:
+            self._note(error, args)
+            raise
+        if place.reuse is not True:
+            place.reuse = True
+            if not self._trainable:
+                self.trainable = False  # what this call made in other ways
+        return result
+
+    def ensure_built(self, shape: Any) -> None:
+        """Make the variables for a first argument of this shape, if they are not made yet."""
+        place = self._settled()
+        with place.store.lock:  # another thread may be here
+            if not self._built:
+                with place:
+                    self.build(shape)
+                self._built = True
+
+    def _settled(self) -> ScopeAgain:
+        """The place of the layer, taken here if it has none."""
+        if self._place is None:
+            with current().store.lock:
+                if self._place is None:
+                    self._settle()
+        assert self._place is not None
+        return self._place
+
+    def _settle(self) -> None:
+        around = current()
+        with variable_scope(self._given_name, default_name(type(self)), auxiliary_name_scope=False):
+            if not self._passing:  # a layer that lives on keeps its name
+                replaced(current(), loose=around.loose)
+            self._place = ScopeAgain(current().defaults.reuse)
+            for layer in self.layers:
+                if not self._trainable:
+                    layer.trainable = False
+                if layer._place is None:
+                    layer._settle()
+            self._place = ScopeAgain(current().defaults.reuse)  # with their names counted
+
+    def _note(self, error, args) -> None:
+        """Say in an exception which layer it comes from: the innermost one."""
+        if not any([note.startswith("in layer ") for note in getattr(error, "__notes__", ())]):
+            given = ", ".join([str(shapes_of(a)) for a in args])
+            has = ", ".join([f"{name} {v.shape}" for name, v in self._own.items()])
+            error.add_note(
+                f"in layer {self.variable_scope.name!r} ({type(self).__name__}), called with shapes {given or 'none'}"
+                + (f"; it has {has}" if has else "")
+            )
+
+    # ---------------------------------------------------------------- what it has
+    @property
+    def name(self) -> str:
+        """The last part of the name of its scope; before the first call what it was given, or the name of the class."""
+        if self._place is not None:
+            return self._place.scope.name.rpartition("/")[2]
+        return self._given_name or default_name(type(self))
+
+    @property
+    def variable_scope(self) -> VariableScope:
+        """Its scope; taken where this is asked for the first time."""
+        return self._settled().scope
+
+    @property
+    def built(self) -> bool:
+        """Whether its variables are made."""
+        return self._built
+
+    @property
+    def layers(self) -> "list[Layer]":
+        """The layers that it holds in attributes, lists, tuples and dicts, each once, in this order."""
+        return list({id(layer): layer for layer in _held(self, Layer)}.values())
+
+    def tree(self) -> "list[Layer]":
+        """The layer itself and all below it, each once; those that hold others come first."""
+        found: dict[int, Layer] = {}
+
+        def visit(layer):
+            if id(layer) not in found:
+                found[id(layer)] = layer
+                for inner in layer.layers:
+                    visit(inner)
+
+        visit(self)
+        return list(found.values())
+
+    @property
+    def own_weights(self) -> list[Variable]:
+        """Its own variables: of `add_weight`, and those it holds in attributes, lists, tuples and dicts."""
+        return list({id(v): v for v in [*self._own.values(), *_held(self, Variable)]}.values())
+
+    @property
+    def weights(self) -> list[Variable]:
+        """All variables of this layer and those below it, each once; last what `call` got by `get_variable`."""
+        found = [v for layer in self.tree() for v in layer.own_weights]
+        if self._place is not None:
+            found += self._place.store.variables(self._place.scope.name)
+        return list({id(v): v for v in found}.values())
+
+    @property
+    def trainable_weights(self) -> list[Variable]:
+        """Those of its `weights` that are trainable: what to differentiate by, and to hand to an optimizer."""
+        return [v for v in self.weights if v.trainable]
+
+    @property
+    def non_trainable_weights(self) -> list[Variable]:
+        """Those of its `weights` that are not trainable: frozen ones, and running statistics."""
+        return [v for v in self.weights if not v.trainable]
+
+    variables = weights
+    trainable_variables = trainable_weights
+
+    @property
+    def trainable(self) -> bool:
+        """False freezes the layer and all below it; True thaws all, but what was made with ``trainable=False``."""
+        return self._trainable
+
+    @trainable.setter
+    def trainable(self, value: bool) -> None:
+        check_arguments("layer", self.name, value)
+        for layer in self.tree():
+            layer._trainable = bool(value)
+            if value:
+                for variable in layer._frozen:
+                    variable.trainable = True
+                layer._frozen = []
+        if not value:
+            for layer in self.tree():
+                layer._freeze(layer.own_weights)
+            self._freeze(self.weights)
+
+    def _freeze(self, variables) -> None:
+        for variable in variables:
+            if variable.trainable:
+                variable.trainable = False
+                self._frozen.append(variable)
+
+    # ---------------------------------------------------------------- looks, copies, pickles
+    def __repr__(self):
+        where = self.name if self._place is None else self._place.scope.name
+        return f"<{type(self).__name__} {where!r}{'' if self._built else ', not built'}>"
+
+    def __getstate__(self):
+        return {**vars(self), "_place": None, "_own": dict(self._own), "_frozen": list(self._frozen)}
+
+
+_INTERNAL = ("_own", "_frozen")
+
+
+def _held(layer, kind) -> Iterator[Any]:
+    """What of a kind lies in the attributes of a layer."""
+
+    def inside(value):
+        if isinstance(value, kind):
+            yield value
+        elif isinstance(value, dict):
+            for part in value.values():
+                yield from inside(part)
+        elif isinstance(value, (list, tuple)):
+            for part in value:
+                yield from inside(part)
+
+    return inside({name: value for name, value in vars(layer).items() if name not in _INTERNAL})
+
+
+def shapes_of(x: Any) -> Any:
+    """The shape of an array; of a nest with arrays in it the nest of their shapes; () for what has none."""
+    if hasattr(x, "shape"):
+        return tuple(x.shape)
+    if isinstance(x, dict):
+        return {key: shapes_of(part) for key, part in x.items()}
+    if isinstance(x, (list, tuple)):
+        if any([hasattr(leaf, "shape") for leaf in flatten(x)]):
+            return tuple([shapes_of(part) for part in x])
+        return asarray(x).shape
+    return ()
+
+
+def default_name(cls: Any) -> str:
+    """The name of a class as that of a scope: "dense", "lstm_cell", "conv2d_transpose"."""
+    name = re.sub(r"(.)([A-Z][a-z0-9]+)", r"\1_\2", cls.__name__.strip("_"))
+    return re.sub(r"([a-z])([A-Z])", r"\1_\2", name).lower() or "layer"
+
+
+@cache
+def options_of(call: Any) -> frozenset[str]:
+    """What the `call` of a class of layers takes by name, beside its first argument."""
+    parameters = list(inspect.signature(call).parameters.values())[2:]
+    return frozenset(p.name for p in parameters if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY))
+
+
+def functional(cls: type[Layer], name: str | None = None) -> Callable[..., Any]:
+    """The functional form of a class of layers: its variables are shared by name, as in any function of `get_variable`.
+
+    Parameters
+    ----------
+    cls : class of layers
+    name : str, optional
+        Of the function; by default that of the class (`dense` for Dense).
+
+    Returns
+    -------
+    function
+        ``f(x, ..., name=None)``: `x` is the argument of the layer; what `call` takes by name goes there
+        (``training=``), all else to the class. With a name its variables are in the scope of that name, and
+        ``variable_scope(..., reuse=...)`` says whether they are shared; without one they get a default name.
+
+    Examples
+    --------
+    >>> x = np.ones((5, 3))
+    >>> with av.VariableStore() as store:
+    ...     for reuse in (False, True):
+    ...         with av.variable_scope("model", reuse=reuse):
+    ...             y = av.layers.dense(x, 64, activation="relu", name="fc")
+    ...             z = av.layers.dense(y, 1)
+    >>> [v.name for v in store.variables()]
+    ['model/fc/kernel:0', 'model/fc/bias:0', 'model/dense/kernel:0', 'model/dense/bias:0']
+    """
+
+    def function(x: Any, *args: Any, **options: Any) -> Any:
+        of_call = {key: options.pop(key) for key in list(options) if key in options_of(cls.call)}
+        layer = cls(*args, **options)
+        layer._passing = True
+        return layer(x, **of_call)
+
+    label = default_name(cls) if name is None else name
+    function.__name__ = function.__qualname__ = label
+    function.__module__ = cls.__module__
+    function.__doc__ = f"`{cls.__name__}` as a function of `x`, whose variables are shared by name; see `functional`."
+    return function
+
+
+def _same(x):
+    return x
+
+
+def activation_of(activation: Any, layer: Any) -> Callable[[Any], Tensor]:
+    """The function of an activation given as a function, by its name in `av.nn`, or None for none."""
+    if activation is None or callable(activation):
+        return activation or _same
+    found = getattr(nn, activation, None) if isinstance(activation, str) and activation in nn.__all__ else None
+    if found is None:
+        near = close_names(activation, nn.__all__) if isinstance(activation, str) else ""
+        raise ValueError(
+            f"{type(layer).__name__}: an activation is a function, or its name in av.nn ('relu'), got {activation!r}."
+            f"{near}"
+        )
+    return found

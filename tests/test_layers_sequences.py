@@ -1,0 +1,199 @@
+"""Recurrent layers and attention: states, masks, caches, own cells, mistakes. PyTorch's values are elsewhere."""
+
+import copy
+import pickle
+
+import numpy as np
+import pytest
+
+import autograd_vs as av
+
+layers = av.layers
+RNG = np.random.default_rng(0)
+X = RNG.normal(size=(2, 5, 3))
+CELLS = {"simple": layers.SimpleRNNCell, "gru": layers.GRUCell, "lstm": layers.LSTMCell}
+
+
+@pytest.fixture(autouse=True)
+def store():
+    with av.VariableStore(seed=0) as store, av.variable_scope("m", dtype="float64"):
+        yield store
+
+
+def close(a, b):
+    np.testing.assert_allclose(a.numpy(), b.numpy(), rtol=1e-12, atol=1e-14)
+
+
+# ---------------------------------------------------------------- recurrent
+
+
+@pytest.mark.parametrize("cell", CELLS.values(), ids=CELLS)
+def test_states_go_on_where_they_ended(cell):
+    rnn = layers.RNN([cell(4), cell(3)], return_sequences=True, return_state=True)
+    y, states = rnn(X)
+    first, between = rnn(X[:, :2])
+    second, end = rnn(X[:, 2:], initial_state=between)
+    close(av.concatenate([first, second], axis=1), y)
+    assert len(rnn.weights) == len({v.name for v in rnn.weights}) == 2 * (4 if cell is layers.GRUCell else 3)
+    for a, b in zip(end, states, strict=True):
+        for one, two in zip(*[s if isinstance(s, tuple) else (s,) for s in (a, b)], strict=True):
+            close(one, two)
+
+
+@pytest.mark.parametrize("cell", CELLS.values(), ids=CELLS)
+def test_a_mask_is_as_a_shorter_sequence(cell):
+    rnn = layers.RNN(cell(4), backward=cell(4), return_state=True)
+    mask = np.arange(5) < np.array([[3], [5]])
+    y, (there, back) = rnn(X, mask=mask)
+    short, (there_short, back_short) = rnn(X[:1, :3])
+    close(y[:1], short)
+    for a, b in ((there, there_short), (back, back_short)):
+        for one, two in zip(*[s if isinstance(s, tuple) else (s,) for s in (a, b)], strict=True):
+            close(one[:1], two)
+    again, _ = rnn(X, mask=mask, initial_state=(there, back))
+    assert not np.array_equal(again.numpy(), y.numpy())
+
+
+def test_cells_share_their_variables_over_time(store):
+    with av.GradientTape() as tape:
+        y = layers.RNN(layers.LSTMCell(4))(X)
+    assert [v.op.name for v in store.variables()] == [
+        "m/rnn/lstm_cell/kernel", "m/rnn/lstm_cell/recurrent_kernel", "m/rnn/lstm_cell/bias"
+    ]  # fmt: skip
+    assert all(g is not None for g in tape.gradient(y, store.variables()))
+
+
+def test_a_cell_of_ones_own():
+    class Sum(layers.Layer):
+        def zero_state(self, x):
+            return {"total": np.zeros_like(x)}["total"]
+
+        def call(self, x, state):
+            return x, state + x
+
+    y, total = layers.RNN(Sum(), return_state=True)(X, mask=np.arange(5) < np.array([[2], [0]]))
+    assert total.numpy() == pytest.approx(X.sum(1) * 0 + np.stack([X[0, :2].sum(0), np.zeros(3)]))
+    assert y.numpy() == pytest.approx(np.stack([X[0, 1], np.zeros(3)]))
+
+
+def test_forget_bias():
+    cell = layers.LSTMCell(2, forget_bias=1.0)
+    cell(X[:, 0])
+    assert cell.bias.numpy().tolist() == [0, 0, 1, 1, 0, 0, 0, 0] and cell.bias.dtype == np.float64
+    assert layers.LSTMCell(2, use_bias=False)(X[:, 0])[0].shape == (2, 2)
+
+
+def test_recurrent_kernels_start_orthogonal():
+    cell = layers.SimpleRNNCell(4)
+    cell(X[:, 0])
+    np.testing.assert_allclose(cell.recurrent_kernel.numpy().T @ cell.recurrent_kernel.numpy(), np.eye(4), atol=1e-12)
+
+
+def test_mistakes_with_sequences():
+    with pytest.raises(ValueError, match="1 cells and 2 backward cells do not go together"):
+        layers.RNN(layers.GRUCell(2), [layers.GRUCell(2)] * 2)
+    with pytest.raises(ValueError, match=r"at least one step, got \(2, 0, 3\)"):
+        layers.RNN(layers.GRUCell(2))(X[:, :0])
+    with pytest.raises(ValueError, match=r"a mask is bool, of shape \(2, 5\)"):
+        layers.RNN(layers.GRUCell(2))(X, mask=np.ones((2, 5)))
+    with pytest.raises(ValueError, match="2 heads do not divide the 3 numbers of x"):
+        layers.MultiHeadAttention(2)(X)
+    with pytest.raises(TypeError, match="a cache is for attention of x to itself"):
+        layers.MultiHeadAttention(3)(X, X, cache=())
+    with pytest.raises(TypeError, match="memory goes with cross=True"):
+        layers.TransformerBlock(3)(X, X)
+    with pytest.raises(TypeError, match="memory goes with cross=True"):
+        layers.TransformerBlock(3, cross=True)(X)
+    for layer in (layers.MultiHeadAttention(3, rate=0.1), layers.TransformerBlock(3, rate=0.1)):
+        with pytest.raises(TypeError, match="training=True or training=False"):
+            layer(X)
+
+
+# ---------------------------------------------------------------- attention
+
+
+@pytest.mark.parametrize("pieces", [[1] * 5, [3, 2], [5]], ids=str)
+@pytest.mark.parametrize("make", [layers.MultiHeadAttention, layers.TransformerBlock], ids=["attention", "block"])
+def test_a_cache_gives_what_the_whole_sequence_gives(make, pieces):
+    layer = make(3)
+    whole = layer(X, causal=True)
+    cache, found, at = (), [], 0
+    for n in pieces:
+        y, cache = layer(X[:, at : at + n], causal=True, cache=cache)
+        found.append(y)
+        at += n
+    close(av.concatenate(found, axis=1), whole)
+    assert cache[0].shape == (2, 3, 5, 1)
+
+
+@pytest.mark.parametrize("kind", ["bool", "float"])
+def test_a_mask_and_a_cache(kind):
+    attention = layers.MultiHeadAttention(1)
+    allowed = RNG.uniform(size=(5, 5)) > 0.3
+    allowed |= np.eye(5, dtype=bool)
+    mask = allowed if kind == "bool" else RNG.normal(size=(5, 5))
+    whole = attention(X, mask=mask, causal=True)
+    first, cache = attention(X[:, :3], mask=mask[:3, :3], causal=True, cache=())
+    second, cache = attention(X[:, 3:], mask=mask[3:], causal=True, cache=cache)
+    close(av.concatenate([first, second], axis=1), whole)
+
+
+def test_causal_places_do_not_see_later_ones():
+    block = layers.TransformerBlock(3)
+    other = X.copy()
+    other[:, 3:] += 1.0
+    y, z = block(X, causal=True).numpy(), block(other, causal=True).numpy()
+    assert np.array_equal(y[:, :3], z[:, :3]) and not np.array_equal(y[:, 3], z[:, 3])
+
+
+def test_heads_of_keys_that_are_shared():
+    x = RNG.normal(size=(2, 5, 8))
+    few, many = layers.MultiHeadAttention(4, kv_heads=2), layers.MultiHeadAttention(4)
+    y = few(x)
+    many(x)
+    assert few.key.kernel.shape == (8, 4)
+    for name in ("query", "key", "value", "output"):
+        for mine, theirs in zip(getattr(few, name).weights, getattr(many, name).weights, strict=True):
+            value = mine.numpy()
+            if name in ("key", "value"):
+                value = np.repeat(value.reshape(*value.shape[:-1], 2, 2), 2, axis=-2).reshape(theirs.shape)
+            theirs.assign(value)
+    close(many(x), y)
+
+
+def test_sizes_of_attention():
+    attention = layers.MultiHeadAttention(2, key_dim=5, output_dim=7, use_bias=False)
+    assert attention(X, RNG.normal(size=(2, 4, 6))).shape == (2, 5, 7)
+    assert [v.shape for v in attention.weights] == [(3, 10), (6, 10), (6, 10), (10, 7)]
+    assert layers.multi_head_attention(X, 3, causal=True, name="a").shape == X.shape
+
+
+def test_dropout_of_a_block_draws_while_training(seed):
+    seed(3)
+    block = layers.TransformerBlock(3, rate=0.5)
+    y = block(X, training=False).numpy()
+    assert np.array_equal(y, block(X, training=False).numpy())
+    a, b = block(X, training=True).numpy(), block(X, training=True).numpy()
+    assert not np.array_equal(a, y) and not np.array_equal(a, b)
+
+
+def test_a_frozen_block_that_is_built_frozen():
+    block = layers.TransformerBlock(3, cross=True, trainable=False)
+    with av.GradientTape() as tape:
+        block(X, X)
+    assert not tape.watched_variables() and not block.trainable_weights and len(block.weights) == 26
+    block.trainable = True
+    assert len(block.trainable_weights) == 26
+
+
+@pytest.mark.parametrize("twin", [copy.deepcopy, lambda net: pickle.loads(pickle.dumps(net))], ids=["copy", "pickle"])
+def test_copies(twin):
+    model = layers.Sequential([layers.TransformerBlock(3), layers.RNN(layers.GRUCell(2), layers.GRUCell(2))])
+    y = model(X)
+    close(twin(model)(X), y)
+
+
+def test_gradients_of_a_small_model():
+    model = layers.Sequential([layers.TransformerBlock(3, hidden=4), layers.RNN(layers.LSTMCell(2))])
+    model(X)
+    av.testing.check_gradients(lambda x: model(x), [X], order=1)
