@@ -47,7 +47,7 @@ class Loaded:
     """A state that was read and checked, ready to be put in place."""
 
     def __init__(self, optimizer):
-        self.slots, self.sums = av.Slots(optimizer.slot_names), av.Slots(("gradient",), "ignore")
+        self.slots, self.sums = optimizer._new_slots(optimizer.slot_names), av.Slots(("gradient",), "ignore")
         self.touched: dict[str, Any] = {}
         self.iterations = self.accumulated = 0
         self.hyperparameters: dict[str, Any] = {}

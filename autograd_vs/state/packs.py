@@ -41,7 +41,7 @@ class Plan:
         """One update by the gradients `arrays`, which fit; with `rows`, IndexedSlices update these rows only."""
         # All gradients are gathered before anything is written: a bare one may lie in another variable's memory.
         gradients = [group.gather([arrays[i] for i in indices], self.buffers) for group, indices, _ in self.groups]
-        operands = [group.as_operands(scalars(group.step + 1)) for group, _, _ in self.groups]
+        operands = [group.as_operands(scalars(group.step + 1, *group.sort)) for group, _, _ in self.groups]
         blocks: list[tuple] = []
         for (group, _, values), g, numbers in zip(self.groups, gradients, operands, strict=True):
             if g.__class__ is IndexedSlices and rows:
@@ -67,7 +67,7 @@ class Plan:
         """`run`, noted by `tracer`: each replay counts, fills in the scalars, and does the arithmetic."""
         groups = [group for group, _, _ in self.groups]
         with tracer.pause():
-            numbers = [group.as_operands(scalars(group.step + 1)) for group in groups]
+            numbers = [group.as_operands(scalars(group.step + 1, *group.sort)) for group in groups]
         before = [group.step for group in groups]
         tracer.on_failure(lambda: exhaust(map(setattr, groups, repeat("step"), before)))
         tracer.outside(partial(_count, groups, scalars), (), writes=[x for d in numbers for x in d.values()])
@@ -84,7 +84,7 @@ class Plan:
 
 def _count(groups, scalars) -> None:
     """One step more for each group, and the scalars of that step in the arrays that the rule gets."""
-    numbers = [scalars(group.step + 1) for group in groups]
+    numbers = [scalars(group.step + 1, *group.sort) for group in groups]
     for group, of_group in zip(groups, numbers, strict=True):
         if of_group.keys() != group.operands.keys():
             raise RuntimeError(
@@ -121,13 +121,14 @@ class Cell:
 class Group:
     """Variables that go through the rule together: flat buffers, one per slot and one for the gradients.
 
-    `source` is the number of slots, which start at zero, or the group that the cells come from.
+    `source` is the number of slots, which start at zero, or the group that the cells come from. `sort` is what all of
+    the variables have in common (see `Slots`); it goes to `scalars`.
     """
 
-    __slots__ = ("cells", "gradient", "operands", "pieces", "size", "slots", "step", "value")
+    __slots__ = ("cells", "gradient", "operands", "pieces", "size", "slots", "sort", "step", "value")
 
-    def __init__(self, cells: list[Cell], step: int, source: "int | Group"):
-        self.cells, self.step = cells, step
+    def __init__(self, cells: list[Cell], step: int, source: "int | Group", sort: tuple = ()):
+        self.cells, self.step, self.sort = cells, step, sort
         self.size = sum(cell.size for cell in cells)
         self.pieces: list[slice] = []
         self.gradient = self.value = None  # made when they are needed

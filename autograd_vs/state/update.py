@@ -6,9 +6,9 @@ rule    A pure function ``rule(p, g, *slots, **scalars) -> (delta, *slots)`` wri
         subtracted from the variable. It works element by element, so it does not matter to it whether it gets a whole
         array, a block of one, some rows, several variables laid end to end, or Tensors.
 slot    An array that an optimizer keeps for a variable ("m"), of the variable's shape. The step count is one, too.
-group   Variables that are always updated together and have taken the same number of steps: their slots lie end to end
-        in one flat buffer per slot, their gradients are gathered into one, and the rule runs once. A variable of
-        `BLOCK` elements or more is a group by itself, and runs in blocks that fit into the cache.
+group   Variables of one sort that are always updated together and have taken the same number of steps: their slots lie
+        end to end in one flat buffer per slot, their gradients are gathered into one, and the rule runs once. A
+        variable of `BLOCK` elements or more is a group by itself, and runs in blocks that fit into the cache.
 plan    What is known about one tuple of variables: its groups, and where each gradient goes.
 
 Parameters are never packed: their memory never moves, and two optimizers may share one. When a call updates a part of
@@ -47,7 +47,7 @@ def apply_update(
     variables: Sequence[Variable],
     gradients: Sequence[Any],
     slots: "Slots",
-    scalars: Callable[[int], dict[str, float]],
+    scalars: Callable[..., dict[str, float]],
     *,
     reads_value: bool = False,
     rows: bool = False,
@@ -69,7 +69,8 @@ def apply_update(
     slots : Slots
         Where the slots and step counts of these variables live; what is missing starts at zero.
     scalars : function of int
-        The scalar arguments of the rule at a variable's n-th update (n = 1, 2, ...): a dict of Python floats.
+        The scalar arguments of the rule at a variable's n-th update (n = 1, 2, ...): a dict of Python floats. Where
+        `slots` sorts the variables, what it says of the variable follows as further arguments.
     reads_value : bool, default False
         Whether the rule needs the values (weight decay does).
     rows : bool, default False
@@ -167,6 +168,9 @@ class Slots:
         The slots that each variable has.
     on_unclaimed : {"raise", "warn", "ignore"}
         What to do when a variable turns up that has no slots, while slots of other names wait.
+    sort : function of str, optional
+        Full variable name to a tuple; variables with different ones are never packed together, and the function
+        `scalars` of `apply_update` gets its items. By default all are alike, with nothing to get.
 
     Notes
     -----
@@ -181,9 +185,12 @@ class Slots:
     (3, [1.0, 1.0], ['dense/kernel'])
     """
 
-    def __init__(self, names: Sequence[str] = (), on_unclaimed: str = "raise"):
+    def __init__(
+        self, names: Sequence[str] = (), on_unclaimed: str = "raise", sort: Callable[[str], tuple] | None = None
+    ):
         self.names = tuple(names)
         self.on_unclaimed = on_unclaimed
+        self.sort = sort
         self._cells: dict[str, Cell] = {}
         self._groups: dict[str, Group] = {}  # by name as well: cells do not know their group, so nothing is cyclic
         self._waiting: dict[str, tuple[int, dict[str, Any]]] = {}
@@ -192,10 +199,10 @@ class Slots:
     def __getstate__(self):
         """For copies and pickles: all slots wait for the variables of their names."""
         waiting = {name: (self.step(name), {slot: self.get(name, slot) for slot in self.names}) for name in self}
-        return {"names": self.names, "on_unclaimed": self.on_unclaimed, "waiting": waiting}
+        return {"names": self.names, "on_unclaimed": self.on_unclaimed, "sort": self.sort, "waiting": waiting}
 
     def __setstate__(self, state):
-        Slots.__init__(self, state["names"], state["on_unclaimed"])
+        Slots.__init__(self, state["names"], state["on_unclaimed"], state["sort"])
         self._waiting = state["waiting"]
 
     # ---------------------------------------------------------------- looks
@@ -265,7 +272,7 @@ class Slots:
         """Make a group of some cells of `group`."""
         self._drop_plans()
         if cells:
-            part = Group(cells, group.step, group)
+            part = Group(cells, group.step, group, group.sort)
             self._groups.update((cell.name, part) for cell in cells)
 
     # ---------------------------------------------------------------- plans
@@ -372,7 +379,7 @@ class Slots:
         for v in variables:
             step = self._waiting[v._name][0] if v._name in self._waiting else 0
             cell = Cell(v)
-            key = (cell.compute, cell.place, step)
+            key = (cell.compute, cell.place, step, () if self.sort is None else self.sort(v._name))
             pack = open_packs.get(key)
             if pack is None or sum(c.size for c in pack) + cell.size > BLOCK:
                 pack = []
@@ -381,8 +388,8 @@ class Slots:
                     open_packs[key] = pack
             pack.append(cell)
         groups: dict[str, Group] = {}
-        for (_, _, step), cells in packs:
-            group = Group(cells, step, len(self.names))
+        for (*_, step, sort), cells in packs:
+            group = Group(cells, step, len(self.names), sort)
             for cell in cells:
                 groups[cell.name] = group
                 _, arrays = self._waiting.get(cell.name, (0, {}))

@@ -34,8 +34,33 @@ CASES = {
     "adamw": (torch.optim.AdamW, {"lr": 1e-3}),
     "adamw_large_steps": (torch.optim.AdamW, {"lr": 0.1, "weight_decay": 0.1}),
     "adamw_amsgrad": (torch.optim.AdamW, {"lr": 0.1, "amsgrad": True}),
+    "adagrad": (torch.optim.Adagrad, {"lr": 0.1}),
+    "adagrad_all": (
+        torch.optim.Adagrad,
+        {"lr": 0.2, "lr_decay": 0.05, "weight_decay": 0.1, "initial_accumulator_value": 0.3, "eps": 1e-3},
+    ),
+    "rmsprop": (torch.optim.RMSprop, {"lr": 0.01}),
+    "rmsprop_momentum": (torch.optim.RMSprop, {"lr": 0.01, "alpha": 0.9, "momentum": 0.8}),
+    "rmsprop_centered": (torch.optim.RMSprop, {"lr": 0.01, "centered": True, "eps": 1e-4}),
+    "rmsprop_all": (
+        torch.optim.RMSprop,
+        {"lr": 0.01, "alpha": 0.95, "momentum": 0.5, "centered": True, "weight_decay": 0.1},
+    ),
+    "adadelta": (torch.optim.Adadelta, {}),
+    "adadelta_all": (torch.optim.Adadelta, {"lr": 0.5, "rho": 0.8, "eps": 1e-2, "weight_decay": 0.1}),
+    "adamax": (torch.optim.Adamax, {"lr": 0.05}),
+    "adamax_all": (torch.optim.Adamax, {"lr": 0.1, "betas": (0.8, 0.9), "eps": 1e-2, "weight_decay": 0.1}),
+    "nadam": (torch.optim.NAdam, {"lr": 0.05}),
+    "nadam_all": (
+        torch.optim.NAdam,
+        {"lr": 0.02, "betas": (0.8, 0.95), "eps": 1e-4, "weight_decay": 0.1, "momentum_decay": 0.5},
+    ),
+    "nadam_decoupled": (torch.optim.NAdam, {"lr": 0.1, "weight_decay": 0.1, "decoupled_weight_decay": True}),
+    "radam": (torch.optim.RAdam, {"lr": 0.05}),
+    "radam_all": (torch.optim.RAdam, {"lr": 0.1, "betas": (0.8, 0.9), "eps": 1e-4, "weight_decay": 0.1}),
+    "radam_decoupled": (torch.optim.RAdam, {"lr": 0.1, "weight_decay": 0.1, "decoupled_weight_decay": True}),
 }
-OURS = {"lr": "learning_rate", "eps": "epsilon"}
+OURS = {"lr": "learning_rate", "eps": "epsilon", "alpha": "rho", "lr_decay": "rate_decay"}
 
 
 def our_spelling(arguments):
@@ -72,6 +97,7 @@ def run(make, arguments, values):
 
 
 def main():
+    torch.set_default_dtype(torch.float64)  # NAdam keeps a product in it
     values = problem()
     cases = {}
     for name, (make, arguments) in CASES.items():
