@@ -78,6 +78,7 @@ class Optimizer:
     update: Callable
     weight_decay: float = 0.0
     decoupled_weight_decay: bool = False
+    constraints: bool = True  # whether those of the variables are applied after an update
 
     def __init__(
         self,
@@ -302,6 +303,7 @@ class Optimizer:
                 self._scalars_now if tracer is not None else lambda step, *sort: self._all_scalars(step, rate, *sort),
                 reads_value=self.weight_decay != 0,
                 rows=self.row_wise,
+                constraints=self.constraints,
             )
         except ValueError as error:
             if getattr(error, "updated", False):  # a constraint failed after the update
@@ -559,11 +561,14 @@ class Optimizer:
         if not isinstance(state, Mapping):
             raise TypeError(f"load_state_dict takes the mapping that state_dict() gives, got {type(state).__name__}")
         parts = load(self, state, strict, hyperparameters)
+        self._install(parts)
+        return parts.report
+
+    def _install(self, parts) -> None:
         self._slots, self._sums, self._touched = parts.slots, parts.sums, parts.touched
         self.iterations, self.accumulated = parts.iterations, parts.accumulated
         for what, value in parts.hyperparameters.items():
             setattr(self, what, value)
-        return parts.report
 
     def __repr__(self):
         rate = self._learning_rate
