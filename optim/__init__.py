@@ -12,23 +12,27 @@ from .optimizer import Optimizer
 from .sgd import SGD
 
 __all__ = [
-    "SGD", "Adadelta", "Adagrad", "Adam", "AdamW", "Adamax", "ExponentialMovingAverage", "Lion", "Lookahead", "NAdam",
-    "Optimizer", "RAdam", "RMSprop", "ReduceOnPlateau", "clip_by_global_norm", "clip_by_norm", "clip_by_value", "schedules",
+    "LAMB", "SGD", "Adadelta", "Adafactor", "Adagrad", "Adam", "AdamW", "Adamax", "ExponentialMovingAverage", "Lion",
+    "Lookahead", "Muon", "NAdam", "Optimizer", "RAdam", "RMSprop", "ReduceOnPlateau", "clip_by_global_norm",
+    "clip_by_norm", "clip_by_value", "schedules",
 ]  # fmt: skip
 
 # Imported when they are asked for.
 _LATER = {
     "Adadelta": "adadelta", "Adagrad": "adagrad", "Adamax": "adamax", "Lion": "lion", "NAdam": "nadam",
     "RAdam": "radam", "RMSprop": "rmsprop", "ReduceOnPlateau": "plateau", "ExponentialMovingAverage": "averages",
-    "Lookahead": "averages",
+    "Lookahead": "averages", "LAMB": "lamb", "Adafactor": "adafactor", "Muon": "muon",
 }  # fmt: skip
 
 if TYPE_CHECKING:  # type checkers shall say which names there are not
     from .adadelta import Adadelta
+    from .adafactor import Adafactor
     from .adagrad import Adagrad
     from .adamax import Adamax
     from .averages import ExponentialMovingAverage, Lookahead
+    from .lamb import LAMB
     from .lion import Lion
+    from .muon import Muon
     from .nadam import NAdam
     from .plateau import ReduceOnPlateau
     from .radam import RAdam

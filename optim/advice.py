@@ -42,7 +42,7 @@ _NAMES = {
     "lr_scheduler": "write optim.schedules: a schedule is passed as learning_rate",
     "LearningRateSchedule": "any function of one int is a schedule, see optim.schedules",
 }
-_NOT_YET = ("ftrl", "lamb", "lars", "lbfgs", "rprop", "asgd", "adafactor", "sparseadam", "muon")
+_NOT_YET = ("ftrl", "lars", "lbfgs", "rprop", "asgd", "sparseadam")
 
 
 def missing_name(name: str, names: Iterable[str]) -> str:

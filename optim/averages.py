@@ -148,7 +148,7 @@ class ExponentialMovingAverage:
 class Lookahead(Optimizer):
     r"""Slow weights that follow an optimizer's: every so often they go a part of the way, and it goes on from there.
 
-    .. math:: \phi \leftarrow \phi + \alpha (p - \phi), \qquad p \leftarrow \phi \qquad\text{after every } k \text{ updates}
+    .. math:: \phi \leftarrow \phi + \alpha (p - \phi), \quad p \leftarrow \phi \quad\text{each } k \text{ updates}
 
     Parameters
     ----------

@@ -78,6 +78,8 @@ class Optimizer:
     update: Callable
     weight_decay: float = 0.0
     decoupled_weight_decay: bool = False
+    reads_value: bool = False  # whether the rule needs the values without weight decay, too
+    slot_shapes: Callable | None = None  # for an update that needs whole variables: `shapes` of `Slots`
     constraints: bool = True  # whether those of the variables are applied after an update
 
     def __init__(
@@ -106,6 +108,10 @@ class Optimizer:
                 raise ValueError(f"clipnorm, clipvalue and global_clipnorm must be positive, got {limit!r}")
         if accumulate_steps != int(accumulate_steps) or accumulate_steps < 1:
             raise ValueError(f"accumulate_steps must be an integer >= 1, got {accumulate_steps!r}")
+        if lazy and self.slot_shapes is not None:
+            raise ValueError(
+                f"{type(self).__name__} needs whole variables: it cannot update some rows only (lazy=True)"
+            )
         self.name, self.lazy = name, lazy
         self.learning_rate = learning_rate
         self.clipnorm, self.clipvalue, self.global_clipnorm = clipnorm, clipvalue, global_clipnorm
@@ -138,7 +144,7 @@ class Optimizer:
         return scalars
 
     def _new_slots(self, names: Iterable[str], on_unclaimed: str = "raise") -> av.Slots:
-        return av.Slots(tuple(names), on_unclaimed, self._sort)
+        return av.Slots(tuple(names), on_unclaimed, self._sort, self.slot_shapes)
 
     @property
     def slot_names(self) -> tuple[str, ...]:
@@ -301,7 +307,7 @@ class Optimizer:
                 gradients,
                 self._slots,
                 self._scalars_now if tracer is not None else lambda step, *sort: self._all_scalars(step, rate, *sort),
-                reads_value=self.weight_decay != 0,
+                reads_value=self.reads_value or self.weight_decay != 0,
                 rows=self.row_wise,
                 constraints=self.constraints,
             )

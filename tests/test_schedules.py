@@ -62,6 +62,7 @@ def test_schedules_are_pure():
             assert forth == back[::-1]
 
 
+@pytest.mark.host("plans are NumPy's")
 def test_a_plateau_in_a_traced_step_counts_at_the_next_one():
     v = av.Variable([1.0], name="v")
     optimizer = optim.SGD(0.5)

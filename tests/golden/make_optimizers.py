@@ -59,12 +59,23 @@ CASES = {
     "radam": (torch.optim.RAdam, {"lr": 0.05}),
     "radam_all": (torch.optim.RAdam, {"lr": 0.1, "betas": (0.8, 0.9), "eps": 1e-4, "weight_decay": 0.1}),
     "radam_decoupled": (torch.optim.RAdam, {"lr": 0.1, "weight_decay": 0.1, "decoupled_weight_decay": True}),
+    "adafactor": (torch.optim.Adafactor, {"lr": 0.05}),
+    "adafactor_all": (
+        torch.optim.Adafactor,
+        {"lr": 0.5, "beta2_decay": -0.6, "eps": (1e-4, 0.1), "d": 1.2, "weight_decay": 0.1},
+    ),
+    "muon": (torch.optim.Muon, {"lr": 0.02}),
+    "muon_plain": (torch.optim.Muon, {"lr": 0.02, "momentum": 0.8, "nesterov": False, "weight_decay": 0.0}),
 }
-OURS = {"lr": "learning_rate", "eps": "epsilon", "alpha": "rho", "lr_decay": "rate_decay"}
+ONLY = {torch.optim.Muon: ("kernel",)}  # takes matrices
+OURS = {"lr": "learning_rate", "eps": "epsilon", "alpha": "rho", "lr_decay": "rate_decay", "d": "clip_threshold"}
 
 
 def our_spelling(arguments):
-    ours = {OURS.get(name, name): value for name, value in arguments.items() if name != "betas"}
+    ours = {OURS.get(name, name): value for name, value in arguments.items() if name not in ("betas", "beta2_decay")}
+    if "beta2_decay" in arguments:
+        ours["moment_decay"] = -arguments["beta2_decay"]
+        ours["epsilon_1"], ours["epsilon_2"] = ours.pop("epsilon")
     if "betas" in arguments:
         ours["beta_1"], ours["beta_2"] = arguments["betas"]
     return ours
@@ -82,9 +93,11 @@ def gradient(p, c, d):
 
 
 def run(make, arguments, values):
-    params = {name: torch.nn.Parameter(torch.tensor(value)) for name, value in values["initial"].items()}
+    names = ONLY.get(make, values["initial"])
+    params = {name: torch.nn.Parameter(torch.tensor(values["initial"][name])) for name in names}
     # foreach=False is the loop over tensors that the formulas are documented by
-    optimizer = make(params.values(), foreach=False, **arguments)
+    loop = {} if make is torch.optim.Muon else {"foreach": False}
+    optimizer = make(params.values(), **loop, **arguments)
     stored = {}
     for step in range(1, max(STEPS) + 1):
         for name, param in params.items():
@@ -98,6 +111,7 @@ def run(make, arguments, values):
 
 def main():
     torch.set_default_dtype(torch.float64)  # NAdam keeps a product in it
+    torch.Tensor.bfloat16 = torch.Tensor.clone  # Muon's iteration in float64
     values = problem()
     cases = {}
     for name, (make, arguments) in CASES.items():

@@ -24,6 +24,12 @@ CASES = {
         {"learning_rate": 0.02, "beta_1": 0.8, "beta_2": 0.95, "weight_decay": 0.1},
         optax.lion(0.02, b1=0.8, b2=0.95, weight_decay=0.1),
     ),
+    "lamb": ("LAMB", {"learning_rate": 0.02}, optax.lamb(0.02)),
+    "lamb_all": (
+        "LAMB",
+        {"learning_rate": 0.05, "beta_1": 0.8, "beta_2": 0.95, "epsilon": 1e-3, "weight_decay": 0.1},
+        optax.lamb(0.05, b1=0.8, b2=0.95, eps=1e-3, weight_decay=0.1),
+    ),
 }
 
 
