@@ -64,7 +64,7 @@ class Adam(Optimizer):
     lazy : bool, default False
         `IndexedSlices` change the rows that they name only, moments included. By default they count as the dense
         gradient that they stand for: all rows move by their moments.
-    name, clipnorm, clipvalue, global_clipnorm, accumulate_steps :
+    name, exclude, rates, clipnorm, clipvalue, global_clipnorm, accumulate_steps :
         See `Optimizer`.
 
     References
@@ -108,7 +108,7 @@ class Adam(Optimizer):
     def scalars(self, step: int, rate: float) -> dict[str, float]:
         """The scalar arguments of `adam_update`, bias corrections folded in."""
         correction = sqrt(1.0 - self.beta_2**step)
-        scalars = {
+        return {
             "beta_1": self.beta_1,
             "beta_2": self.beta_2,
             "rest_1": 1.0 - self.beta_1,
@@ -116,13 +116,6 @@ class Adam(Optimizer):
             "rate": rate * correction / (1.0 - self.beta_1**step),
             "epsilon": self.epsilon * correction,
         }
-        if self.weight_decay:
-            self.add_decay(scalars, rate)
-        return scalars
-
-    def add_decay(self, scalars: dict[str, float], rate: float) -> None:
-        """Put the weight decay into the scalars, coupled or not."""
-        scalars["decay"] = self.weight_decay
 
 
 class AdamW(Adam):
@@ -136,7 +129,7 @@ class AdamW(Adam):
         As in `Adam`.
     weight_decay : float, default 0.01
         :math:`\lambda`, multiplied by the learning rate.
-    name, clipnorm, clipvalue, global_clipnorm, accumulate_steps :
+    name, exclude, rates, clipnorm, clipvalue, global_clipnorm, accumulate_steps :
         See `Optimizer`.
 
     References
@@ -152,6 +145,8 @@ class AdamW(Adam):
     [0.85 2.  ]
     """
 
+    decoupled_weight_decay = True
+
     def __init__(
         self,
         learning_rate: Any = 1e-3,
@@ -166,7 +161,3 @@ class AdamW(Adam):
         **common: Any,
     ):
         super().__init__(learning_rate, beta_1, beta_2, epsilon, weight_decay, amsgrad, lazy, name=name, **common)
-
-    def add_decay(self, scalars: dict[str, float], rate: float) -> None:
-        """Put the weight decay into the scalars: decoupled."""
-        scalars["shrink"] = rate * self.weight_decay

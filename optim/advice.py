@@ -29,7 +29,7 @@ _ARGUMENTS = {  # of other libraries' optimizers
     "max_norm": "write global_clipnorm, clipnorm or clipvalue",
 }
 
-_OPTIMIZERS = "there are optim.SGD, optim.Adam and optim.AdamW; docs/examples/add_an_optimizer.py writes another one"
+_OPTIMIZERS = "docs/examples/add_an_optimizer.py shows how to write one"
 _NAMES = {
     "AdamOptimizer": "write optim.Adam",
     "AdamWOptimizer": "write optim.AdamW",
@@ -42,10 +42,7 @@ _NAMES = {
     "lr_scheduler": "write optim.schedules: a schedule is passed as learning_rate",
     "LearningRateSchedule": "any function of one int is a schedule, see optim.schedules",
 }
-_NOT_YET = (
-    "rmsprop", "adagrad", "adadelta", "adamax", "nadam", "radam", "ftrl", "lamb", "lars", "lion", "lbfgs", "rprop",
-    "asgd", "adafactor", "sparseadam", "muon",
-)  # fmt: skip
+_NOT_YET = ("ftrl", "lars", "lbfgs", "rprop", "asgd", "sparseadam")
 
 
 def missing_name(name: str, names: Iterable[str]) -> str:
@@ -58,8 +55,13 @@ def missing_name(name: str, names: Iterable[str]) -> str:
     """
     if name in _NAMES:
         return f"optim has no {name!r}: {_NAMES[name]}."
-    if name.lower().removesuffix("optimizer") in _NOT_YET:
-        return f"optim has no {name!r} yet: {_OPTIMIZERS}."
+    names = [*names]
+    kind = name.lower().removesuffix("optimizer")
+    if kind in _NOT_YET:
+        return f"optim has no {name!r} yet: there are {', '.join(n for n in names if n[0].isupper())}; {_OPTIMIZERS}."
+    meant = next((known for known in names if known.lower() == kind != name.lower()), None)
+    if meant is not None:
+        return f"optim has no {name!r}: write optim.{meant}."
     return f"module 'optim' has no attribute {name!r}{'' if name.startswith('_') else _near(name, names)}"
 
 

@@ -3,6 +3,7 @@
 import warnings
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import nullcontext
+from functools import partial
 from operator import attrgetter
 from types import NoneType
 from typing import Any
@@ -13,6 +14,7 @@ import autograd_vs as av
 
 from . import advice
 from .clipping import clip_by_global_norm, clip_by_norm, clip_by_value, plain
+from .patterns import Patterns
 from .state import SlotMapping, load, save
 
 __all__ = ["Optimizer"]
@@ -38,6 +40,11 @@ class Optimizer:
     accumulate_steps : int, default 1
         Sum the gradients of so many calls of `apply_gradients`, then update once with their mean. Variables with None
         in all of these calls are left alone. Where all were `IndexedSlices`, their mean is rows, too.
+    exclude : sequence of str, default ()
+        Patterns of the full names of variables that weight decay leaves alone: ``["bias", "norm"]``.
+    rates : mapping of str to float, optional
+        Patterns of full names, and what the learning rate is multiplied by: ``{"^encoder/": 0.1}``. The first that
+        fits counts. Patterns are regular expressions that are looked for anywhere in the name (`re.search`).
 
     Attributes
     ----------
@@ -50,7 +57,10 @@ class Optimizer:
     Notes
     -----
     To write an optimizer, derive from this class, name its slots, set ``update`` to a pure function
-    ``(p, g, *slots, **scalars) -> (delta, *slots)`` (see `autograd_vs.apply_update`) and compute its scalars:
+    ``(p, g, *slots, **scalars) -> (delta, *slots)`` (see `autograd_vs.apply_update`) and compute its scalars. If it
+    has a `weight_decay`, the rule gets that as `decay`, times the variable to be added to the gradient; or, where
+    `decoupled_weight_decay` is True, times the learning rate as `shrink`, for the step. Neither is there where nothing
+    decays.
 
     >>> import numpy as np
     >>> def sign_update(p, g, *, rate):
@@ -68,6 +78,10 @@ class Optimizer:
     hyperparameters: tuple[str, ...] = ()
     update: Callable
     weight_decay: float = 0.0
+    decoupled_weight_decay: bool = False
+    reads_value: bool = False  # whether the rule needs the values without weight decay, too
+    slot_shapes: Callable | None = None  # for an update that needs whole variables: `shapes` of `Slots`
+    constraints: bool = True  # whether those of the variables are applied after an update
 
     def __init__(
         self,
@@ -80,6 +94,8 @@ class Optimizer:
         clipvalue: float | None = None,
         global_clipnorm: float | None = None,
         accumulate_steps: int = 1,
+        exclude: Iterable[str] = (),
+        rates: Mapping[str, float] | None = None,
         **unknown: Any,
     ):
         if unknown:
@@ -93,13 +109,18 @@ class Optimizer:
                 raise ValueError(f"clipnorm, clipvalue and global_clipnorm must be positive, got {limit!r}")
         if accumulate_steps != int(accumulate_steps) or accumulate_steps < 1:
             raise ValueError(f"accumulate_steps must be an integer >= 1, got {accumulate_steps!r}")
+        if lazy and self.slot_shapes is not None:
+            raise ValueError(
+                f"{type(self).__name__} needs whole variables: it cannot update some rows only (lazy=True)"
+            )
         self.name, self.lazy = name, lazy
         self.learning_rate = learning_rate
         self.clipnorm, self.clipvalue, self.global_clipnorm = clipnorm, clipvalue, global_clipnorm
         self.accumulate_steps = int(accumulate_steps)
         self.iterations = 0
         self.accumulated = 0  # calls since the last update
-        self._slots = av.Slots(tuple(slot_names))
+        self._sort = Patterns(exclude, rates) if exclude or rates else None
+        self._slots = self._new_slots(slot_names)
         self._sums = av.Slots(("gradient",), "ignore")
         self._touched: dict[str, Any] = {}  # the rows that were added to, by variable; None: a dense gradient was
         self._warned: set[tuple] = set()
@@ -107,8 +128,24 @@ class Optimizer:
 
     # ---------------------------------------------------------------- what an optimizer says of itself
     def scalars(self, step: int, rate: float) -> dict[str, float]:
-        """The scalar arguments of the rule at a variable's `step`-th update (from 1) with the learning rate `rate`."""
+        """The scalar arguments of the rule at a variable's `step`-th update (from 1) with the learning rate `rate`.
+
+        Weight decay is not among them: it is added to them.
+        """
         return {"learning_rate": rate}
+
+    def _all_scalars(self, step: int, rate: float, share: float = 1.0, decays: bool = True) -> dict[str, float]:
+        """`scalars` and weight decay, where the learning rate is `share` times `rate`."""
+        scalars = self.scalars(step, rate * share)
+        if decays and self.weight_decay:
+            if self.decoupled_weight_decay:
+                scalars["shrink"] = rate * share * self.weight_decay
+            else:
+                scalars["decay"] = self.weight_decay
+        return scalars
+
+    def _new_slots(self, names: Iterable[str], on_unclaimed: str = "raise") -> av.Slots:
+        return av.Slots(tuple(names), on_unclaimed, self._sort, self.slot_shapes)
 
     @property
     def slot_names(self) -> tuple[str, ...]:
@@ -147,14 +184,23 @@ class Optimizer:
             value = value if recorded else number
         self._learning_rate = value
 
-    def current_rate(self) -> float:
+    def current_rate(self, variable: Any = None) -> float:
         """The learning rate of the next update.
+
+        Parameters
+        ----------
+        variable : Variable or str, optional
+            Or its full name: the rate for this one, by `rates`.
 
         Examples
         --------
         >>> Optimizer(lambda iterations: 0.1 / (1 + iterations), name="any").current_rate()
         0.1
+        >>> Optimizer(0.5, name="any", rates={"^encoder/": 0.1}).current_rate("encoder/kernel")
+        0.05
         """
+        if variable is not None and self._sort is not None:
+            return self.current_rate() * self._sort(_full_name(variable))[0]
         rate = self._learning_rate
         if rate.__class__ is float:
             return rate
@@ -243,8 +289,8 @@ class Optimizer:
     def _clips(self) -> bool:
         return self.global_clipnorm is not None or self.clipnorm is not None or self.clipvalue is not None
 
-    def _scalars_now(self, step: int) -> dict[str, float]:
-        return self.scalars(step, self.current_rate())
+    def _scalars_now(self, step: int, *sort) -> dict[str, float]:
+        return self._all_scalars(step, self.current_rate(), *sort)
 
     def _count(self) -> None:
         self.iterations += 1
@@ -261,9 +307,10 @@ class Optimizer:
                 variables,
                 gradients,
                 self._slots,
-                self._scalars_now if tracer is not None else lambda step: self.scalars(step, rate),
-                reads_value=self.weight_decay != 0,
+                self._scalars_now if tracer is not None else lambda step, *sort: self._all_scalars(step, rate, *sort),
+                reads_value=self.reads_value or self.weight_decay != 0,
                 rows=self.row_wise,
+                constraints=self.constraints,
             )
         except ValueError as error:
             if getattr(error, "updated", False):  # a constraint failed after the update
@@ -452,7 +499,7 @@ class Optimizer:
         0
         """
         if variable is None:
-            self._slots, self._sums = av.Slots(self.slot_names), av.Slots(("gradient",), "ignore")
+            self._slots, self._sums = self._new_slots(self.slot_names), av.Slots(("gradient",), "ignore")
             self.iterations = self.accumulated = 0
             return
         name = _full_name(variable)
@@ -532,14 +579,13 @@ class Optimizer:
         So several things can take over their states all together, or not at all.
         """
         parts = load(self, state, strict, hyperparameters)
+        return parts.report, partial(self._install, parts)
 
-        def put() -> None:
-            self._slots, self._sums, self._touched = parts.slots, parts.sums, parts.touched
-            self.iterations, self.accumulated = parts.iterations, parts.accumulated
-            for what, value in parts.hyperparameters.items():
-                setattr(self, what, value)
-
-        return parts.report, put
+    def _install(self, parts) -> None:
+        self._slots, self._sums, self._touched = parts.slots, parts.sums, parts.touched
+        self.iterations, self.accumulated = parts.iterations, parts.accumulated
+        for what, value in parts.hyperparameters.items():
+            setattr(self, what, value)
 
     def __repr__(self):
         rate = self._learning_rate

@@ -5,9 +5,12 @@ Any function of one int is a schedule; these are the usual ones. The first updat
 
 from bisect import bisect_right
 from collections.abc import Callable, Sequence
-from math import cos, pi
+from math import cos, pi, sqrt
 
-__all__ = ["Schedule", "constant", "cosine", "exponential_decay", "piecewise", "warm_up"]
+__all__ = [
+    "Schedule", "constant", "cosine", "cosine_restarts", "exponential_decay", "inverse_square_root", "one_cycle",
+    "piecewise", "polynomial", "warm_up",
+]  # fmt: skip
 
 Schedule = Callable[[int], float]
 
@@ -98,6 +101,156 @@ def warm_up(schedule: Schedule | float, steps: int, start: float = 0.0) -> Sched
     return lambda i: start + (peak - start) * (i / steps) if i < steps else after(i - steps)
 
 
+def cosine_restarts(value: float, steps: int, factor: float = 1.0, final: float = 0.0, shrink: float = 1.0) -> Schedule:
+    """Half a cosine from `value` down to `final` in `steps` iterations, again and again.
+
+    Parameters
+    ----------
+    value : float
+        The rate at the first start.
+    steps : int, > 0
+        Length of the first period.
+    factor : float, >= 1, default 1
+        Each period is so many times as long as the one before it.
+    final : float, default 0
+        What each period falls to.
+    shrink : float, default 1
+        Each period starts at so many times the value of the one before it.
+
+    Returns
+    -------
+    function of int
+
+    Raises
+    ------
+    ValueError
+        If `steps` is not positive, or `factor` less than 1.
+
+    References
+    ----------
+    Loshchilov and Hutter, "SGDR: stochastic gradient descent with warm restarts", ICLR 2017, equation 5; PyTorch's
+    ``CosineAnnealingWarmRestarts``.
+
+    Examples
+    --------
+    >>> schedule = cosine_restarts(0.1, steps=100, factor=2)
+    >>> schedule(0), round(schedule(50), 6), schedule(100), round(schedule(200), 6), schedule(300)
+    (0.1, 0.05, 0.1, 0.05, 0.1)
+    """
+    _check_steps(steps)
+    if not factor >= 1:
+        raise ValueError(f"factor must be 1 or more, got {factor!r}")
+
+    def schedule(iterations: int) -> float:
+        period, length, position = 0, float(steps), float(iterations)
+        if factor == 1:
+            period, position = iterations // steps, float(iterations % steps)
+        while position >= length:
+            position -= length
+            length *= factor
+            period += 1
+        return final + (value * shrink**period - final) * 0.5 * (1.0 + cos(pi * position / length))
+
+    return schedule
+
+
+def polynomial(value: float, steps: int, final: float = 0.0, power: float = 1.0) -> Schedule:
+    """``final + (value - final) * (1 - iterations / steps) ** power`` for `steps` iterations, then `final`.
+
+    With ``power=1`` a straight line.
+
+    References
+    ----------
+    PyTorch's ``PolynomialLR`` (with `final` 0), Keras' ``PolynomialDecay``.
+
+    Examples
+    --------
+    >>> schedule = polynomial(0.1, steps=100, power=2)
+    >>> schedule(0), schedule(50), schedule(500)
+    (0.1, 0.025, 0.0)
+    """
+    _check_steps(steps)
+    return lambda iterations: final + (value - final) * (1.0 - min(iterations / steps, 1.0)) ** power
+
+
+def inverse_square_root(value: float, steps: int) -> Schedule:
+    r"""In a straight line up to `value` in `steps` iterations, then down as the root of their number.
+
+    .. math:: \eta_i = v \min\left(\frac{i + 1}{n}, \sqrt{\frac{n}{i + 1}}\right)
+
+    with :math:`v` the `value` and :math:`n` the `steps`; iteration :math:`i` from 0 is the paper's step :math:`i + 1`.
+
+    References
+    ----------
+    Vaswani et al., "Attention is all you need", NIPS 2017, equation 3, where the peak is
+    :math:`(d_{model} n)^{-1/2}`.
+
+    Examples
+    --------
+    >>> schedule = inverse_square_root(0.1, steps=100)
+    >>> schedule(49), schedule(99), schedule(399)
+    (0.05, 0.1, 0.05)
+    """
+    _check_steps(steps)
+    return lambda iterations: value * min((iterations + 1) / steps, sqrt(steps / (iterations + 1)))
+
+
+def one_cycle(
+    value: float, steps: int, warm: float = 0.3, start_factor: float = 25.0, final_factor: float = 1e4
+) -> Schedule:
+    """Up to `value` and down to almost nothing, both along half a cosine, in `steps` iterations in all.
+
+    Parameters
+    ----------
+    value : float
+        The highest rate.
+    steps : int, > 1
+    warm : float, default 0.3
+        The part of the iterations in which the rate grows.
+    start_factor : float, default 25
+        The first rate is `value` divided by it.
+    final_factor : float, default 10000
+        The last rate, which stays, is the first one divided by it.
+
+    Returns
+    -------
+    function of int
+
+    Raises
+    ------
+    ValueError
+        If `steps` is not positive, or the rate would not grow for an iteration, and fall for another one.
+
+    References
+    ----------
+    Smith and Topin, "Super-convergence: very fast training of neural networks using large learning rates", 2018, in the
+    form of PyTorch's ``OneCycleLR`` (two phases, cosine).
+
+    Examples
+    --------
+    >>> schedule = one_cycle(1.0, steps=101, warm=0.5, start_factor=10, final_factor=100)
+    >>> [round(schedule(i), 3) for i in (0, 25, 50, 75, 100, 1000)]
+    [0.1, 0.557, 1.0, 0.493, 0.001, 0.001]
+    """
+    _check_steps(steps)
+    top, last = warm * steps - 1.0, steps - 1.0
+    if not 0.0 < top < last:
+        raise ValueError(f"one_cycle rises for warm * steps - 1 iterations and then falls, got {top!r} of {last!r}")
+    first = value / start_factor
+
+    def schedule(iterations: int) -> float:
+        i = min(iterations, last)
+        if i <= top:
+            return _half_cosine(first, value, i / top)
+        return _half_cosine(value, first / final_factor, (i - top) / (last - top))
+
+    return schedule
+
+
 def _check_steps(steps) -> None:
     if not steps > 0:
         raise ValueError(f"steps must be positive, got {steps!r}")
+
+
+def _half_cosine(start: float, end: float, part: float) -> float:
+    return end + (start - end) / 2.0 * (1.0 + cos(pi * part))

@@ -44,7 +44,7 @@ class SGD(Optimizer):
     lazy : bool, default False
         `IndexedSlices` change the rows that they name only, momentum and decay included. By default they do so without
         momentum and decay (where it is the same), and count as dense gradients with either.
-    name, clipnorm, clipvalue, global_clipnorm, accumulate_steps :
+    name, exclude, rates, clipnorm, clipvalue, global_clipnorm, accumulate_steps :
         See `Optimizer`.
 
     References
@@ -95,6 +95,4 @@ class SGD(Optimizer):
             scalars["inertia"] = self.momentum
             if self.nesterov:
                 scalars["lookahead"] = self.momentum
-        if self.weight_decay:
-            scalars["decay"] = self.weight_decay
         return scalars

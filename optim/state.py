@@ -47,7 +47,7 @@ class Loaded:
     """A state that was read and checked, ready to be put in place."""
 
     def __init__(self, optimizer):
-        self.slots, self.sums = av.Slots(optimizer.slot_names), av.Slots(("gradient",), "ignore")
+        self.slots, self.sums = optimizer._new_slots(optimizer.slot_names), av.Slots(("gradient",), "ignore")
         self.touched: dict[str, Any] = {}
         self.iterations = self.accumulated = 0
         self.hyperparameters: dict[str, Any] = {}
@@ -92,7 +92,7 @@ def load(optimizer, state: Mapping[str, Any], strict: bool, hyperparameters: boo
         if variable not in found and v is not None and started:
             report.missing.extend(_keys(optimizer, variable))
             if not strict:  # it starts at zero, as the report says
-                loaded.slots.put(variable, 0, {slot: np.zeros(v.shape, v.dtype) for slot in optimizer.slot_names})
+                loaded.slots.put(variable, 0, _zeros(loaded, v))
     if strict and any(v is not None for v in known.values()):
         report.unexpected.extend(report.waiting)  # the variables are there: what none of them takes is a mistake
     if strict and not report.complete:
@@ -148,10 +148,11 @@ def _take(optimizer, loaded, variable: str, parts: dict[str, Any], v) -> None:
     absent = [key for key, what in zip(keys, (*optimizer.slot_names, "step"), strict=True) if what not in parts]
     report.missing.extend(absent)
     arrays = {slot: _array(parts[slot]) for slot in optimizer.slot_names if slot in parts}
-    shapes = {a.shape for a in arrays.values()}
+    shapes = {a.shape for a in arrays.values()} if optimizer.slot_shapes is None else ()
+    fitting = {} if v is None else loaded.slots.shapes_of(v.shape)
     wrong = []
     for slot, a in arrays.items():
-        if v is not None and (a.shape != v.shape or not np.can_cast(a.dtype, v.dtype, "same_kind")):
+        if v is not None and (a.shape != fitting[slot] or not np.can_cast(a.dtype, v.dtype, "same_kind")):
             key = f"{optimizer.name}/{slot}/{variable}"
             wrong.append(f"{key} is {a.dtype} {a.shape}, the variable {v.dtype} {v.shape}")
     if v is None and len(shapes) > 1:
@@ -159,10 +160,14 @@ def _take(optimizer, loaded, variable: str, parts: dict[str, Any], v) -> None:
     report.mismatched.extend(wrong)
     if absent or wrong:
         if v is not None:
-            loaded.slots.put(variable, 0, {slot: np.zeros(v.shape, v.dtype) for slot in optimizer.slot_names})
+            loaded.slots.put(variable, 0, _zeros(loaded, v))
         return
     loaded.slots.put(variable, int(parts["step"]), arrays)
     (report.waiting if v is None else report.loaded).extend(keys)
+
+
+def _zeros(loaded, v) -> dict[str, Any]:
+    return {slot: np.zeros(shape, v.dtype) for slot, shape in loaded.slots.shapes_of(v.shape).items()}
 
 
 def _keys(optimizer, variable: str) -> list[str]:

@@ -14,8 +14,10 @@ import optim
 from autograd_vs.state import packs
 
 GOLDEN = json.loads((Path(__file__).parent / "golden" / "optimizers.json").read_text())
+OPTAX = json.loads((Path(__file__).parent / "golden" / "optimizers_optax.json").read_text())
 
-# Every optimizer and variant that the shared tests run over; an entry is all that a new optimizer needs here.
+# Every optimizer and variant that the shared tests run over (here, of state, and as plans); an entry is all that a new
+# optimizer needs here.
 OPTIMIZERS = {
     "sgd": lambda **o: optim.SGD(0.05, **o),
     "sgd_momentum": lambda **o: optim.SGD(0.05, momentum=0.9, **o),
@@ -27,7 +29,32 @@ OPTIMIZERS = {
     "adam_amsgrad": lambda **o: optim.Adam(0.05, amsgrad=True, **o),
     "adamw": lambda **o: optim.AdamW(0.05, weight_decay=0.1, **o),
     "adamw_amsgrad": lambda **o: optim.AdamW(0.05, amsgrad=True, **o),
+    "adagrad": lambda **o: optim.Adagrad(0.5, **o),
+    "adagrad_all": lambda **o: optim.Adagrad(
+        0.5, rate_decay=1e-3, initial_accumulator_value=0.1, weight_decay=0.1, **o
+    ),
+    "rmsprop": lambda **o: optim.RMSprop(0.01, **o),
+    "rmsprop_momentum": lambda **o: optim.RMSprop(0.01, momentum=0.8, **o),
+    "rmsprop_all": lambda **o: optim.RMSprop(0.01, momentum=0.5, centered=True, weight_decay=0.1, **o),
+    "adadelta": lambda **o: optim.Adadelta(epsilon=0.01, **o),
+    "adadelta_decay": lambda **o: optim.Adadelta(epsilon=0.01, weight_decay=0.1, **o),
+    "adamax": lambda **o: optim.Adamax(0.05, **o),
+    "adamax_decay": lambda **o: optim.Adamax(0.05, weight_decay=0.1, **o),
+    "nadam": lambda **o: optim.NAdam(0.05, **o),
+    "nadam_decay": lambda **o: optim.NAdam(0.05, weight_decay=0.1, **o),
+    "nadam_decoupled": lambda **o: optim.NAdam(0.05, weight_decay=0.1, decoupled_weight_decay=True, **o),
+    "radam": lambda **o: optim.RAdam(0.05, **o),
+    "radam_decay": lambda **o: optim.RAdam(0.05, weight_decay=0.1, **o),
+    "radam_decoupled": lambda **o: optim.RAdam(0.05, weight_decay=0.1, decoupled_weight_decay=True, **o),
+    "lion": lambda **o: optim.Lion(0.05, **o),
+    "lion_decay": lambda **o: optim.Lion(0.05, weight_decay=0.1, **o),
+    "lamb": lambda **o: optim.LAMB(0.05, **o),
+    "lamb_decay": lambda **o: optim.LAMB(0.05, weight_decay=0.1, **o),
+    "adafactor": lambda **o: optim.Adafactor(0.05, **o),
+    "adafactor_decay": lambda **o: optim.Adafactor(0.05, epsilon_1=1e-6, weight_decay=0.1, **o),
 }
+ELEMENTWISE = {name: make for name, make in OPTIMIZERS.items() if make().slot_shapes is None}
+each_elementwise = pytest.mark.parametrize("make", ELEMENTWISE.values(), ids=ELEMENTWISE.keys())
 each = pytest.mark.parametrize("make", OPTIMIZERS.values(), ids=OPTIMIZERS.keys())
 
 
@@ -65,11 +92,12 @@ def same_bits(a, b):
 
 
 # ---------------------------------------------------------------- formulas
-@pytest.mark.parametrize("case", GOLDEN["cases"])
-def test_trajectory_is_pytorchs(case):
-    case, problem = GOLDEN["cases"][case], GOLDEN["problem"]
+@pytest.mark.parametrize("case", [*GOLDEN["cases"], *OPTAX["cases"]])
+def test_trajectory_is_the_stored_one(case):
+    case, problem = (GOLDEN["cases"] | OPTAX["cases"])[case], GOLDEN["problem"]
     optimizer = getattr(optim, case["optimizer"])(**case["arguments"])
-    of = [av.Variable(np.array(a, np.float64), name=name) for name, a in problem["initial"].items()]
+    names = case["params_after_step"]["1"]
+    of = [av.Variable(np.array(problem["initial"][name], np.float64), name=name) for name in names]
     cs, ds = ([np.array(problem[k][v.op.name]) for v in of] for k in "cd")
     for step in range(1, 51):
         optimizer.apply_gradients(
@@ -88,7 +116,39 @@ def test_converges_on_a_quadratic(make):
     assert losses[-1] < 0.01 * losses[0]
 
 
-@each
+# The highest rates on the way down the two valleys below, where they are not 0.05.
+VALLEY_RATES = {
+    "sgd": 0.002, "sgd_momentum": 0.0005, "sgd_nesterov": 0.0005,
+    "adagrad": 0.5, "rmsprop": 0.005, "rmsprop_momentum": 0.001, "adadelta": 1.0, "lion": 0.004,
+}  # fmt: skip
+WITHOUT_DECAY = [name for name, make in OPTIMIZERS.items() if not make().weight_decay]
+
+
+def descend(name, loss, start, steps=3000):
+    v = av.Variable(np.array(start))
+    optimizer = OPTIMIZERS[name]()
+    optimizer.learning_rate = optim.schedules.one_cycle(VALLEY_RATES.get(name, 0.05), steps)
+    for _ in range(steps):
+        with av.GradientTape() as tape:
+            y = loss(v)
+        optimizer.apply_gradients([(tape.gradient(y, v), v)])
+    return loss(v).item(), v.numpy()
+
+
+@pytest.mark.parametrize("name", WITHOUT_DECAY)
+def test_converges_on_a_badly_scaled_quadratic(name):
+    scales = np.array([1.0, 10.0, 200.0])
+    loss, _ = descend(name, lambda v: av.sum(scales * v * v), [2.0, -1.0, 0.5], 1500)
+    assert loss < 0.05  # of 64
+
+
+@pytest.mark.parametrize("name", WITHOUT_DECAY)
+def test_gets_down_rosenbrocks_valley(name):
+    loss, at = descend(name, lambda v: (1.0 - v[0]) ** 2 + 100.0 * (v[1] - v[0] ** 2) ** 2, [-1.2, 1.0])
+    assert loss < 0.2, at  # of 24.2; 4 where the valley begins
+
+
+@each_elementwise
 def test_complex_variables_are_pairs_of_reals(make):
     (real,) = variables([(3, 2)])
     z = av.Variable(real.numpy()[:, 0] + 1j * real.numpy()[:, 1], name="z")
@@ -113,12 +173,12 @@ def test_half_precision_has_single_precision_slots(make):
     assert all(optimizer.get_slot(v, slot).dtype == np.float32 for slot in optimizer.slot_names)
 
 
-@each
+@each_elementwise
 def test_the_rule_takes_tensors_and_gives_what_arrays_give(make):
     optimizer = make()
     rng = np.random.default_rng(0)
     arrays = [np.abs(rng.normal(size=7)) for _ in range(2 + len(optimizer.slot_names))]
-    scalars = optimizer.scalars(3, 0.1)
+    scalars = optimizer._all_scalars(3, 0.1)
     on_tensors = optimizer.update(*map(av.Tensor, arrays), **scalars)
     on_arrays = optimizer.update(*[a.copy() for a in arrays], **scalars)
     for t, a in zip(on_tensors, on_arrays, strict=True):
@@ -320,7 +380,7 @@ def test_rows_of_large_variables_equal_the_dense_gradient(make, block, monkeypat
     np.testing.assert_allclose(sparse.numpy(), dense.numpy(), rtol=1e-13)
 
 
-@each
+@each_elementwise
 def test_lazy_changes_the_named_rows_only(make):
     v, other = variables([(6, 3), (4,)])
     optimizer = make(lazy=True)
@@ -335,7 +395,7 @@ def test_lazy_changes_the_named_rows_only(make):
         assert np.array_equal(optimizer.get_slot(v, slot).numpy()[kept], before[kept])
 
 
-@each
+@each_elementwise
 def test_lazy_rows_get_the_dense_update_of_these_rows(make):
     v, part = variables([(6, 3), (2, 3)])
     part.assign(v.numpy()[[1, 4]])

@@ -422,6 +422,10 @@ RATES = {
     "exponential": lambda: optim.schedules.exponential_decay(0.02, 3, 0.5, staircase=True),
     "piecewise": lambda: optim.schedules.piecewise([2, 5], [0.02, 0.01, 0.005]),
     "warm_up": lambda: optim.schedules.warm_up(optim.schedules.cosine(0.02, 5), 4),
+    "cosine_restarts": lambda: optim.schedules.cosine_restarts(0.02, 2, factor=2),
+    "inverse_square_root": lambda: optim.schedules.inverse_square_root(0.02, 4),
+    "one_cycle": lambda: optim.schedules.one_cycle(0.02, 8),
+    "polynomial": lambda: optim.schedules.polynomial(0.02, 5, power=2.0),
     "variable": lambda: av.Variable(0.02, trainable=False),
 }
 

@@ -2,21 +2,18 @@
 
 import numpy as np
 import pytest
+from test_optim import OPTIMIZERS
 
 import autograd_vs as av
 import optim
 
 pytestmark = pytest.mark.host("plans are NumPy's")
 
-MAKE = {
-    "sgd": lambda: optim.SGD(0.1),
-    "momentum": lambda: optim.SGD(0.1, momentum=0.9),
-    "nesterov": lambda: optim.SGD(0.1, momentum=0.9, nesterov=True, weight_decay=0.01),
-    "adam": lambda: optim.Adam(0.05),
-    "amsgrad": lambda: optim.Adam(0.05, amsgrad=True, weight_decay=0.1),
-    "adamw": lambda: optim.AdamW(optim.schedules.cosine(0.05, 6), weight_decay=0.1),
+MAKE = OPTIMIZERS | {
+    "scheduled": lambda: optim.AdamW(optim.schedules.cosine(0.05, 6), weight_decay=0.1),
     "clipped": lambda: optim.Adam(0.05, global_clipnorm=0.1),
     "accumulated": lambda: optim.SGD(0.05, accumulate_steps=2),
+    "by name": lambda: optim.AdamW(0.05, weight_decay=0.1, exclude=["b"], rates={"^c$": 0.1, "^a": 2.0}),
 }
 
 

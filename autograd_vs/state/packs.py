@@ -41,10 +41,12 @@ class Plan:
         """One update by the gradients `arrays`, which fit; with `rows`, IndexedSlices update these rows only."""
         # All gradients are gathered before anything is written: a bare one may lie in another variable's memory.
         gradients = [group.gather([arrays[i] for i in indices], self.buffers) for group, indices, _ in self.groups]
-        operands = [group.as_operands(scalars(group.step + 1)) for group, _, _ in self.groups]
+        operands = [group.as_operands(scalars(group.step + 1, *group.sort)) for group, _, _ in self.groups]
         blocks: list[tuple] = []
         for (group, _, values), g, numbers in zip(self.groups, gradients, operands, strict=True):
-            if g.__class__ is IndexedSlices and rows:
+            if group.shapes is not None:
+                group.run_whole(rule, g, values[0], numbers, reads_value)
+            elif g.__class__ is IndexedSlices and rows:
                 group.run_rows(rule, g, values[0], numbers, reads_value)
             elif g.__class__ is IndexedSlices or group.size > BLOCK:
                 blocks += [(group, g, values[0], numbers, block) for block in group.blocks(g)]
@@ -60,14 +62,16 @@ class Plan:
     # ---------------------------------------------------------------- as calls of a traced function
     @property
     def can_be_followed(self) -> bool:
-        """Whether the arithmetic is that of the variables' own NumPy arrays."""
-        return all(cell.xp is np and cell.compute == cell.dtype for group, _, _ in self.groups for cell in group.cells)
+        """Whether the arithmetic is that of the variables' own NumPy arrays, element by element."""
+        cells = [cell for group, _, _ in self.groups for cell in group.cells]
+        alike = all(cell.xp is np and cell.compute == cell.dtype for cell in cells)
+        return alike and all(group.shapes is None for group, _, _ in self.groups)
 
     def follow(self, tracer, rule, arrays, names, scalars, reads_value) -> None:
         """`run`, noted by `tracer`: each replay counts, fills in the scalars, and does the arithmetic."""
         groups = [group for group, _, _ in self.groups]
         with tracer.pause():
-            numbers = [group.as_operands(scalars(group.step + 1)) for group in groups]
+            numbers = [group.as_operands(scalars(group.step + 1, *group.sort)) for group in groups]
         before = [group.step for group in groups]
         tracer.on_failure(lambda: exhaust(map(setattr, groups, repeat("step"), before)))
         tracer.outside(partial(_count, groups, scalars), (), writes=[x for d in numbers for x in d.values()])
@@ -84,7 +88,7 @@ class Plan:
 
 def _count(groups, scalars) -> None:
     """One step more for each group, and the scalars of that step in the arrays that the rule gets."""
-    numbers = [scalars(group.step + 1) for group in groups]
+    numbers = [scalars(group.step + 1, *group.sort) for group in groups]
     for group, of_group in zip(groups, numbers, strict=True):
         if of_group.keys() != group.operands.keys():
             raise RuntimeError(
@@ -121,19 +125,24 @@ class Cell:
 class Group:
     """Variables that go through the rule together: flat buffers, one per slot and one for the gradients.
 
-    `source` is the number of slots, which start at zero, or the group that the cells come from.
+    `source` is the number of slots, which start at zero, or the group that the cells come from. `sort` is what all of
+    the variables have in common (see `Slots`); it goes to `scalars`. `shapes` are those of the slots of a single
+    variable that the rule sees as a whole.
     """
 
-    __slots__ = ("cells", "gradient", "operands", "pieces", "size", "slots", "step", "value")
+    __slots__ = ("cells", "gradient", "operands", "pieces", "shapes", "size", "slots", "sort", "step", "value")
 
-    def __init__(self, cells: list[Cell], step: int, source: "int | Group"):
-        self.cells, self.step = cells, step
+    def __init__(self, cells: list[Cell], step: int, source: "int | Group", sort: tuple = (), shapes=None):
+        self.cells, self.step, self.sort, self.shapes = cells, step, sort, shapes
         self.size = sum(cell.size for cell in cells)
         self.pieces: list[slice] = []
         self.gradient = self.value = None  # made when they are needed
         self.operands: dict[str, Any] = {}  # the scalars as 0-d arrays, which NumPy takes faster than numbers
+        if shapes is not None:
+            self.slots: list = [cells[0].xp.zeros(shape, cells[0].compute) for shape in shapes]
+            return
         slots: list = source.slots if isinstance(source, Group) else [None] * source
-        self.slots: list = [cells[0].xp.zeros(self.size, cells[0].compute) for _ in slots]
+        self.slots = [cells[0].xp.zeros(self.size, cells[0].compute) for _ in slots]
         start = 0
         for cell in cells:
             piece = slice(start, start + cell.size)
@@ -145,6 +154,8 @@ class Group:
 
     def view(self, cell: Cell, slot: int):
         """The part of a slot's buffer that belongs to `cell`, in the shape of its variable."""
+        if self.shapes is not None:
+            return self.slots[slot]
         part = self.slots[slot][cell.start : cell.start + cell.size]
         return (part.view(cell.dtype) if cell.dtype.kind == "c" else part).reshape(cell.shape)
 
@@ -194,6 +205,18 @@ class Group:
         bounds = cell.xp.searchsorted(g.indices, cell.xp.asarray([*tops, cell.shape[0]])).tolist()
         pieces = [slice(top * width, min(top + height, cell.shape[0]) * width) for top in tops]
         return [*zip(pieces, zip(tops, bounds, bounds[1:], strict=False), strict=True)]
+
+    def run_whole(self, rule, g, value, numbers, reads_value) -> None:
+        """The rule on one variable in its own shape; rows count as the dense gradient that they stand for."""
+        (cell,) = self.cells
+        if g.__class__ is IndexedSlices:
+            dense = cell.xp.zeros(cell.shape, cell.compute)
+            dense[g.indices] = g.values
+            g = dense
+        p = value.astype(cell.compute, copy=False).reshape(cell.shape) if reads_value else None
+        delta = ruled(rule, p, g.reshape(cell.shape), self.slots, numbers)
+        if delta is not None:
+            subtract(value, flat(delta), value)
 
     def run_rows(self, rule, g, value, numbers, reads_value) -> None:
         """The rule on the rows in `g`: each is there once, or several times with equal values (`totalled`)."""

@@ -5,10 +5,12 @@ Terms
 rule    A pure function ``rule(p, g, *slots, **scalars) -> (delta, *slots)`` written with operators: `delta` is what is
         subtracted from the variable. It works element by element, so it does not matter to it whether it gets a whole
         array, a block of one, some rows, several variables laid end to end, or Tensors.
+whole   A rule may instead need whole variables (norms, products of matrices): then each is a group by itself, runs at
+        once and in its own shape, and its slots may have other shapes (`Slots(shapes=...)`).
 slot    An array that an optimizer keeps for a variable ("m"), of the variable's shape. The step count is one, too.
-group   Variables that are always updated together and have taken the same number of steps: their slots lie end to end
-        in one flat buffer per slot, their gradients are gathered into one, and the rule runs once. A variable of
-        `BLOCK` elements or more is a group by itself, and runs in blocks that fit into the cache.
+group   Variables of one sort that are always updated together and have taken the same number of steps: their slots lie
+        end to end in one flat buffer per slot, their gradients are gathered into one, and the rule runs once. A
+        variable of `BLOCK` elements or more is a group by itself, and runs in blocks that fit into the cache.
 plan    What is known about one tuple of variables: its groups, and where each gradient goes.
 
 Parameters are never packed: their memory never moves, and two optimizers may share one. When a call updates a part of
@@ -47,7 +49,7 @@ def apply_update(
     variables: Sequence[Variable],
     gradients: Sequence[Any],
     slots: "Slots",
-    scalars: Callable[[int], dict[str, float]],
+    scalars: Callable[..., dict[str, float]],
     *,
     reads_value: bool = False,
     rows: bool = False,
@@ -58,10 +60,10 @@ def apply_update(
     Parameters
     ----------
     rule : function ``(p, g, *slots, **scalars) -> (delta, *slots)``
-        Elementwise, written with operators. `p` is the value (None unless `reads_value`), `g` the gradient, then one
-        argument per slot. `delta` is subtracted from the variable; None leaves the variable as it is. The rule may
-        change its slots and its own temporaries by augmented assignment (``m *= beta``: in place on arrays, a new
-        value for Tensors), and must not change `p` and `g`.
+        Elementwise, written with operators; or, where `slots` has `shapes`, any function of one variable. `p` is the
+        value (None unless `reads_value`), `g` the gradient, then one argument per slot. `delta` is subtracted from the
+        variable; None leaves the variable as it is. The rule may change its slots and its own temporaries by augmented
+        assignment (``m *= beta``: in place on arrays, a new value for Tensors), and must not change `p` and `g`.
     variables : sequence of Variable
         Each once, all trainable.
     gradients : sequence of Tensor, array or IndexedSlices
@@ -69,7 +71,8 @@ def apply_update(
     slots : Slots
         Where the slots and step counts of these variables live; what is missing starts at zero.
     scalars : function of int
-        The scalar arguments of the rule at a variable's n-th update (n = 1, 2, ...): a dict of Python floats.
+        The scalar arguments of the rule at a variable's n-th update (n = 1, 2, ...): a dict of Python floats. Where
+        `slots` sorts the variables, what it says of the variable follows as further arguments.
     reads_value : bool, default False
         Whether the rule needs the values (weight decay does).
     rows : bool, default False
@@ -167,6 +170,14 @@ class Slots:
         The slots that each variable has.
     on_unclaimed : {"raise", "warn", "ignore"}
         What to do when a variable turns up that has no slots, while slots of other names wait.
+    sort : function of str, optional
+        Full variable name to a tuple; variables with different ones are never packed together, and the function
+        `scalars` of `apply_update` gets its items. By default all are alike, with nothing to get.
+    shapes : function of a shape, optional
+        The shape of a variable to those of its slots, one for each name. The rule then sees variables one by one, whole
+        and in their shapes; `IndexedSlices` count as dense gradients, and complex variables are refused. A ValueError
+        from it, for a shape that the rule cannot do, is raised before anything is changed. By default slots have the
+        shape of the variable, and the rule is elementwise.
 
     Notes
     -----
@@ -181,9 +192,17 @@ class Slots:
     (3, [1.0, 1.0], ['dense/kernel'])
     """
 
-    def __init__(self, names: Sequence[str] = (), on_unclaimed: str = "raise"):
+    def __init__(
+        self,
+        names: Sequence[str] = (),
+        on_unclaimed: str = "raise",
+        sort: Callable[[str], tuple] | None = None,
+        shapes: Callable[[tuple], Sequence[tuple]] | None = None,
+    ):
         self.names = tuple(names)
         self.on_unclaimed = on_unclaimed
+        self.sort = sort
+        self.shapes = shapes
         self._cells: dict[str, Cell] = {}
         self._groups: dict[str, Group] = {}  # by name as well: cells do not know their group, so nothing is cyclic
         self._waiting: dict[str, tuple[int, dict[str, Any]]] = {}
@@ -192,10 +211,11 @@ class Slots:
     def __getstate__(self):
         """For copies and pickles: all slots wait for the variables of their names."""
         waiting = {name: (self.step(name), {slot: self.get(name, slot) for slot in self.names}) for name in self}
-        return {"names": self.names, "on_unclaimed": self.on_unclaimed, "waiting": waiting}
+        own = {"names": self.names, "on_unclaimed": self.on_unclaimed, "sort": self.sort, "shapes": self.shapes}
+        return {"own": own, "waiting": waiting}
 
     def __setstate__(self, state):
-        Slots.__init__(self, state["names"], state["on_unclaimed"])
+        Slots.__init__(self, **state["own"])
         self._waiting = state["waiting"]
 
     # ---------------------------------------------------------------- looks
@@ -254,6 +274,11 @@ class Slots:
             group = self._groups.pop(name)
             self._take_out(group, [c for c in group.cells if c is not cell])
 
+    def shapes_of(self, shape: tuple) -> dict[str, tuple]:
+        """The shapes of the slots, by name, of a variable of this shape."""
+        shapes = [shape] * len(self.names) if self.shapes is None else self.shapes(shape)
+        return dict(zip(self.names, shapes, strict=True))
+
     def view(self, variable: Variable, slot: str):
         """The live slot of a variable, valid until the next update. To be read only."""
         return self._view(variable._name, slot)
@@ -265,7 +290,7 @@ class Slots:
         """Make a group of some cells of `group`."""
         self._drop_plans()
         if cells:
-            part = Group(cells, group.step, group)
+            part = Group(cells, group.step, group, group.sort)
             self._groups.update((cell.name, part) for cell in cells)
 
     # ---------------------------------------------------------------- plans
@@ -294,6 +319,14 @@ class Slots:
                 raise TypeError(
                     f"variable {v.name!r} has dtype {v.dtype}: only float and complex variables are updated"
                 )
+            if self.shapes is not None and v.array.dtype.kind == "c":
+                raise TypeError(
+                    f"variable {v.name!r} has dtype {v.dtype}: this rule sees whole variables, and takes real ones only"
+                )
+            try:
+                self.shapes_of(v.array.shape)
+            except ValueError as error:
+                raise ValueError(f"variable {v.name!r}: {error}") from None
             if names.setdefault(name, v) is not v:
                 raise ValueError(f"two different variables are named {v.name!r}: slots are kept by name")
             cell = self._cells.get(name)
@@ -310,11 +343,11 @@ class Slots:
 
     def _check_waiting(self, variables: dict[str, Variable]) -> None:
         wrong = [
-            f"{name!r}: slot {slot!r} has shape {a.shape}, the variable {variables[name].shape}"
+            f"{name!r}: slot {slot!r} has shape {arrays[slot].shape}, the variable {variables[name].shape}"
             for name, (_, arrays) in self._waiting.items()
             if name in variables
-            for slot, a in arrays.items()
-            if a.shape != variables[name].shape
+            for slot, shape in self.shapes_of(variables[name].shape).items()
+            if arrays[slot].shape != shape
         ]
         if wrong:
             raise ValueError(f"loaded slots do not fit: {'; '.join(wrong)}")
@@ -372,17 +405,18 @@ class Slots:
         for v in variables:
             step = self._waiting[v._name][0] if v._name in self._waiting else 0
             cell = Cell(v)
-            key = (cell.compute, cell.place, step)
+            key = (cell.compute, cell.place, step, () if self.sort is None else self.sort(v._name))
             pack = open_packs.get(key)
             if pack is None or sum(c.size for c in pack) + cell.size > BLOCK:
                 pack = []
                 packs.append((key, pack))
-                if cell.size < BLOCK:
+                if cell.size < BLOCK and self.shapes is None:
                     open_packs[key] = pack
             pack.append(cell)
         groups: dict[str, Group] = {}
-        for (_, _, step), cells in packs:
-            group = Group(cells, step, len(self.names))
+        for (*_, step, sort), cells in packs:
+            shapes = None if self.shapes is None else self.shapes(cells[0].shape)
+            group = Group(cells, step, len(self.names), sort, shapes)
             for cell in cells:
                 groups[cell.name] = group
                 _, arrays = self._waiting.get(cell.name, (0, {}))

@@ -34,12 +34,48 @@ CASES = {
     "adamw": (torch.optim.AdamW, {"lr": 1e-3}),
     "adamw_large_steps": (torch.optim.AdamW, {"lr": 0.1, "weight_decay": 0.1}),
     "adamw_amsgrad": (torch.optim.AdamW, {"lr": 0.1, "amsgrad": True}),
+    "adagrad": (torch.optim.Adagrad, {"lr": 0.1}),
+    "adagrad_all": (
+        torch.optim.Adagrad,
+        {"lr": 0.2, "lr_decay": 0.05, "weight_decay": 0.1, "initial_accumulator_value": 0.3, "eps": 1e-3},
+    ),
+    "rmsprop": (torch.optim.RMSprop, {"lr": 0.01}),
+    "rmsprop_momentum": (torch.optim.RMSprop, {"lr": 0.01, "alpha": 0.9, "momentum": 0.8}),
+    "rmsprop_centered": (torch.optim.RMSprop, {"lr": 0.01, "centered": True, "eps": 1e-4}),
+    "rmsprop_all": (
+        torch.optim.RMSprop,
+        {"lr": 0.01, "alpha": 0.95, "momentum": 0.5, "centered": True, "weight_decay": 0.1},
+    ),
+    "adadelta": (torch.optim.Adadelta, {}),
+    "adadelta_all": (torch.optim.Adadelta, {"lr": 0.5, "rho": 0.8, "eps": 1e-2, "weight_decay": 0.1}),
+    "adamax": (torch.optim.Adamax, {"lr": 0.05}),
+    "adamax_all": (torch.optim.Adamax, {"lr": 0.1, "betas": (0.8, 0.9), "eps": 1e-2, "weight_decay": 0.1}),
+    "nadam": (torch.optim.NAdam, {"lr": 0.05}),
+    "nadam_all": (
+        torch.optim.NAdam,
+        {"lr": 0.02, "betas": (0.8, 0.95), "eps": 1e-4, "weight_decay": 0.1, "momentum_decay": 0.5},
+    ),
+    "nadam_decoupled": (torch.optim.NAdam, {"lr": 0.1, "weight_decay": 0.1, "decoupled_weight_decay": True}),
+    "radam": (torch.optim.RAdam, {"lr": 0.05}),
+    "radam_all": (torch.optim.RAdam, {"lr": 0.1, "betas": (0.8, 0.9), "eps": 1e-4, "weight_decay": 0.1}),
+    "radam_decoupled": (torch.optim.RAdam, {"lr": 0.1, "weight_decay": 0.1, "decoupled_weight_decay": True}),
+    "adafactor": (torch.optim.Adafactor, {"lr": 0.05}),
+    "adafactor_all": (
+        torch.optim.Adafactor,
+        {"lr": 0.5, "beta2_decay": -0.6, "eps": (1e-4, 0.1), "d": 1.2, "weight_decay": 0.1},
+    ),
+    "muon": (torch.optim.Muon, {"lr": 0.02}),
+    "muon_plain": (torch.optim.Muon, {"lr": 0.02, "momentum": 0.8, "nesterov": False, "weight_decay": 0.0}),
 }
-OURS = {"lr": "learning_rate", "eps": "epsilon"}
+ONLY = {torch.optim.Muon: ("kernel",)}  # takes matrices
+OURS = {"lr": "learning_rate", "eps": "epsilon", "alpha": "rho", "lr_decay": "rate_decay", "d": "clip_threshold"}
 
 
 def our_spelling(arguments):
-    ours = {OURS.get(name, name): value for name, value in arguments.items() if name != "betas"}
+    ours = {OURS.get(name, name): value for name, value in arguments.items() if name not in ("betas", "beta2_decay")}
+    if "beta2_decay" in arguments:
+        ours["moment_decay"] = -arguments["beta2_decay"]
+        ours["epsilon_1"], ours["epsilon_2"] = ours.pop("epsilon")
     if "betas" in arguments:
         ours["beta_1"], ours["beta_2"] = arguments["betas"]
     return ours
@@ -57,9 +93,11 @@ def gradient(p, c, d):
 
 
 def run(make, arguments, values):
-    params = {name: torch.nn.Parameter(torch.tensor(value)) for name, value in values["initial"].items()}
+    names = ONLY.get(make, values["initial"])
+    params = {name: torch.nn.Parameter(torch.tensor(values["initial"][name])) for name in names}
     # foreach=False is the loop over tensors that the formulas are documented by
-    optimizer = make(params.values(), foreach=False, **arguments)
+    loop = {} if make is torch.optim.Muon else {"foreach": False}
+    optimizer = make(params.values(), **loop, **arguments)
     stored = {}
     for step in range(1, max(STEPS) + 1):
         for name, param in params.items():
@@ -72,6 +110,8 @@ def run(make, arguments, values):
 
 
 def main():
+    torch.set_default_dtype(torch.float64)  # NAdam keeps a product in it
+    torch.Tensor.bfloat16 = torch.Tensor.clone  # Muon's iteration in float64
     values = problem()
     cases = {}
     for name, (make, arguments) in CASES.items():

@@ -1,0 +1,104 @@
+"""Learning rates: PyTorch's values iteration by iteration, the paper's where PyTorch has none, and plateaus."""
+
+import json
+from math import nan
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import autograd_vs as av
+import optim
+from optim import schedules
+
+CASES = json.loads((Path(__file__).parent / "golden" / "schedules.json").read_text())["cases"]
+
+
+@pytest.mark.parametrize("case", [name for name, case in CASES.items() if case["schedule"]])
+def test_rates_are_pytorchs(case):
+    case = CASES[case]
+    schedule = getattr(schedules, case["schedule"])(**case["arguments"])
+    np.testing.assert_allclose([schedule(i) for i in range(40)], case["rates"], rtol=1e-12, atol=1e-15)
+
+
+@pytest.mark.parametrize("case", [name for name, case in CASES.items() if not case["schedule"]])
+@pytest.mark.parametrize("as_variable", [False, True])
+@pytest.mark.parametrize("resumed_at", [None, 4, 9])
+def test_plateaus_are_pytorchs(case, as_variable, resumed_at):
+    case = CASES[case]
+    optimizer = optim.SGD(av.Variable(np.float64(0.5), trainable=False) if as_variable else 0.5)
+    plateau, found = optim.ReduceOnPlateau(optimizer, **case["arguments"]), []
+    for i, value in enumerate(case["values"]):
+        if i == resumed_at:
+            state = plateau.state_dict()
+            plateau = optim.ReduceOnPlateau(optimizer, **case["arguments"])
+            plateau.load_state_dict(state)
+        before = optimizer.current_rate()
+        assert plateau.update(av.Tensor(value)) is (optimizer.current_rate() < before)
+        found.append(optimizer.current_rate())
+    np.testing.assert_allclose(found, case["rates"], rtol=1e-12)
+
+
+def test_the_inverse_square_root_is_that_of_the_paper():
+    d_model, warm = 512, 4000
+    schedule = schedules.inverse_square_root((d_model * warm) ** -0.5, warm)
+    for step in (1, 10, 3999, 4000, 4001, 100_000):
+        np.testing.assert_allclose(schedule(step - 1), d_model**-0.5 * min(step**-0.5, step * warm**-1.5), rtol=1e-14)
+
+
+def test_restarts_fall_from_lower_values_each_time():
+    schedule = schedules.cosine_restarts(1.0, 10, factor=1, shrink=0.5)
+    assert [schedule(i) for i in (0, 10, 20)] == [1.0, 0.5, 0.25]
+    longer = schedules.cosine_restarts(1.0, 10, factor=1.5, shrink=0.5)
+    assert [longer(i) for i in (0, 10, 25)] == [1.0, 0.5, 0.25]
+
+
+def test_schedules_are_pure():
+    """The same whatever was asked before: a resumed run goes on where it stopped."""
+    for case in CASES.values():
+        if case["schedule"]:
+            schedule = getattr(schedules, case["schedule"])(**case["arguments"])
+            forth, back = [schedule(i) for i in range(60)], [schedule(i) for i in reversed(range(60))]
+            assert forth == back[::-1]
+
+
+@pytest.mark.host("plans are NumPy's")
+def test_a_plateau_in_a_traced_step_counts_at_the_next_one():
+    v = av.Variable([1.0], name="v")
+    optimizer = optim.SGD(0.5)
+    plateau = optim.ReduceOnPlateau(optimizer, factor=0.5, patience=0)
+    step = av.function(lambda x: optimizer.apply_gradients([(x, v)]))
+    step(np.ones(1, np.float32))
+    plateau.update(1.0)
+    assert plateau.update(1.0)
+    step(np.ones(1, np.float32))
+    assert v.item() == 0.25
+
+
+@pytest.mark.parametrize(
+    ("make", "error", "words"),
+    [
+        (lambda: schedules.cosine_restarts(1.0, 10, factor=0.5), ValueError, "factor must be 1 or more"),
+        (lambda: schedules.cosine_restarts(1.0, 0), ValueError, "steps must be positive"),
+        (lambda: schedules.polynomial(1.0, -1), ValueError, "steps must be positive"),
+        (lambda: schedules.inverse_square_root(1.0, 0), ValueError, "steps must be positive"),
+        (lambda: schedules.one_cycle(1.0, 2), ValueError, "rises for warm"),
+        (lambda: optim.ReduceOnPlateau(optim.SGD(schedules.constant(0.1))), TypeError, "'sgd' is a schedule"),
+        (lambda: optim.ReduceOnPlateau(optim.SGD(0.1), factor=1.0), ValueError, "factor"),
+        (lambda: optim.ReduceOnPlateau(optim.SGD(0.1), mode="low"), ValueError, "mode must be"),
+        (lambda: optim.ReduceOnPlateau(optim.SGD(0.1), patience=-1), ValueError, "patience must not be negative"),
+    ],
+)
+def test_wrong_arguments(make, error, words):
+    with pytest.raises(error, match=words):
+        make()
+
+
+@pytest.mark.parametrize("state", [{}, {"best": 1.0}, {"best": nan, "waited": 0, "resting": 0}])
+def test_a_state_that_is_none_changes_nothing(state):
+    plateau = optim.ReduceOnPlateau(optim.SGD(0.1))
+    plateau.update(1.0)
+    before = plateau.state_dict()
+    with pytest.raises(ValueError, match="best, waited and resting"):
+        plateau.load_state_dict(state)
+    assert plateau.state_dict() == before
