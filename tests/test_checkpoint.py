@@ -410,6 +410,9 @@ def damaged(path, change):
         lambda t: t["objects"]["random"]["values"].pop("seed") and None,
         lambda t: t["objects"]["rng"]["values"].update(bit_generator="MT19937"),
         lambda t: t["objects"]["rng"]["values"].update(state={"state": -1, "inc": 3}),
+        lambda t: t["objects"]["rng"]["values"].update(
+            state={"state": 1, "inc": 3}, uinteger="x"
+        ),  # half of it is good
         lambda t: t["objects"]["history"].update(arrays=["loss/steps"]),
     ],
 )
