@@ -410,6 +410,9 @@ def damaged(path, change):
         lambda t: t["objects"]["random"]["values"].pop("seed") and None,
         lambda t: t["objects"]["rng"]["values"].update(bit_generator="MT19937"),
         lambda t: t["objects"]["rng"]["values"].update(state={"state": -1, "inc": 3}),
+        lambda t: t["objects"]["rng"]["values"].update(
+            state={"state": 1, "inc": 3}, uinteger="x"
+        ),  # half of it is good
         lambda t: t["objects"]["history"].update(arrays=["loss/steps"]),
     ],
 )
@@ -435,6 +438,29 @@ def test_a_damaged_table_is_one_clear_error_and_changes_nothing(path, change, se
     after = now()
     same(after[0], before[0])
     assert after[1:] == before[1:]
+
+
+@pytest.mark.parametrize("kind", ["PCG64", "PCG64DXSM", "Philox", "SFC64", "MT19937"])
+def test_generators_of_numpy(path, kind):
+    rng = np.random.Generator(getattr(np.random, kind)(3))
+    rng.random(5, dtype=np.float32)  # half of a word is left for the next draw
+    av.save(path, rng)
+    wanted = rng.random(9, dtype=np.float32).tolist()
+    other = np.random.Generator(getattr(np.random, kind)(4))
+    av.load(path, other)
+    assert other.random(9, dtype=np.float32).tolist() == wanted
+
+    before = repr(other.bit_generator.state)
+    last = "pos" if kind == "MT19937" else "uinteger"
+
+    def half_good(table):
+        values = table["objects"]["generator"]["values"]
+        (values["state"] if kind == "MT19937" else values)[last] = "x"
+
+    damaged(path, half_good)
+    with pytest.raises(ValueError, match="the state of 'generator' cannot be loaded"):
+        av.load(path, other)
+    assert repr(other.bit_generator.state) == before
 
 
 # ---------------------------------------------------------------- weights of other programs

@@ -143,6 +143,21 @@ def test_a_save_changes_nothing(traced, tmp_path, seed):
     assert run.bits() == through("accumulating", traced).bits()
 
 
+def test_the_file_of_a_history_loses_the_rows_after_the_checkpoint(tmp_path):
+    history = av.History(tmp_path / "log.jsonl")
+    for step in range(5):
+        history.log(step=step, loss=1 / (step + 1))
+        if step == 2:
+            av.save(tmp_path / "2", history)
+    history.close()
+    resumed = av.History(tmp_path / "log.jsonl")
+    assert len(resumed["loss"]) == 5
+    av.load(tmp_path / "2", resumed)
+    resumed.log(step=3, loss=0.5)
+    resumed.close()
+    assert av.History.load(tmp_path / "log.jsonl")["loss"].tolist() == [1, 1 / 2, 1 / 3, 0.5]
+
+
 SCRIPT = """
 import json, os, signal, sys
 sys.path.insert(0, "tests")
