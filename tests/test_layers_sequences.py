@@ -1,4 +1,4 @@
-"""Recurrent layers and attention: states, masks, caches, cells of one's own, mistakes. PyTorch's values are elsewhere."""
+"""Recurrent layers and attention: states, masks, caches, cells of one's own, mistakes (values: test_layers_values.py)."""
 
 import copy
 import pickle
