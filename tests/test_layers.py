@@ -375,6 +375,19 @@ def test_freezing_between_the_calls_of_a_function():
     assert gradients(X)[0].numpy().any()
 
 
+@pytest.mark.host("plans are for NumPy")
+def test_freezing_batch_norm_between_the_calls_of_a_function():
+    norm = layers.BatchNorm(scale=False, center=False)  # no variable says that it is frozen
+    step = av.function(lambda x: norm(x, training=True))
+    y = step(av.Tensor(X)).numpy()
+    norm.trainable = False
+    before = norm.moving_mean.numpy()
+    z = step(av.Tensor(X)).numpy()
+    assert not np.array_equal(y, z) and np.array_equal(before, norm.moving_mean.numpy())
+    norm.trainable = True
+    assert np.array_equal(step(av.Tensor(X)).numpy(), y) and not np.array_equal(before, norm.moving_mean.numpy())
+
+
 def test_recomputed_layers():
     net = Net()
     net(X)

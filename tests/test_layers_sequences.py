@@ -1,4 +1,4 @@
-"""Recurrent layers and attention: states, masks, caches, cells of one's own, mistakes (values: test_layers_values.py)."""
+"""Recurrent layers and attention: states, masks, caches, mistakes. PyTorch's values are in test_layers_values.py."""
 
 import copy
 import pickle
