@@ -259,6 +259,11 @@ def test_default_names_at_the_root_warn_for_functions_only(store):
         layers.dense(X, 1)
 
 
+def test_running_statistics_are_no_training(store):
+    y = layers.dense(layers.batch_norm(X, training=True), 2)  # warns of no name at the root
+    assert store["batch_norm/moving_mean"].assigned and y.shape == (2, 2)
+
+
 # ---------------------------------------------------------------- freezing
 
 

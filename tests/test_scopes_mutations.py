@@ -55,7 +55,7 @@ SWITCHES = [
     (7, variable_scope._count, 'if context.counts_at_store(parent):', "if True:"),
     (7, variable_scope._count, 'if context.counts_at_store(parent):', "if False:"),
     (7, VariableStore._warn_of_default_names, "if self._warned or not any", "if not any"),
-    (7, VariableStore._warn_of_default_names, "or not any(v.assigned for v in self._variables.values())", ""),
+    (7, VariableStore._warn_of_default_names, "or not any(v.assigned and v.trainable for v in self._variables.values())", ""),
     (7, VariableStore._warn_of_default_names, "if self._warned", "if True"),
     (7, variable_scope._open, "loose = parent.loose or (target is None and parent.scope.name == \"\")", "loose = True"),
     (7, variable_scope._open, "loose = parent.loose or", "loose ="),
