@@ -406,10 +406,9 @@ def test_threads_build_a_layer_once(store):
     net, found = Net(), []
 
     def run():
-        found.append(net(X).numpy())
+        with store, av.variable_scope("m"):
+            found.append(net(X).numpy())
 
-    with av.variable_scope("m"):
-        net.variable_scope  # noqa: B018
     threads = [threading.Thread(target=run) for _ in range(4)]
     for thread in threads:
         thread.start()
