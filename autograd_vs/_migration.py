@@ -65,8 +65,8 @@ _ADVICE = {
     "is_tensor": "use isinstance(x, (av.Tensor, av.Variable))",
     "autograd": "record on `with av.GradientTape() as tape:`, then tape.gradient(loss, variables); or av.grad(f)",
     "optim": "optimizers are in a package of their own: `import optim; optim.Adam(learning_rate=1e-3)`",
-    "keras": "layers are functions with av.variable_scope and av.get_variable; optimizers are in the package optim",
-    "Module": "write a model as a function with av.variable_scope and av.get_variable",
+    "keras": "layers are in av.layers, optimizers in the package optim",
+    "Module": "derive from av.layers.Layer, or write a function with av.variable_scope and av.get_variable",
     "jit": "everything runs when it is called: leave it out",
     "numpy": "NumPy's own functions take Tensors and Variables: np.exp(t) is av.exp(t)",
     "unsqueeze": "use av.expand_dims(x, axis)",
@@ -157,9 +157,9 @@ _ATTRIBUTES = {
     "scatter_add": "use variable.assign(variable.at[index].add(value))",
 }
 
-_LAYER = "a layer is a function: w, b = av.get_variable('w', (n, m)), av.get_variable('b', (m,)); av.nn.linear(x, w, b)"
-_MODEL = "write a model as a function with av.variable_scope and av.get_variable"
-_CONVOLUTION = "use av.nn.conv2d(x, filters, strides, padding) and its kin; filters come from av.get_variable"
+_LAYER = "use av.layers.Dense(units), or av.nn.linear(x, w, b) with variables of your own"
+_MODEL = "derive from av.layers.Layer, or write a function with av.variable_scope and av.get_variable"
+_CONVOLUTION = "use av.layers.Conv2D(filters, size), or av.nn.conv2d(x, filters, strides, padding), and their kin"
 _POOLING = "use av.nn.max_pool2d(x, size), av.nn.avg_pool2d, av.nn.adaptive_avg_pool2d and their kin"
 _ENTROPY = (
     "use av.nn.softmax_cross_entropy(logits, labels): labels are classes or probabilities, and the loss of each row "
@@ -168,12 +168,14 @@ _ENTROPY = (
 _BINARY = "use av.nn.sigmoid_cross_entropy(logits, labels), a loss for each label; reduction='mean' for one number"
 _DIVERGENCE = "use av.nn.kl_divergence(p, q), where p is the target; of logarithms av.nn.kl_divergence(p, q, logs=True)"
 _LOOP = (
-    "a network is a Python loop over a cell: `for x in steps: h, c = av.nn.lstm_cell(x, h, c, kernel, recurrent, bias)`"
+    "use av.layers.RNN(av.layers.LSTMCell(units)), or a Python loop over a cell: "
+    "`for x in steps: h, c = av.nn.lstm_cell(x, h, c, kernel, recurrent, bias)`"
 )
 _BATCH = (
-    "av.nn.batch_norm_train(x, gamma, beta) is for training, av.nn.batch_norm(x, gamma, beta, mean, variance) for later"
+    "use av.layers.BatchNorm(), or av.nn.batch_norm_train(x, gamma, beta) for training, and "
+    "av.nn.batch_norm(x, gamma, beta, mean, variance) for later"
 )
-_ATTENTION = "use av.nn.scaled_dot_product_attention(q, k, v), and av.nn.linear for the projections"
+_ATTENTION = "use av.layers.MultiHeadAttention(heads), or av.nn.scaled_dot_product_attention(q, k, v)"
 _CHANNELS = "use av.nn.dropout(x, rate, training=True, noise_shape=(None, 1, 1, None))"
 _RESIZE = "use av.nn.resize(x, size, method)"
 _ROWS = "use av.sum(av.nn.embedding_lookup(table, ids), axis)"
@@ -182,7 +184,7 @@ _NN = {
     "Dense": _LAYER,
     "dense": _LAYER,
     "Module": _MODEL,
-    "Sequential": _MODEL,
+    "Sequential": "use av.layers.Sequential([...])",
     "Parameter": "use av.get_variable(name, shape) or av.Variable(x)",
     "functional": "the functions are in av.nn itself",
     "init": "use av.initializers",
@@ -239,10 +241,10 @@ _NN = {
     "CosineEmbeddingLoss": "use av.nn.cosine_embedding(a, b, labels)",
     "cosine_embedding_loss": "use av.nn.cosine_embedding(a, b, labels)",
     "cosine_distance": "use 1 - av.nn.cosine_similarity(a, b)",
-    "Embedding": "use av.nn.embedding_lookup(table, ids)",
+    "Embedding": "use av.layers.Embedding(rows, units), or av.nn.embedding_lookup(table, ids)",
     "embedding": "use av.nn.embedding_lookup(table, ids)",
-    "LayerNorm": "use av.nn.layer_norm(x, gamma, beta)",
-    "Dropout": "use av.nn.dropout(x, rate, training=True)",
+    "LayerNorm": "use av.layers.LayerNorm(), or av.nn.layer_norm(x, gamma, beta)",
+    "Dropout": "use av.layers.Dropout(rate), or av.nn.dropout(x, rate, training=True)",
     "swish": "use av.nn.silu(x)",
     "logsumexp": "use av.logsumexp(x, axis)",
     "bias_add": "use x + b",
@@ -254,8 +256,8 @@ _NN = {
     "dot_product_attention": _ATTENTION,
     "Attention": _ATTENTION,
     "BatchNorm": _BATCH,
-    "GroupNorm": "use av.nn.group_norm(x, groups, gamma, beta)",
-    "RMSNorm": "use av.nn.rms_norm(x, gamma)",
+    "GroupNorm": "use av.layers.GroupNorm(groups), or av.nn.group_norm(x, groups, gamma, beta)",
+    "RMSNorm": "use av.layers.RMSNorm(), or av.nn.rms_norm(x, gamma)",
     "RMSNormalization": "use av.nn.rms_norm(x, gamma)",
     "SpatialDropout2D": _CHANNELS,
     "Dropout2d": _CHANNELS,

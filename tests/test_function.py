@@ -602,3 +602,18 @@ def test_constants_are_computed_once():
     f = av.function(lambda x: x + av.exp(a) @ a)
     f(np.ones(3))
     assert "exp" not in f.plan() and len(f.plan()) == 1
+
+
+def test_stop_gradient_of_a_variable_reads_it_at_each_call():
+    v = av.Variable([1.0, 2.0])
+
+    @av.function
+    def step(x):
+        before = av.stop_gradient(v)
+        v.assign_add(x)
+        return before, v + 0
+
+    for _ in range(3):
+        old = v.numpy()
+        before, after = step(av.Tensor(np.ones(2, np.float32)))
+        assert before.numpy().tolist() == old.tolist() and after.numpy().tolist() == (old + 1).tolist()

@@ -259,6 +259,11 @@ def test_default_names_at_the_root_warn_for_functions_only(store):
         layers.dense(X, 1)
 
 
+def test_running_statistics_are_no_training(store):
+    y = layers.dense(layers.batch_norm(X, training=True), 2)  # warns of no name at the root
+    assert store["batch_norm/moving_mean"].assigned and y.shape == (2, 2)
+
+
 # ---------------------------------------------------------------- freezing
 
 
@@ -375,6 +380,19 @@ def test_freezing_between_the_calls_of_a_function():
     assert gradients(X)[0].numpy().any()
 
 
+@pytest.mark.host("plans are for NumPy")
+def test_freezing_batch_norm_between_the_calls_of_a_function():
+    norm = layers.BatchNorm(scale=False, center=False)  # no variable says that it is frozen
+    step = av.function(lambda x: norm(x, training=True))
+    y = step(av.Tensor(X)).numpy()
+    norm.trainable = False
+    before = norm.moving_mean.numpy()
+    z = step(av.Tensor(X)).numpy()
+    assert not np.array_equal(y, z) and np.array_equal(before, norm.moving_mean.numpy())
+    norm.trainable = True
+    assert np.array_equal(step(av.Tensor(X)).numpy(), y) and not np.array_equal(before, norm.moving_mean.numpy())
+
+
 def test_recomputed_layers():
     net = Net()
     net(X)
@@ -388,10 +406,9 @@ def test_threads_build_a_layer_once(store):
     net, found = Net(), []
 
     def run():
-        found.append(net(X).numpy())
+        with store, av.variable_scope("m"):
+            found.append(net(X).numpy())
 
-    with av.variable_scope("m"):
-        net.variable_scope  # noqa: B018
     threads = [threading.Thread(target=run) for _ in range(4)]
     for thread in threads:
         thread.start()

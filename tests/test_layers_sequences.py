@@ -1,4 +1,4 @@
-"""Recurrent layers and attention: states, masks, caches, own cells, mistakes. PyTorch's values are elsewhere."""
+"""Recurrent layers and attention: states, masks, caches, mistakes. PyTorch's values are in test_layers_values.py."""
 
 import copy
 import pickle
@@ -61,6 +61,19 @@ def test_cells_share_their_variables_over_time(store):
         "m/rnn/lstm_cell/kernel", "m/rnn/lstm_cell/recurrent_kernel", "m/rnn/lstm_cell/bias"
     ]  # fmt: skip
     assert all(g is not None for g in tape.gradient(y, store.variables()))
+
+
+def test_functional_forms_of_layers_that_hold_layers(store):
+    def model(x):
+        y = layers.transformer_block(x, 3, causal=True)
+        return layers.rnn(y, [layers.GRUCell(2), layers.GRUCell(2)], mask=np.ones((2, 5), bool), name="r")
+
+    with av.variable_scope("f"):
+        y = model(X)
+    n = len(store)
+    with av.variable_scope("f", reuse=True):
+        close(model(X), y)
+    assert len(store) == n == 16 + 8 and "m/f/r/gru_cell_1/recurrent_bias" in store
 
 
 def test_a_cell_of_ones_own():

@@ -7,6 +7,7 @@ those of scopes; then the layer holds them itself.
 
 import inspect
 import re
+from _thread import RLock  # `threading` itself costs import time
 from collections.abc import Callable, Iterator
 from functools import cache
 from typing import Any
@@ -21,6 +22,8 @@ from ..state.scope import AUTO_REUSE, VariableScope, get_variable, name_scope, v
 from ..state.variable import Variable, check_arguments
 
 __all__ = ["Layer", "activation_of", "functional"]
+
+_making = RLock()  # one for all: a layer makes those it holds, and may be called from several threads
 
 
 class Layer:
@@ -195,17 +198,16 @@ class Layer:
 
     def ensure_built(self, shape: Any) -> None:
         """Make the variables for a first argument of this shape, if they are not made yet."""
-        place = self._settled()
-        with place.store.lock:  # another thread may be here
+        with _making:
             if not self._built:
-                with place:
+                with self._settled():
                     self.build(shape)
                 self._built = True
 
     def _settled(self) -> ScopeAgain:
         """The place of the layer, taken here if it has none."""
         if self._place is None:
-            with current().store.lock:
+            with _making:
                 if self._place is None:
                     self._settle()
         assert self._place is not None

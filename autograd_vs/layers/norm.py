@@ -4,6 +4,7 @@ from math import prod
 from typing import Any
 
 from .. import nn
+from ..engine.outside import tracer
 from ..engine.tensor import Tensor, asarray
 from ..ops.constants import stop_gradient
 from ..state.initializers import ones, zeros
@@ -101,7 +102,10 @@ class BatchNorm(_Norm):
 
     def call(self, x: Any, *, training: bool) -> Tensor:
         """Normalized by the batch if `training`, which moves the running averages; else by these."""
-        if not (training and self.trainable):
+        trains, tracing = self.trainable, tracer()
+        if tracing is not None:
+            tracing.rely_on(lambda: self.trainable is trains)
+        if not (training and trains):
             known = self.moving_mean, self.moving_variance
             return nn.batch_norm(x, self.gamma, self.beta, *known, eps=self.eps, axis=self.axis)
         x = asarray(x)

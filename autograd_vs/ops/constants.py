@@ -361,5 +361,5 @@ def _stopped(x):
         return x
     mark_break(x, "stop_gradient")
     if hasattr(x, "assign"):  # the value of a variable as it is now
-        return Tensor(x)
+        return tensor_of(x.array.copy())
     return tensor_of(x.array)
