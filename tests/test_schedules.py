@@ -158,6 +158,10 @@ def test_wrong_scalers():
     scaler = optim.LossScaler(optim.SGD(0.1))
     with pytest.raises(ValueError, match="scale, good and skipped"):
         scaler.load_state_dict({"scale": 1.0})
-    v = av.Variable([1.0], name="v")
+
+
+@pytest.mark.host("plans are NumPy's")
+def test_a_scaler_in_a_traced_function_raises():
+    scaler, v = optim.LossScaler(optim.SGD(0.1)), av.Variable([1.0], name="v")
     with pytest.raises(RuntimeError, match="eager steps only"):
         av.function(lambda x: scaler.scale(x * v))(np.ones(1, np.float32))
