@@ -13,15 +13,15 @@ from .sgd import SGD
 
 __all__ = [
     "LAMB", "SGD", "Adadelta", "Adafactor", "Adagrad", "Adam", "AdamW", "Adamax", "ExponentialMovingAverage", "Lion",
-    "Lookahead", "Muon", "NAdam", "Optimizer", "RAdam", "RMSprop", "ReduceOnPlateau", "clip_by_global_norm",
-    "clip_by_norm", "clip_by_value", "schedules",
+    "Lookahead", "LossScaler", "Muon", "NAdam", "Optimizer", "RAdam", "RMSprop", "ReduceOnPlateau",
+    "clip_by_global_norm", "clip_by_norm", "clip_by_value", "schedules",
 ]  # fmt: skip
 
 # Imported when they are asked for.
 _LATER = {
     "Adadelta": "adadelta", "Adagrad": "adagrad", "Adamax": "adamax", "Lion": "lion", "NAdam": "nadam",
     "RAdam": "radam", "RMSprop": "rmsprop", "ReduceOnPlateau": "plateau", "ExponentialMovingAverage": "averages",
-    "Lookahead": "averages", "LAMB": "lamb", "Adafactor": "adafactor", "Muon": "muon",
+    "Lookahead": "averages", "LAMB": "lamb", "Adafactor": "adafactor", "Muon": "muon", "LossScaler": "scaling",
 }  # fmt: skip
 
 if TYPE_CHECKING:  # type checkers shall say which names there are not
@@ -37,6 +37,7 @@ if TYPE_CHECKING:  # type checkers shall say which names there are not
     from .plateau import ReduceOnPlateau
     from .radam import RAdam
     from .rmsprop import RMSprop
+    from .scaling import LossScaler
 else:
 
     def __getattr__(name: str):

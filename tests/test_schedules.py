@@ -12,6 +12,7 @@ import optim
 from optim import schedules
 
 CASES = json.loads((Path(__file__).parent / "golden" / "schedules.json").read_text())["cases"]
+SCALER = CASES.pop("scaler")
 
 
 @pytest.mark.parametrize("case", [name for name, case in CASES.items() if case["schedule"]])
@@ -102,3 +103,65 @@ def test_a_state_that_is_none_changes_nothing(state):
     with pytest.raises(ValueError, match="best, waited and resting"):
         plateau.load_state_dict(state)
     assert plateau.state_dict() == before
+
+
+# ---------------------------------------------------------------- the loss scaler
+@pytest.mark.parametrize("resumed_at", [None, 2, 5])
+def test_scales_are_pytorchs(resumed_at):
+    v = av.Variable(np.zeros(1), name="v")
+    optimizer = optim.SGD(0.5)
+    scaler = optim.LossScaler(optimizer, **SCALER["arguments"])
+    for i, (finite, (scale, value)) in enumerate(zip(SCALER["finite"], SCALER["scales"], strict=True)):
+        if i == resumed_at:
+            state = scaler.state_dict()
+            scaler = optim.LossScaler(optimizer, **SCALER["arguments"])
+            scaler.load_state_dict(state)
+        g = np.full(1, scaler.current_scale() if finite else np.inf)
+        assert scaler.apply_gradients([(g, v)]) is bool(finite)
+        assert (scaler.current_scale(), v.item()) == (scale, value)
+    assert scaler.skipped == SCALER["finite"].count(0)
+    assert optimizer.iterations == SCALER["finite"].count(1)
+
+
+def test_small_gradients_survive_half_precision():
+    """A gradient of 2e-8 is 0 in float16, and is not when the loss is scaled."""
+    moved = []
+    for scale in (1.0, 2.0**15):
+        v = av.Variable(np.zeros(4, np.float32), name="v")
+        scaler = optim.LossScaler(optim.SGD(1.0), scale=scale)
+
+        def loss(v=v):
+            return av.sum((v.astype(np.float16) * np.float16(1.0)).astype(np.float32)) * np.float32(2e-8)
+
+        scaler.minimize(loss, [v])
+        moved.append(-v.numpy()[0].item())
+    assert moved[0] == 0.0
+    np.testing.assert_allclose(moved[1], 2e-8, rtol=1e-3)
+
+
+def test_rows_and_none_are_scaled():
+    table, other = av.Variable(np.ones((3, 2)), name="table"), av.Variable(np.ones(2), name="other")
+    scaler = optim.LossScaler(optim.SGD(1.0), scale=4.0)
+    g = av.IndexedSlices(np.full((1, 2), 2.0), np.array([1]), (3, 2))
+    with pytest.warns(av.PartialGradientWarning, match="other"):
+        assert scaler.apply_gradients([(g, table), (None, other)])
+    assert table.numpy().tolist() == [[1, 1], [0.5, 0.5], [1, 1]]
+    bad = av.IndexedSlices(np.full((1, 2), np.nan), np.array([1]), (3, 2))
+    assert not scaler.apply_gradients([(bad, table)])
+    assert table.numpy().tolist() == [[1, 1], [0.5, 0.5], [1, 1]]
+
+
+def test_wrong_scalers():
+    for arguments in ({"scale": 0.0}, {"growth": 0.5}, {"backoff": 1.0}, {"growth_steps": 0}):
+        with pytest.raises(ValueError, match="LossScaler"):
+            optim.LossScaler(optim.SGD(0.1), **arguments)
+    scaler = optim.LossScaler(optim.SGD(0.1))
+    with pytest.raises(ValueError, match="scale, good and skipped"):
+        scaler.load_state_dict({"scale": 1.0})
+
+
+@pytest.mark.host("plans are NumPy's")
+def test_a_scaler_in_a_traced_function_raises():
+    scaler, v = optim.LossScaler(optim.SGD(0.1)), av.Variable([1.0], name="v")
+    with pytest.raises(RuntimeError, match="eager steps only"):
+        av.function(lambda x: scaler.scale(x * v))(np.ones(1, np.float32))

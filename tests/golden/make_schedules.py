@@ -99,6 +99,22 @@ def plateau(arguments):
     return found
 
 
+FINITE = [1, 1, 1, 1, 0, 1, 1, 0, 0, 1, 1, 1, 1, 1, 1, 0, 1]
+
+
+def scales(arguments):
+    p = torch.nn.Parameter(torch.zeros(1))
+    o = torch.optim.SGD([p], lr=0.5)
+    scaler = torch.amp.GradScaler("cpu", **arguments)
+    found = []
+    for finite in FINITE:
+        p.grad = scaler.scale(torch.ones(1)) * (1.0 if finite else float("inf"))
+        scaler.step(o)
+        scaler.update()
+        found.append([scaler.get_scale(), p.item()])
+    return found
+
+
 def main():
     cases = {
         name: {"schedule": ours, "arguments": arguments, "rates": rates(make)}
@@ -106,6 +122,9 @@ def main():
     }
     for name, arguments in PLATEAUS.items():
         cases[name] = {"schedule": None, "arguments": arguments, "values": VALUES, "rates": plateau(arguments)}
+    torchs = {"init_scale": 16.0, "growth_factor": 2.0, "backoff_factor": 0.25, "growth_interval": 3}
+    ours = dict(zip(("scale", "growth", "backoff", "growth_steps"), torchs.values(), strict=True))
+    cases["scaler"] = {"schedule": "none", "arguments": ours, "finite": FINITE, "scales": scales(torchs)}
     write(__file__, {"torch": torch.__version__, "rate": 0.5}, cases)
 
 
