@@ -79,7 +79,7 @@ from .progress import progress
 
 # What comes when it is asked for (`ops/later.py`); type checkers see it here, and say which names there are not.
 if TYPE_CHECKING:
-    from . import fft, linalg, nn, random
+    from . import data, debug, fft, linalg, nn, random
     from . import special as special, stats as stats  # not in __all__: they need SciPy
     from .ops.calculus import (
         convolve, correlate, ediff1d, geomspace, gradient, i0, interp, linspace, logspace, real_if_close, trapezoid,
@@ -117,7 +117,8 @@ __all__ = [  # noqa: RUF022
     "bitwise_not", "bitwise_or", "bitwise_right_shift", "bitwise_xor", "broadcast_arrays", "broadcast_to", "cbrt",
     "ceil", "choose", "clip", "column_stack", "compress", "concat", "concatenate", "cond", "conj", "conjugate",
     "convolve", "copy", "copysign", "corrcoef", "correlate", "cos", "cosh", "count_nonzero", "cov", "cross",
-    "cumprod", "cumsum", "current_store", "custom_gradient", "default_dtype", "deg2rad", "degrees", "delete", "diag",
+    "cumprod", "cumsum", "current_store", "custom_gradient", "data", "debug", "default_dtype", "deg2rad", "degrees",
+    "delete", "diag",
     "diagflat", "diagonal", "diff", "digitize", "divide", "divmod", "dot", "dsplit", "dstack", "ediff1d", "einsum",
     "empty_like", "equal", "exp", "exp2", "expand_dims", "expm1", "extract", "fabs", "fft", "fix", "flatnonzero",
     "flip", "fliplr", "flipud", "float_power", "floor", "floor_divide", "fmax", "fmin", "fmod", "frexp", "full",

@@ -9,11 +9,13 @@ from .ops.later import FAMILIES, family
 
 __all__ = ["module_getattr"]
 
+MODULES = ("data", "debug")
+
 
 def module_getattr(name: str) -> Any:
     """``__getattr__`` of the package: a module or function that was left for later, or AttributeError with advice."""
     package = sys.modules[__package__]
-    if name in FAMILIES and name:
+    if name in MODULES or (name in FAMILIES and name):
         return import_module("." + name, __package__)
     if not name.startswith("_"):
         for each in FAMILIES[""]:

@@ -121,7 +121,8 @@ def _make_bar(iterable: Iterable[Any], desc: str | None, total: int | None) -> A
             total = len(iterable)  # type: ignore[arg-type]
         except TypeError:
             pass
-    return tqdm(desc=desc, total=total, dynamic_ncols=True)
+    done = getattr(iterable, "batch", 0)  # of an epoch of `data.Batches` that is gone on with
+    return tqdm(desc=desc, total=total, initial=done, dynamic_ncols=True)
 
 
 def _hint() -> None:

@@ -1,0 +1,293 @@
+"""check_numerics: the first NaN or Inf, forwards and backwards, and what it says of it."""
+
+import threading
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import autograd_vs as av
+import optim
+from autograd_vs.engine.record import active
+
+pytestmark = pytest.mark.filterwarnings("ignore::RuntimeWarning")  # NumPy's own, of what these tests divide by zero
+
+HERE = Path(__file__).name
+
+
+def line_of(text):
+    """``"file:line"`` of the only line here that has this text."""
+    (line,) = [
+        n for n, line in enumerate(Path(__file__).read_text().splitlines(), 1) if text in line and "(text" not in line
+    ]
+    return rf"{HERE}:{line}\b"
+
+
+def test_forward_says_op_scope_line_inputs_and_variables():
+    with av.VariableStore():
+        with av.variable_scope("encoder"):
+            w = av.get_variable("w", (2, 3), initializer=av.initializers.ones)
+        x = np.ones((4, 2), np.float32)
+        with av.debug.check_numerics(), pytest.raises(FloatingPointError) as caught, av.variable_scope("decoder"):
+            h = x @ w - 2.0
+            y = av.exp(h) + 1.0
+            av.log(h * y)  # forward, here
+            raise AssertionError("went on")
+    words = str(caught.value)
+    assert words.startswith("decoder/log gave the first Inf at ")
+    assert caught.match(line_of("av.log(h * y)  # " + "forward, here"))
+    assert "(in 12 of 12 elements, the first at [0, 0])" in words
+    assert "its inputs: Tensor 'decoder/multiply" in words and "of shape (4, 3) and dtype float32" in words
+    assert words.endswith("it depends on the variables 'encoder/w:0'") is False or "encoder/w:0" in words
+
+
+def test_on_a_tape_it_names_the_variables_behind():
+    w, b, other = (av.Variable(1.0, name=n) for n in ("w", "b", "other"))
+    with av.debug.check_numerics(), pytest.raises(FloatingPointError, match="'w:0', 'b:0'$") as caught:
+        with av.GradientTape():
+            other * 2.0
+            z = w * 3.0 - b * 3.0
+            av.sqrt(z - 1.0)
+    assert "sqrt gave the first NaN at" in str(caught.value)
+
+
+def test_an_input_that_is_bad_already_is_said():
+    w = av.Variable([np.inf, 1.0], name="w")
+    with av.debug.check_numerics():
+        with pytest.raises(FloatingPointError, match=r"Variable 'w:0' .* \(which has Inf \(in 1 of 2 .* already\)"):
+            w * 2.0
+        data = av.log(av.Tensor(np.array([-1.0, 1.0])))  # nobody follows this
+        with pytest.raises(FloatingPointError, match=r"multiply gave .*which has NaN .* already, as log gave it\)"):
+            av.Variable([1.0, 1.0], dtype=np.float64) * data
+
+
+def test_backward_says_the_line_of_the_op_and_that_of_gradient():
+    v = av.Variable([1.0, 0.0], name="v")
+    with av.debug.check_numerics(), pytest.raises(FloatingPointError) as caught:
+        with av.GradientTape() as tape, av.name_scope("head"):
+            y = av.sqrt(v)  # the op of the backward test
+        tape.gradient(y, v)  # the walk of the backward test
+    words = str(caught.value)
+    assert words.startswith("the gradient of head/sqrt (at ") and "with respect to Variable 'v:0'" in words
+    assert "has the first Inf (in 1 of 2 elements, the first at [1]); the tape walks back at" in words
+    assert caught.match(r"head/sqrt \(at \S*" + line_of("# the op of the backward" + " test") + r"\)")
+    assert caught.match(r"walks back at \S*" + line_of("# the walk of the backward" + " test"))
+
+
+def test_backward_in_the_middle():
+    """The op whose gradient is the first bad one, not the one that is found last; before anything is assigned."""
+    w, x = av.Variable(0.0, name="w"), av.Variable(3.0)
+    with av.debug.check_numerics():
+        with av.GradientTape() as tape:
+            y = av.square(av.sqrt(w * x) * 2.0)
+        with pytest.raises(FloatingPointError, match=r"the gradient of sqrt .*'w:0'") as caught:
+            tape.gradient(y, [w, x])
+    assert "first NaN" in str(caught.value)  # 0 * inf
+
+
+def test_a_sum_that_overflows():
+    big = av.Variable(np.float32(1.0), name="big")
+    with av.debug.check_numerics():
+        with av.GradientTape(persistent=True) as tape:
+            a, b = big * 3e38, big * 3e38
+            c = big * 1.0
+            d = c * 3e38 - c * -1.0
+            e = av.add_n([c]) if hasattr(av, "add_n") else c
+        with pytest.raises(FloatingPointError, match=r"respect to Variable 'big:0' .* as a sum of finite ones, at"):
+            tape.gradient([a, b], big)
+        assert tape.gradient(d, big).item() == np.float32(3e38)
+        with pytest.raises(FloatingPointError, match=r"arrives at the output of multiply .* an output gradient"):
+            tape.gradient(e, big, output_gradients=np.float32(np.nan))
+
+
+def test_rows_and_several_outputs():
+    table = av.Variable(np.ones((4, 2), np.float32), name="table")
+    with av.debug.check_numerics():
+        with av.GradientTape(persistent=True) as tape:
+            rows = av.take(table, np.array([1, 1]), axis=0)
+            parts = av.split(table * 1.0, 2, axis=0)
+            y = av.sqrt(parts[1] - 1.0)
+        with pytest.raises(FloatingPointError, match=r"take .*'table:0'|output gradient"):
+            tape.gradient(rows, table, output_gradients=np.full((2, 2), np.inf, np.float32))
+        assert isinstance(tape.gradient(rows, table), av.IndexedSlices)
+        assert tape.gradient(parts[0], table).numpy().sum() == 4
+        with pytest.raises(FloatingPointError, match="gradient of sqrt"):
+            tape.gradient(y, table)
+
+
+def test_higher_orders():
+    x = av.Variable(0.0, dtype=np.float64, name="x")
+
+    def second():
+        with av.GradientTape() as outer:
+            with av.GradientTape() as inner:
+                y = x**1.5
+            dy = inner.gradient(y, x)
+        return outer.gradient(dy, x)
+
+    assert second().item() == np.inf
+    with av.debug.check_numerics(), pytest.raises(FloatingPointError, match="gradient of .*first Inf"):
+        second()
+    with av.debug.check_numerics():
+        with av.GradientTape() as outer:
+            with av.GradientTape() as inner:
+                y = av.sqrt(x)
+            with pytest.raises(
+                FloatingPointError, match=r"gave the first Inf .* while the gradient of sqrt .*computed"
+            ):
+                inner.gradient(y, x)
+    del outer
+
+
+def test_what_is_finite_goes_on_with_the_same_bits():
+    def train(watched):
+        w = av.Variable(np.linspace(-1, 1, 6, dtype=np.float32).reshape(3, 2), name="w")
+        optimizer = optim.Adam(0.1)
+        x = np.linspace(0, 1, 12, dtype=np.float32).reshape(4, 3)
+
+        @av.function
+        def step(x):
+            with av.GradientTape() as tape:
+                loss = av.mean(av.square(np.tanh(x @ w)))
+            optimizer.apply_gradients([(tape.gradient(loss, w), w)])
+            return loss
+
+        for i in range(4):
+            if watched and i % 2:
+                with av.debug.check_numerics():
+                    loss = step(x)
+                    assert isinstance(float(loss), float)  # nobody records it here
+                    assert np.asarray(loss).shape == ()
+            else:
+                step(x)
+        return w.numpy().tobytes(), step.traces
+
+    assert train(True) == train(False)
+    assert active() is None
+
+
+def test_functions_run_eagerly_and_raise_there():
+    w = av.Variable(0.0, name="w")
+
+    @av.function
+    def f(x):
+        return av.log(w * x)  # in the function
+
+    f(1.0)
+    with av.debug.check_numerics(), pytest.raises(FloatingPointError, match=line_of("# in the" + " function")):
+        f(1.0)
+    assert f(1.0).item() == -np.inf and f.traces == 1
+
+
+def test_inside_of_a_traced_function_it_is_refused_with_words():
+    @av.function
+    def f(x):
+        with av.debug.check_numerics():
+            return x + 1.0
+
+    with pytest.raises(RuntimeError, match="open it around the call"):
+        f(np.zeros(2))
+
+
+def test_nan_only():
+    v = av.Variable([0.0, 1.0])
+    with av.debug.check_numerics(inf=False):
+        y = av.log(v)
+        with pytest.raises(FloatingPointError, match="subtract gave the first NaN"):
+            y - y
+
+
+def test_what_nobody_follows_and_integers_pass():
+    with av.debug.check_numerics():
+        assert np.isnan(av.log(av.Tensor(np.array(-1.0))).item())
+        v = av.Variable([1.0, 2.0])
+        assert av.argmax(v * 1.0).item() == 1
+        frozen = av.Variable([-1.0], trainable=False)
+        assert np.isnan(av.sqrt(frozen).numpy()).all()
+
+
+def test_nested_and_closed_again():
+    v = av.Variable(0.0)
+    with av.debug.check_numerics(inf=False) as watch:
+        with av.debug.check_numerics(), pytest.raises(FloatingPointError):
+            av.log(v)
+        av.log(v)
+        with pytest.raises(RuntimeError, match="open already"):
+            watch.__enter__()
+    with watch:  # once more
+        av.log(v)
+    assert av.log(v).item() == -np.inf and active() is None
+
+
+def test_a_tape_may_be_older_than_the_watch():
+    v = av.Variable(0.0, name="v")
+    with av.GradientTape(persistent=True) as tape:
+        y = av.sqrt(v)
+        with av.debug.check_numerics(), pytest.raises(FloatingPointError, match="log gave"):
+            av.log(v)
+    with av.debug.check_numerics():
+        with pytest.raises(FloatingPointError, match="the gradient of sqrt, with respect"):  # its line is not known
+            tape.gradient(y, v)
+        with tape:
+            z = v * 2.0
+        assert tape.gradient(z, v).item() == 2.0
+
+
+def test_it_holds_for_its_thread():
+    v, found = av.Variable(0.0), []
+    with av.debug.check_numerics():
+        thread = threading.Thread(target=lambda: found.append(av.log(v).item()))
+        thread.start()
+        thread.join()
+    assert found == [-np.inf]
+
+
+def test_a_tape_with_check_numerics_looks_at_its_walk_wherever_that_is():
+    v = av.Variable(0.0, name="v")
+    with av.GradientTape(check_numerics=True) as tape:
+        y = av.sqrt(v)
+    with pytest.raises(FloatingPointError, match="the gradient of sqrt"):
+        tape.gradient(y, v)
+    with av.GradientTape(check_numerics=True, persistent=True) as tape:
+        y = av.sqrt(v)
+        with pytest.raises(FloatingPointError, match="the gradient of sqrt"):
+            tape.gradient(y, v)
+    with av.GradientTape() as other:
+        y = av.sqrt(v)
+    assert other.gradient(y, v).item() == np.inf
+
+
+def test_watching_by_name_only():
+    v, w = av.Variable(2.0), av.Variable(3.0)
+    with av.debug.check_numerics(), av.GradientTape(watch_accessed_variables=False) as tape:
+        tape.watch(v)
+        y = v * w
+        z = w * 2.0
+        assert float(z) == 6.0  # not recorded, so it may leave
+    assert tape.gradient(y, v).item() == 3.0
+
+
+def test_custom_gradients_and_recomputed_ones():
+    @av.custom_gradient
+    def bad(x):
+        return x * 1.0, lambda g: g * np.nan
+
+    v = av.Variable([1.0, 0.0], name="v")
+    again = av.recompute_grad(lambda x: av.sqrt(x))
+    with av.debug.check_numerics():
+        for f in (bad, again):
+            with av.GradientTape() as tape:
+                y = f(v)
+            with pytest.raises(FloatingPointError, match="gradient of"):
+                tape.gradient(y, v)
+
+
+def test_nothing_is_kept_of_tapes_that_are_gone():
+    v = av.Variable(1.0)
+    with av.debug.check_numerics() as watch:
+        for _ in range(50):
+            with av.GradientTape() as tape:
+                y = v * 2.0
+            tape.gradient(y, v)
+        del tape, y
+        assert len(watch.observer.places) <= 1
