@@ -9,7 +9,7 @@ from .ops.later import FAMILIES, family
 
 __all__ = ["module_getattr"]
 
-MODULES = ("data", "debug")
+MODULES = ("data", "debug", "metrics", "plot")
 
 
 def module_getattr(name: str) -> Any:

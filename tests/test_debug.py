@@ -38,12 +38,12 @@ def test_forward_says_op_scope_line_inputs_and_variables():
     assert caught.match(line_of("av.log(h * y)  # " + "forward, here"))
     assert "(in 12 of 12 elements, the first at [0, 0])" in words
     assert "its inputs: Tensor 'decoder/multiply" in words and "of shape (4, 3) and dtype float32" in words
-    assert words.endswith("it depends on the variables 'encoder/w:0'") is False or "encoder/w:0" in words
+    assert words.endswith("; it depends on the variables 'encoder/w:0'")
 
 
 def test_on_a_tape_it_names_the_variables_behind():
-    w, b, other = (av.Variable(1.0, name=n) for n in ("w", "b", "other"))
-    with av.debug.check_numerics(), pytest.raises(FloatingPointError, match="'w:0', 'b:0'$") as caught:
+    w, b, other = (av.Variable(1.0, name=n) for n in ("w2", "b2", "other"))
+    with av.debug.check_numerics(), pytest.raises(FloatingPointError, match=r"'w2:0', 'b2:0'$") as caught:
         with av.GradientTape():
             other * 2.0
             z = w * 3.0 - b * 3.0
@@ -52,9 +52,9 @@ def test_on_a_tape_it_names_the_variables_behind():
 
 
 def test_an_input_that_is_bad_already_is_said():
-    w = av.Variable([np.inf, 1.0], name="w")
+    w = av.Variable([np.inf, 1.0], name="w3")
     with av.debug.check_numerics():
-        with pytest.raises(FloatingPointError, match=r"Variable 'w:0' .* \(which has Inf \(in 1 of 2 .* already\)"):
+        with pytest.raises(FloatingPointError, match=r"Variable 'w3:0' .* \(which has Inf \(in 1 of 2 .* already\)"):
             w * 2.0
         data = av.log(av.Tensor(np.array([-1.0, 1.0])))  # nobody follows this
         with pytest.raises(FloatingPointError, match=r"multiply gave .*which has NaN .* already, as log gave it\)"):
@@ -62,13 +62,13 @@ def test_an_input_that_is_bad_already_is_said():
 
 
 def test_backward_says_the_line_of_the_op_and_that_of_gradient():
-    v = av.Variable([1.0, 0.0], name="v")
+    v = av.Variable([1.0, 0.0], name="v4")
     with av.debug.check_numerics(), pytest.raises(FloatingPointError) as caught:
         with av.GradientTape() as tape, av.name_scope("head"):
             y = av.sqrt(v)  # the op of the backward test
         tape.gradient(y, v)  # the walk of the backward test
     words = str(caught.value)
-    assert words.startswith("the gradient of head/sqrt (at ") and "with respect to Variable 'v:0'" in words
+    assert words.startswith("the gradient of head/sqrt (at ") and "with respect to Variable 'v4:0'" in words
     assert "has the first Inf (in 1 of 2 elements, the first at [1]); the tape walks back at" in words
     assert caught.match(r"head/sqrt \(at \S*" + line_of("# the op of the backward" + " test") + r"\)")
     assert caught.match(r"walks back at \S*" + line_of("# the walk of the backward" + " test"))
@@ -76,38 +76,37 @@ def test_backward_says_the_line_of_the_op_and_that_of_gradient():
 
 def test_backward_in_the_middle():
     """The op whose gradient is the first bad one, not the one that is found last; before anything is assigned."""
-    w, x = av.Variable(0.0, name="w"), av.Variable(3.0)
+    w, x = av.Variable(0.0, name="w5"), av.Variable(3.0)
     with av.debug.check_numerics():
         with av.GradientTape() as tape:
             y = av.square(av.sqrt(w * x) * 2.0)
-        with pytest.raises(FloatingPointError, match=r"the gradient of sqrt .*'w:0'") as caught:
+        with pytest.raises(FloatingPointError, match=r"the gradient of sqrt .*'w5:0'") as caught:
             tape.gradient(y, [w, x])
     assert "first NaN" in str(caught.value)  # 0 * inf
 
 
 def test_a_sum_that_overflows():
-    big = av.Variable(np.float32(1.0), name="big")
+    big = av.Variable(np.float32(1.0), name="big6")
     with av.debug.check_numerics():
         with av.GradientTape(persistent=True) as tape:
             a, b = big * 3e38, big * 3e38
             c = big * 1.0
             d = c * 3e38 - c * -1.0
-            e = av.add_n([c]) if hasattr(av, "add_n") else c
-        with pytest.raises(FloatingPointError, match=r"respect to Variable 'big:0' .* as a sum of finite ones, at"):
+        with pytest.raises(FloatingPointError, match=r"respect to Variable 'big6:0' .* as a sum of finite ones, at"):
             tape.gradient([a, b], big)
         assert tape.gradient(d, big).item() == np.float32(3e38)
         with pytest.raises(FloatingPointError, match=r"arrives at the output of multiply .* an output gradient"):
-            tape.gradient(e, big, output_gradients=np.float32(np.nan))
+            tape.gradient(c, big, output_gradients=np.float32(np.nan))
 
 
 def test_rows_and_several_outputs():
-    table = av.Variable(np.ones((4, 2), np.float32), name="table")
+    table = av.Variable(np.ones((4, 2), np.float32), name="table7")
     with av.debug.check_numerics():
         with av.GradientTape(persistent=True) as tape:
             rows = av.take(table, np.array([1, 1]), axis=0)
             parts = av.split(table * 1.0, 2, axis=0)
             y = av.sqrt(parts[1] - 1.0)
-        with pytest.raises(FloatingPointError, match=r"take .*'table:0'|output gradient"):
+        with pytest.raises(FloatingPointError, match=r"take .*'table7:0'|output gradient"):
             tape.gradient(rows, table, output_gradients=np.full((2, 2), np.inf, np.float32))
         assert isinstance(tape.gradient(rows, table), av.IndexedSlices)
         assert tape.gradient(parts[0], table).numpy().sum() == 4
@@ -126,7 +125,7 @@ def test_higher_orders():
         return outer.gradient(dy, x)
 
     assert second().item() == np.inf
-    with av.debug.check_numerics(), pytest.raises(FloatingPointError, match="gradient of .*first Inf"):
+    with av.debug.check_numerics(), pytest.raises(FloatingPointError, match=r"gradient of .*first Inf"):
         second()
     with av.debug.check_numerics():
         with av.GradientTape() as outer:
@@ -139,6 +138,7 @@ def test_higher_orders():
     del outer
 
 
+@pytest.mark.host("plans are of calls of NumPy")
 def test_what_is_finite_goes_on_with_the_same_bits():
     def train(watched):
         w = av.Variable(np.linspace(-1, 1, 6, dtype=np.float32).reshape(3, 2), name="w")
@@ -166,6 +166,7 @@ def test_what_is_finite_goes_on_with_the_same_bits():
     assert active() is None
 
 
+@pytest.mark.host("plans are of calls of NumPy")
 def test_functions_run_eagerly_and_raise_there():
     w = av.Variable(0.0, name="w")
 

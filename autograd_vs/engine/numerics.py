@@ -13,6 +13,9 @@ from .rule import Rule
 __all__ = ["Numerics", "Watch"]
 
 
+MANY = 10_000
+
+
 class Numerics:
     """An observer (`Frame.observers`) that raises FloatingPointError at the first NaN, or Inf where `inf` is true."""
 
@@ -20,13 +23,17 @@ class Numerics:
         self.inf = inf
         # Where the ops ran that a tape recorded: by record, by position of the output: code, instruction.
         self.places: WeakKeyDictionary = WeakKeyDictionary()
+        self.behind: dict[int, frozenset] = {}  # without a record: the variables that the latest outputs depend on
         self.back: tuple = ()  # the entry (and its record) whose gradient is being computed
 
     def hear(self, entry, call) -> None:
         """Look at what an op gave."""
-        frame = active()
-        record = frame.record
-        if record is not None and not self.back:
+        record = active().record
+        if record is None:
+            self.behind[entry[1]] = frozenset().union(*map(self._variables, entry[2]))
+            if len(self.behind) > MANY:
+                del self.behind[next(iter(self.behind))]
+        elif not self.back:
             user = user_frame()
             self.places.setdefault(record, {})[entry[1]] = user.f_code, user.f_lasti
         for y in call.output if isinstance(call.output, tuple) else (call.output,):
@@ -112,7 +119,7 @@ class Numerics:
         words = f"{name} gave the first {kind} at {user_line()}{elements and ' ' + elements}"
         if self.back:
             words += f", while the gradient of {self._op(*self.back)} was computed"
-        raise FloatingPointError(f"{words}; its inputs: {', '.join(inputs)}{_upstream(record, entry[2])}")
+        raise FloatingPointError(f"{words}; its inputs: {', '.join(inputs)}{self._upstream(record, entry[2])}")
 
     def _op(self, entry, record) -> str:
         rule, out, _, _, mark = entry
@@ -121,7 +128,23 @@ class Numerics:
         return name if place is None else f"{name} (at {place[0].co_filename}:{line_of(*place)})"
 
     def _walked(self, entry, record) -> str:
-        return f"; the tape walks back at {user_line()}{_upstream(record, entry[2])}"
+        return f"; the tape walks back at {user_line()}{self._upstream(record, entry[2])}"
+
+    def _variables(self, p) -> frozenset:
+        """The positions of the variables that the value at `p` depends on, where there is no record."""
+        return frozenset((p,)) if p >= VARIABLES else self.behind.get(p, frozenset())
+
+    def _upstream(self, record, positions, most=5) -> str:
+        """The variables that the values at `positions` depend on, in words."""
+        needed = set(positions).union(*map(self._variables, positions))
+        for _, out, inputs, _, _ in reversed(record.entries) if record is not None else ():
+            if out in needed:
+                needed.update(inputs)
+        names = [repr(live_variables[p].name) for p in sorted(needed) if p >= VARIABLES and p in live_variables]
+        if not names:
+            return ""
+        more = f" and {len(names) - most} more" if len(names) > most else ""
+        return f"; it depends on the variables {', '.join(names[:most])}{more}"
 
 
 class Checked(Rule):
@@ -132,19 +155,6 @@ class Checked(Rule):
     def __init__(self, rule, vjps):
         self.op, self.watched, self.vjps, self.keep, self.layout = rule.op, rule.watched, vjps, rule.keep, rule.layout
         self.keeps_raw, self.constant, self.stacks = rule.keeps_raw, rule.constant, frozenset()
-
-
-def _upstream(record, positions, most=5) -> str:
-    """The variables that the values at `positions` depend on, in words."""
-    needed = set(positions)
-    for _, out, inputs, _, _ in reversed(record.entries) if record is not None else ():
-        if out in needed:
-            needed.update(inputs)
-    names = [repr(live_variables[p].name) for p in sorted(needed) if p >= VARIABLES and p in live_variables]
-    if not names:
-        return ""
-    more = f" and {len(names) - most} more" if len(names) > most else ""
-    return f"; it depends on the variables {', '.join(names[:most])}{more}"
 
 
 class Watch:
