@@ -292,3 +292,60 @@ def test_nothing_is_kept_of_tapes_that_are_gone():
             tape.gradient(y, v)
         del tape, y
         assert len(watch.observer.places) <= 1
+
+
+# ---------------------------------------------------------------- gradient norms
+
+
+def test_gradient_norms_by_scope():
+    with av.VariableStore(seed=0) as store:
+        for scope in ("encoder/a", "encoder/b", "head"):
+            with av.variable_scope(scope):
+                av.get_variable("kernel", (3, 4))
+                av.get_variable("bias", (4,))
+        av.get_variable("scale", ())
+        variables = store.variables()
+    rng = np.random.default_rng(0)
+    gradients = [av.Tensor(rng.normal(size=v.shape).astype(np.float32)) for v in variables]
+    gradients[3] = None
+    norms = av.debug.gradient_norms(gradients, variables)
+    assert list(norms) == ["encoder/a", "encoder/b", "head", ""]
+    flat = [np.zeros(0) if g is None else g.numpy().ravel() for g in gradients]
+    expected = [np.linalg.norm(np.concatenate(flat[i : i + 2])) for i in (0, 2, 4, 6)]
+    np.testing.assert_allclose(list(norms.values()), expected, rtol=1e-6)
+    assert norms.total == pytest.approx(np.linalg.norm(np.concatenate(flat)), rel=1e-6)
+    lines = str(norms).splitlines()
+    assert lines[2].split()[::3] == ["encoder/b", "16"] and lines[2].endswith("  bias")
+    assert lines[4].startswith("(none)") and lines[5].split()[0] == "total" and lines[5].split()[3] == "49"
+    outer = av.debug.gradient_norms(gradients, variables, depth=1)
+    assert list(outer) == ["encoder", "head", ""]
+    assert outer["encoder"] == pytest.approx(np.hypot(*expected[:2]), rel=1e-6)
+
+
+def test_gradient_norms_of_rows_complex_numbers_and_what_overflows():
+    table = av.Variable(np.zeros((5, 2), np.float32), name="rows_of_norms")
+    with av.GradientTape() as tape:
+        y = av.take(table, np.array([1, 1, 3]), axis=0)
+    g = tape.gradient(y, table)
+    assert isinstance(g, av.IndexedSlices)
+    assert av.debug.gradient_norms([g], [table])[""] == pytest.approx(np.sqrt(2 * 4 + 2 * 1))
+    wave = av.Variable(np.zeros(1, np.complex64), name="wave_of_norms")
+    assert av.debug.gradient_norms(av.Tensor(np.array([3 + 4j], np.complex64)), wave).total == 5
+    one = av.Variable(np.zeros(2, np.float32), name="big_of_norms")
+    big = av.Tensor(np.array([3e30, 4e30], np.float32))  # whose square is none of float32
+    assert av.debug.gradient_norms(big, one).total == pytest.approx(5e30, rel=1e-6)
+    bad = av.debug.gradient_norms(av.Tensor(np.array([np.nan, 1], np.float32)), one)
+    assert np.isnan(bad.total) and "nan" in str(bad).splitlines()[-1]
+
+
+def test_gradient_norms_errors():
+    v = av.Variable(np.zeros(2), name="v_of_norms")
+    g = av.Tensor(np.zeros(2))
+    for arguments, error, words in [
+        (([g], [v, v]), ValueError, "1 gradients for 2 variables"),
+        ((v, g), TypeError, "are the arguments in order"),
+        ((av.Tensor(np.zeros(3)), v), ValueError, r"'v_of_norms:0' has shape \(3,\), the variable \(2,\)"),
+        ((g, v, 0), ValueError, "depth"),
+    ]:
+        with pytest.raises(error, match=words):
+            av.debug.gradient_norms(*arguments)
