@@ -423,6 +423,34 @@ class History:
             raise ValueError("Nothing to plot: nothing has been logged yet.")
         return draw(self, list(dict.fromkeys(names)) or self.names, ax, path, log, smoothing, x)
 
+    def to_tensorboard(self, folder: "str | PathLike[str]") -> None:
+        """Write all series as events that TensorBoard shows, through tensorboardX.
+
+        Parameters
+        ----------
+        folder : str or path
+            Made if it is not there. Each call writes one more file of all values: TensorBoard shows a run per folder.
+
+        Raises
+        ------
+        ImportError
+            tensorboardX is missing: ``pip install "autograd-vs[tensorboard]"``.
+
+        Notes
+        -----
+        Values are float32 there, and epochs are left out.
+        """
+        try:
+            from tensorboardX import SummaryWriter
+        except ImportError as error:
+            raise ImportError(
+                'Events for TensorBoard need tensorboardX: pip install "autograd-vs[tensorboard]".'
+            ) from error
+        with SummaryWriter(os.fspath(folder)) as writer:
+            for name in self.names:
+                for step, value in zip(self.steps(name).tolist(), self[name].tolist(), strict=True):
+                    writer.add_scalar(name, value, step)
+
     # State, copies, printing
 
     def state_dict(self) -> dict[str, np.ndarray]:

@@ -82,7 +82,7 @@ def top_k_accuracy(predictions: Any, labels: Any, k: int = 5) -> Any:
     >>> top_k_accuracy(scores, np.array([1, 2]), k=2).item()
     0.5
     """
-    return tensor_of(_mean(_among(*_arrays(predictions=predictions, labels=labels), k=k)))
+    return tensor_of(_mean(_among(*_arrays(predictions=predictions, labels=labels), k)))
 
 
 def confusion_matrix(predictions: Any, labels: Any, classes: int | None = None) -> np.ndarray:
@@ -155,7 +155,7 @@ def auc(predictions: Any, labels: Any, weights: Any = None) -> float:
     return metric.result()
 
 
-def _arrays(**given):
+def _arrays(**given: Any) -> Any:
     """The arrays of the arguments, all where the first one is."""
     found: list = []
     for name, x in given.items():
@@ -473,7 +473,7 @@ class ConfusionMatrix(Metric):
         outside(self._update, predictions, labels)
 
     def _update(self, predictions, labels):
-        self._add(counts=_confusions(*_arrays(predictions=predictions, labels=labels), classes=len(self.names)))
+        self._add(counts=_confusions(*_arrays(predictions=predictions, labels=labels), len(self.names)))
 
     def result(self) -> np.ndarray:
         """The counts : int64 array, shape (classes, classes); row: the label, column: the prediction."""
