@@ -38,8 +38,9 @@ def check_numerics(inf: bool = True) -> Watch:
     Notes
     -----
     Looked at is what depends on a trainable Variable or on what a tape watches; other values where they enter there, as
-    inputs. While it is open, a `function` that is called runs eagerly, and each op waits for its device. Nothing is
-    paid for it while it is not open.
+    inputs. While it is open, a `function` that is called runs eagerly, each op waits for its device, and the gradients
+    of the uses of one Variable are added one by one, which may change their last bits. Nothing is paid for it while it
+    is not open.
 
     Examples
     --------

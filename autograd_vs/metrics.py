@@ -82,7 +82,8 @@ def top_k_accuracy(predictions: Any, labels: Any, k: int = 5) -> Any:
     >>> top_k_accuracy(scores, np.array([1, 2]), k=2).item()
     0.5
     """
-    return tensor_of(_mean(_among(*_arrays(predictions=predictions, labels=labels), k)))
+    predictions, labels = _arrays(predictions=predictions, labels=labels)
+    return tensor_of(_mean(_among(predictions, labels, k)))
 
 
 def confusion_matrix(predictions: Any, labels: Any, classes: int | None = None) -> np.ndarray:
@@ -473,7 +474,8 @@ class ConfusionMatrix(Metric):
         outside(self._update, predictions, labels)
 
     def _update(self, predictions, labels):
-        self._add(counts=_confusions(*_arrays(predictions=predictions, labels=labels), len(self.names)))
+        predictions, labels = _arrays(predictions=predictions, labels=labels)
+        self._add(counts=_confusions(predictions, labels, len(self.names)))
 
     def result(self) -> np.ndarray:
         """The counts : int64 array, shape (classes, classes); row: the label, column: the prediction."""
