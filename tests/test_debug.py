@@ -283,6 +283,35 @@ def test_custom_gradients_and_recomputed_ones():
                 tape.gradient(y, v)
 
 
+def test_what_was_computed_before_a_tape_is_a_constant_in_it():
+    """As it is where nobody looks: it may be converted, and nothing of it is recorded."""
+    v = av.Variable(2.0)
+    with av.debug.check_numerics():
+        scale = v * 3.0
+        with av.GradientTape() as tape, av.name_scope("inside"):
+            assert float(scale) == 6.0
+            y = scale * v
+        assert tape.gradient(y, v).item() == 6.0
+
+
+def test_without_a_tape_everything_runs_as_ever():
+    @av.custom_gradient
+    def cube(x, variables=None):
+        return x * x * x, lambda g: g * 3.0 * x * x
+
+    v = av.Variable(2.0, dtype=np.float64)
+    with av.debug.check_numerics(), av.name_scope("a"):
+        assert cube(v).item() == 8.0
+        assert av.recompute_grad(lambda x: x * v)(v).item() == 4.0
+        assert float(av.cond(v > 1.0, lambda: v * 2.0, lambda: v)) == 4.0
+        assert av.while_loop(lambda x: x < 30.0, lambda x: x * v, v * 1.0).item() == 32.0
+        assert av.scan(lambda c, x: (c * v, c), v * 1.0, np.arange(3.0))[0].item() == 16.0
+        assert av.hvp(lambda x: x**3, v, av.Tensor(np.array(1.0))).item() == 12.0
+        assert av.jvp(lambda x: x**3, v, av.Tensor(np.array(1.0)))[1].item() == 12.0
+        with pytest.raises(FloatingPointError, match=r"a/log gave the first Inf"):
+            av.recompute_grad(lambda x: av.log(x - v))(v)
+
+
 def test_nothing_is_kept_of_tapes_that_are_gone():
     v = av.Variable(1.0)
     with av.debug.check_numerics() as watch:

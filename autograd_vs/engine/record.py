@@ -166,9 +166,10 @@ class Frame:
         self.observers = (
             observers  # who only looks at what is computed: no gradient passes to them, they need no record
         )
-        self.base = record.base if tapes or listeners else NOBODY
-        if observers and below is not None and below.base < self.base:
-            self.base = below.base
+        if record is not None and (tapes or listeners):
+            self.base = record.base
+        else:
+            self.base = below.base if observers and below is not None else NOBODY
         self.entries = record.entries if record is not None else None
         # Plain: an op with an input above the base is appended to the entries, and nobody else is to be asked or told.
         self.plain = False
