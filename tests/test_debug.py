@@ -378,3 +378,42 @@ def test_gradient_norms_errors():
     ]:
         with pytest.raises(error, match=words):
             av.debug.gradient_norms(*arguments)
+
+
+# ---------------------------------------------------------------- profile
+
+
+def cells(text):
+    return {tuple(line.split()[:-3]): line.split()[-3:] for line in text.splitlines()}
+
+
+def test_profile_of_a_tape():
+    w = av.Variable(np.ones((50, 20), np.float32), name="w_of_profile")
+    x = av.Tensor(np.ones((10, 50), np.float32))
+    with av.GradientTape() as tape:
+        with av.name_scope("hidden"):
+            h = np.tanh(x @ w)
+        loss = av.sum(np.tanh(h) * h)
+    found = cells(tape.profile(loss))
+    kept = {key: row[2] for key, row in found.items()}
+    assert kept["matmul",] == "2,000"  # x; the memory of w does not count
+    assert found["hidden",][0] == "2" and kept["hidden",] == "2,800"  # and h
+    assert found["tanh",][0] == "1" and found["total",][0] == "5" and kept["total",] == "3,600"
+    assert kept["multiply",] == "0"  # both are kept already
+    assert float(found["total",][1]) > 0
+    before = tape.gradient(loss, w).numpy()  # it was not used up
+    assert before.shape == w.shape
+    with pytest.raises(RuntimeError, match="profile: this tape is used up"):
+        tape.profile(loss)
+
+
+def test_profile_with_sources_inside_of_the_tape_and_with_nothing():
+    x, unused = av.Tensor(np.ones(3)), av.Variable(1.0)
+    with av.GradientTape(persistent=True) as tape:
+        tape.watch(x)
+        y = av.exp(x)
+        inside = tape.profile(y, [x, unused])
+    assert cells(inside)["exp",][::2] == ["1", "24"]
+    assert cells(tape.profile(y))["total",][0] == "1"
+    with pytest.raises(TypeError, match="a source must be"):
+        tape.profile(y, [3.0])

@@ -416,7 +416,7 @@ class GradientTape:
         return rows.reshape((*y.shape, *inner))
 
     # ---------------------------------------------------------------- the walk
-    def _walk(self, seeds, leaves, places, sources, consume):
+    def _walk(self, seeds, leaves, places, sources, consume, more_observers=()):
         """Gradients of the seeded targets with respect to `leaves`, None where no path leads."""
         record = self._record
         if record is None:
@@ -433,6 +433,8 @@ class GradientTape:
             listening = self._listening(frame)
             if listening or any([isinstance(g, Operand) and is_recorded(g) for _, g in seeds]):
                 lift = lifter(listening)
+        if more_observers:
+            observers = (*observers, *more_observers)
         grads: dict[int, Any] = {}
         owned: set[int] = set()
         for target, g in seeds:
@@ -612,6 +614,46 @@ class GradientTape:
         from .explain import explain
 
         return explain(self, target, source)
+
+    def profile(self, target: Any, sources: Any = None) -> str:
+        """Walk back once, as `gradient` does, and say what that takes: time and memory of each op, by scope.
+
+        Parameters
+        ----------
+        target : Tensor, or nest of Tensors
+        sources : Tensor or Variable, or nest of them, optional
+            Everything that it watches by default.
+
+        Returns
+        -------
+        str
+            A table, what takes longest first. "us back": microseconds in the rules of these entries (on a device: until
+            they are under way). "bytes kept": memory of arrays that are kept for the rules, counted where it is
+            kept first; that of Variables does not count. The tape is not used up by it.
+
+        Raises
+        ------
+        RuntimeError, TypeError, ValueError
+            As `gradient`.
+
+        Examples
+        --------
+        >>> x = Tensor(np.ones(100))
+        >>> with GradientTape() as tape:
+        ...     tape.watch(x)
+        ...     y = np.sum(np.tanh(x))
+        >>> print(tape.profile(y))  # doctest: +SKIP
+        scope   op    entries  us back  bytes kept
+        (none)              2       13         800
+                tanh        1        8         800
+                sum         1        5           0
+        total               2       13         800
+        """
+        from .profile import profile
+
+        if self._used_at is not None:
+            self._raise_used("profile")
+        return profile(self, target, sources)
 
 
 class _Pause:
