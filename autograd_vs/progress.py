@@ -121,7 +121,9 @@ def _make_bar(iterable: Iterable[Any], desc: str | None, total: int | None) -> A
             total = len(iterable)  # type: ignore[arg-type]
         except TypeError:
             pass
-    done = getattr(iterable, "batch", 0)  # of an epoch of `data.Batches` that is gone on with
+    from .data import Batches
+
+    done = iterable.batch if isinstance(iterable, Batches) else 0  # an epoch that is gone on with
     return tqdm(desc=desc, total=total, initial=done, dynamic_ncols=True)
 
 
