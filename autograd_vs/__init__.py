@@ -74,12 +74,12 @@ from .transforms.grad import grad, hessian, hvp, jacobian, jvp, value_and_grad, 
 from .transforms.ravel import ravel
 from .transforms.signature import TensorSpec
 from .transforms.vmap import vmap
-from .history import History
+from .history import EarlyStopping, History
 from .progress import progress
 
 # What comes when it is asked for (`ops/later.py`); type checkers see it here, and say which names there are not.
 if TYPE_CHECKING:
-    from . import fft, layers, linalg, nn, random
+    from . import data, debug, fft, layers, linalg, metrics, nn, plot, random
     from .layers import summary
     from . import special as special, stats as stats  # not in __all__: they need SciPy
     from .checkpoint import load, save
@@ -109,7 +109,8 @@ def __dir__() -> list[str]:
 
 
 __all__ = [  # noqa: RUF022
-    "AUTO_REUSE", "CheckpointManager", "ForwardAccumulator", "GradientTape", "History", "IndexedSlices", "LoadReport",
+    "AUTO_REUSE", "CheckpointManager", "EarlyStopping", "ForwardAccumulator", "GradientTape", "History",
+    "IndexedSlices", "LoadReport",
     "PartialGradientWarning", "PrecisionWarning", "RetraceWarning", "ScopeWarning", "Slots", "Tensor", "TensorSpec",
     "Variable",
     "VariableScope", "VariableStore", "__version__", "abs", "absolute", "acos", "acosh", "add", "all", "amax",
@@ -120,7 +121,8 @@ __all__ = [  # noqa: RUF022
     "bitwise_not", "bitwise_or", "bitwise_right_shift", "bitwise_xor", "broadcast_arrays", "broadcast_to", "cbrt",
     "ceil", "choose", "clip", "column_stack", "compress", "concat", "concatenate", "cond", "conj", "conjugate",
     "convolve", "copy", "copysign", "corrcoef", "correlate", "cos", "cosh", "count_nonzero", "cov", "cross",
-    "cumprod", "cumsum", "current_store", "custom_gradient", "default_dtype", "deg2rad", "degrees", "delete", "diag",
+    "cumprod", "cumsum", "current_store", "custom_gradient", "data", "debug", "default_dtype", "deg2rad", "degrees",
+    "delete", "diag",
     "diagflat", "diagonal", "diff", "digitize", "divide", "divmod", "dot", "dsplit", "dstack", "ediff1d", "einsum",
     "empty_like", "equal", "exp", "exp2", "expand_dims", "expm1", "extract", "fabs", "fft", "fix", "flatnonzero",
     "flip", "fliplr", "flipud", "float_power", "floor", "floor_divide", "fmax", "fmin", "fmod", "frexp", "full",
@@ -132,11 +134,12 @@ __all__ = [  # noqa: RUF022
     "linspace", "load",
     "log", "log10", "log1p", "log2", "logaddexp", "logaddexp2", "logical_and", "logical_not", "logical_or",
     "logical_xor", "logspace", "logsumexp", "make_template", "matmul", "matrix_transpose", "max", "maximum", "mean",
-    "median", "meshgrid", "min", "minimum", "mod", "modf", "moveaxis", "multiply", "name_scope", "nan_to_num",
+    "median", "meshgrid", "metrics", "min", "minimum", "mod", "modf", "moveaxis", "multiply", "name_scope",
+    "nan_to_num",
     "nanargmax", "nanargmin", "nancumprod", "nancumsum", "nanmax", "nanmean", "nanmedian", "nanmin",
     "nanpercentile", "nanprod", "nanquantile", "nanstd", "nansum", "nanvar", "negative", "nextafter", "nn",
     "no_regularizer", "nonzero", "not_equal", "ones_like", "outer", "outside", "packbits", "pad", "partition",
-    "percentile", "permute_dims", "piecewise", "poly", "polyadd", "polyder", "polydiv", "polyfit", "polyint",
+    "percentile", "permute_dims", "piecewise", "plot", "poly", "polyadd", "polyder", "polydiv", "polyfit", "polyint",
     "polymul", "polysub", "polyval", "positive", "pow", "power", "prod", "progress", "ptp", "quantile", "rad2deg",
     "radians", "random", "ravel", "ravel_multi_index", "real", "real_if_close", "reciprocal", "recompute_grad",
     "remainder", "repeat", "reshape", "resize", "right_shift", "rint", "roll", "rollaxis", "roots", "rot90",

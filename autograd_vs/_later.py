@@ -11,8 +11,8 @@ __all__ = ["module_getattr"]
 
 # Names that are no ops: the module that it is, or that has it.
 HOMES = {
-    "CheckpointManager": "checkpoint_manager", "layers": "layers", "load": "checkpoint", "save": "checkpoint",
-    "summary": "layers",
+    "CheckpointManager": "checkpoint_manager", "data": "data", "debug": "debug", "layers": "layers",
+    "load": "checkpoint", "metrics": "metrics", "plot": "plot", "save": "checkpoint", "summary": "layers",
 }  # fmt: skip
 
 

@@ -16,7 +16,7 @@ import numpy as np
 if TYPE_CHECKING:
     from os import PathLike
 
-__all__ = ["History", "as_float"]
+__all__ = ["EarlyStopping", "History", "as_float"]
 
 # Rows that wait for values on a device: past twice this many, the older half is fetched; those steps are long done.
 _BATCH = 64
@@ -423,6 +423,34 @@ class History:
             raise ValueError("Nothing to plot: nothing has been logged yet.")
         return draw(self, list(dict.fromkeys(names)) or self.names, ax, path, log, smoothing, x)
 
+    def to_tensorboard(self, folder: "str | PathLike[str]") -> None:
+        """Write all series as events that TensorBoard shows, through tensorboardX.
+
+        Parameters
+        ----------
+        folder : str or path
+            Made if it is not there. Each call writes one more file of all values: TensorBoard shows a run per folder.
+
+        Raises
+        ------
+        ImportError
+            tensorboardX is missing: ``pip install "autograd-vs[tensorboard]"``.
+
+        Notes
+        -----
+        Values are float32 there, and epochs are left out.
+        """
+        try:
+            from tensorboardX import SummaryWriter
+        except ImportError as error:
+            raise ImportError(
+                'Events for TensorBoard need tensorboardX: pip install "autograd-vs[tensorboard]".'
+            ) from error
+        with SummaryWriter(os.fspath(folder)) as writer:
+            for name in self.names:
+                for step, value in zip(self.steps(name).tolist(), self[name].tolist(), strict=True):
+                    writer.add_scalar(name, value, step)
+
     # State, copies, printing
 
     def state_dict(self) -> dict[str, np.ndarray]:
@@ -490,6 +518,99 @@ class History:
                 cells[2:] = [f"{kept[low]:.4g} ({at[low]})", f"{kept[high]:.4g} ({at[high]})", f"{kept.mean():.4g}"]
             body += f"<tr><td>{escape(name)}</td>" + "".join(f"<td>{cell}</td>" for cell in cells) + "</tr>"
         return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+
+
+class EarlyStopping:
+    """Says when a series of a `History` has not become better for a while.
+
+    It has no state of its own: the History is asked each time, so a run that goes on from a saved one stops where the
+    run that was not stopped does.
+
+    Parameters
+    ----------
+    history : History
+    name : str
+        The series, as ``"val_loss"``.
+    patience : int, >= 1
+        How many values may follow the best one that are no better.
+    min_delta : float, >= 0, default 0
+        By how much a value must be better to count.
+    mode : {"min", "max"}, default "min"
+        Whether smaller or larger is better.
+
+    Raises
+    ------
+    ValueError
+        If `patience`, `min_delta` or `mode` is none of these.
+
+    Notes
+    -----
+    Values that are not finite are no better than any other, and count towards the patience.
+
+    Examples
+    --------
+    >>> history = History()
+    >>> stopping = EarlyStopping(history, "val_loss", patience=2)
+    >>> for epoch, loss in enumerate([3.0, 1.0, 1.5, 1.2, 0.9]):
+    ...     history.log(step=10 * epoch, val_loss=loss)
+    ...     if stopping.due():
+    ...         break
+    >>> epoch, stopping.best, stopping.best_step, stopping.waited
+    (3, 1.0, 10, 2)
+    """
+
+    def __init__(self, history: History, name: str, patience: int, min_delta: float = 0.0, mode: str = "min") -> None:
+        if isinstance(patience, bool) or not isinstance(patience, (int, np.integer)) or patience < 1:
+            raise ValueError(f"patience is an integer >= 1, got {patience!r}")
+        if not 0 <= min_delta < math.inf:
+            raise ValueError(f"min_delta is a number >= 0, got {min_delta!r}")
+        if mode not in ("min", "max"):
+            raise ValueError(f"mode is 'min' (smaller is better) or 'max', got {mode!r}")
+        self.history, self.name, self.patience = history, name, int(patience)
+        self.min_delta, self.mode = float(min_delta), mode
+
+    def _best(self) -> int | None:
+        """The place of the best value in the series."""
+        if self.name not in self.history:
+            return None
+        best = None
+        values = self.history[self.name] * (1 if self.mode == "min" else -1)
+        for i, value in enumerate(values.tolist()):
+            if math.isfinite(value) and (best is None or value < values[best] - self.min_delta):
+                best = i
+        return best
+
+    def due(self) -> bool:
+        """Whether it is time to stop."""
+        return self.waited >= self.patience
+
+    @property
+    def waited(self) -> int:
+        """How many values have followed the best one."""
+        if self.name not in self.history:
+            return 0
+        best = self._best()
+        return len(self.history[self.name]) - (0 if best is None else best + 1)
+
+    @property
+    def best(self) -> float | None:
+        """The best value; None if there is none that is finite."""
+        best = self._best()
+        return None if best is None else float(self.history[self.name][best])
+
+    @property
+    def best_step(self) -> int | None:
+        """Its step."""
+        best = self._best()
+        return None if best is None else int(self.history.steps(self.name)[best])
+
+    def improved(self) -> bool:
+        """Whether the latest value is the best: the time to save a checkpoint."""
+        return self.waited == 0 and self._best() is not None
+
+    def __repr__(self) -> str:
+        waited = f"waited {self.waited} of {self.patience}"
+        return f"EarlyStopping({self.name!r}: best {self.best} at step {self.best_step}, {waited})"
 
 
 class _Series:

@@ -121,7 +121,10 @@ def _make_bar(iterable: Iterable[Any], desc: str | None, total: int | None) -> A
             total = len(iterable)  # type: ignore[arg-type]
         except TypeError:
             pass
-    return tqdm(desc=desc, total=total, dynamic_ncols=True)
+    from .data import Batches
+
+    done = iterable.batch if isinstance(iterable, Batches) else 0  # an epoch that is gone on with
+    return tqdm(desc=desc, total=total, initial=done, dynamic_ncols=True)
 
 
 def _hint() -> None:

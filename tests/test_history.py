@@ -403,3 +403,33 @@ def test_plot_without_matplotlib_says_what_to_install(history, monkeypatch):
         monkeypatch.setitem(sys.modules, name, None)
     with pytest.raises(ImportError, match=r"autograd-vs\[train\]"):
         history.plot()
+
+
+def test_tensorboard_events(history, tmp_path):
+    """The file is read with the frame of a TFRecord (length, its checksum, data, its checksum), not with the writer."""
+    pytest.importorskip("tensorboardX")
+    import struct
+
+    from tensorboardX.proto.event_pb2 import Event
+
+    history.to_tensorboard(tmp_path / "runs" / "one")
+    (path,) = (tmp_path / "runs" / "one").iterdir()
+    data, found, at = path.read_bytes(), {}, 0
+    while at < len(data):
+        (length,) = struct.unpack_from("<Q", data, at)
+        event = Event.FromString(data[at + 12 : at + 12 + length])
+        at += 16 + length
+        for value in event.summary.value:
+            found.setdefault(value.tag, []).append((event.step, value.simple_value))
+    assert list(found) == history.names
+    for name, rows in found.items():
+        steps, values = zip(*rows, strict=True)
+        np.testing.assert_array_equal(steps, history.steps(name))
+        np.testing.assert_array_equal(np.array(values), history[name].astype(np.float32))
+
+
+def test_tensorboard_without_the_library_says_what_to_install(history, tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "tensorboardX", None)
+    with pytest.raises(ImportError, match=r"pip install .autograd-vs\[tensorboard\]"):
+        history.to_tensorboard(tmp_path / "runs")
+    assert not (tmp_path / "runs").exists()

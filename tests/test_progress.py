@@ -82,3 +82,11 @@ def test_importing_it_does_not_import_tqdm():
     code = "import sys, autograd_vs.progress; print('tqdm' in sys.modules)"
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert result.stdout.strip() == "False"
+
+
+def test_an_iterable_with_a_method_batch_is_one_like_others():
+    class Dataset(list):
+        def batch(self):
+            raise AssertionError("not asked for")
+
+    assert list(progress(Dataset([1, 2]))) == [1, 2]

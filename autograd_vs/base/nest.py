@@ -3,7 +3,7 @@
 from itertools import repeat
 from typing import Any
 
-__all__ = ["flatten", "map_nest", "pack"]
+__all__ = ["flatten", "map_nest", "pack", "paths"]
 
 
 def flatten(nest: Any) -> list:
@@ -47,6 +47,21 @@ def map_nest(function, nest: Any) -> Any:
     [1, {'a': 2}]
     """
     return pack(nest, map(function, flatten(nest)))
+
+
+def paths(name: str, nest: Any) -> list[str]:
+    """What to call each leaf of a nest that is called `name`.
+
+    Examples
+    --------
+    >>> paths("batch", {"image": 1, "ids": [2, 3]})
+    ["batch['image']", "batch['ids'][0]", "batch['ids'][1]"]
+    """
+    if isinstance(nest, (list, tuple, dict)):
+        keys = nest if isinstance(nest, dict) else range(len(nest))
+        parts = nest.values() if isinstance(nest, dict) else nest
+        return [leaf for key, part in zip(keys, parts, strict=True) for leaf in paths(f"{name}[{key!r}]", part)]
+    return [name]
 
 
 def _pack(nest, leaves):

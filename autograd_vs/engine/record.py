@@ -155,19 +155,25 @@ class Record:
 class Frame:
     """One open `with` of a tape, an accumulator, a pause or a name scope, and what an op must know of those below."""
 
-    __slots__ = ("base", "below", "entries", "listeners", "mark", "plain", "record", "tapes")
+    __slots__ = ("base", "below", "entries", "listeners", "mark", "observers", "plain", "record", "tapes")
 
     entries: Any  # of the record; None without one
     record: Any
 
-    def __init__(self, below, record=None, tapes=(), listeners=(), mark=None):
+    def __init__(self, below, record=None, tapes=(), listeners=(), mark=None, observers=()):
         self.below = below
         self.record, self.tapes, self.listeners, self.mark = record, tapes, listeners, mark
-        self.base = record.base if tapes or listeners else NOBODY
+        self.observers = (
+            observers  # who only looks at what is computed: no gradient passes to them, they need no record
+        )
+        if record is not None and (tapes or listeners):
+            self.base = record.base
+        else:
+            self.base = below.base if observers and below is not None else NOBODY
         self.entries = record.entries if record is not None else None
         # Plain: an op with an input above the base is appended to the entries, and nobody else is to be asked or told.
         self.plain = False
-        if not listeners:
+        if not listeners and not observers:
             for tape in tapes:
                 if tape.watches_variables:
                     self.plain = True
@@ -176,8 +182,8 @@ class Frame:
     def drop(self, tape) -> None:
         """`tape` is used up inside of its own ``with``: nothing more is recorded for it."""
         self.tapes = tuple(t for t in self.tapes if t is not tape)
-        self.base = self.record.base if self.tapes or self.listeners else NOBODY
-        self.plain = not self.listeners and any(t.watches_variables for t in self.tapes)
+        self.base = self.record.base if self.tapes or self.listeners or self.observers else NOBODY
+        self.plain = not (self.listeners or self.observers) and any(t.watches_variables for t in self.tapes)
 
     def __repr__(self):
         scope = f" in {self.mark.prefix!r}" if self.mark is not None and self.mark.prefix else ""
@@ -186,15 +192,18 @@ class Frame:
     @classmethod
     def over(cls, below, **changes):
         """A frame on top of `below` (which may be None) that differs from it in `changes`."""
-        fields = {name: getattr(below, name) for name in ("record", "tapes", "listeners", "mark")} if below else {}
+        names = ("record", "tapes", "listeners", "mark", "observers")
+        fields = {name: getattr(below, name) for name in names} if below else {}
         return cls(below, **{**fields, **changes})
 
     def watches(self, position: int) -> bool:
         """Say whether any tape or listener here follows the value at `position`."""
         if position < self.base:
             return False
-        if self.plain or position < VARIABLES:
+        if self.plain:
             return True
+        if position < VARIABLES:
+            return bool(self.tapes or self.listeners)
         return any(t.watches_variables or position in t.watched for t in self.tapes) or any(
             listener.follows(position) for listener in self.listeners
         )
@@ -203,13 +212,11 @@ class Frame:
         """Record `entry` where a tape wants it, tell the other listeners, return the position. Off the fast path."""
         _, out, inputs, _, _ = entry
         followed = any(map(self.watches, inputs))
-        if not followed:
-            return 0
-        if self.tapes:
+        if followed and self.tapes:
             self.entries.append(entry)
-        for listener in self.listeners:
+        for listener in (*self.listeners, *self.observers) if followed else self.observers:
             listener.hear(entry, call)
-        return out
+        return out if followed or not (self.tapes or self.listeners) else 0
 
 
 class Readings:

@@ -69,7 +69,8 @@ class GradientTape:
     watch_accessed_variables : bool, default True
         Watch every trainable Variable that is read. Otherwise only what `watch` names.
     check_numerics : bool, default False
-        Raise FloatingPointError at the first recorded op that gives a NaN or an Inf, with its name.
+        Raise FloatingPointError at the first recorded op that gives a NaN or an Inf, or whose gradient does, with its
+        name (`debug.check_numerics`, for this tape only).
 
     Notes
     -----
@@ -90,7 +91,7 @@ class GradientTape:
         self.persistent = persistent
         self.watches_variables = watch_accessed_variables
         self.watched: dict[int, Any] = {}  # position -> what was watched by name
-        self._checker = _NumericsChecker() if check_numerics else None
+        self._observers: tuple = (_numerics(),) if check_numerics else ()
         self._record: Record | None = None
         self._windows: list[list] = []  # [first entry, end or None, first position, end or None]
         self._frame: Frame | None = None
@@ -103,7 +104,7 @@ class GradientTape:
             raise RuntimeError("this tape is recording already: a tape cannot be entered twice at once")
         below = active()
         if self._used_at is not None:  # used up before: it starts anew
-            self.__init__(self.persistent, self.watches_variables, self._checker is not None)  # type: ignore[misc]
+            self.__init__(self.persistent, self.watches_variables, bool(self._observers))  # type: ignore[misc]
         record = self._record
         if record is None:
             record = self._record = Record() if below is None or below.record is None else below.record
@@ -118,12 +119,11 @@ class GradientTape:
                 record.attract(x)
                 self.watched[x.position] = x  # another tape may have given it another position
         if below is None:
-            frame = Frame(None, record, (self,), (), Mark.on(record, None))
+            frame = Frame(None, record, (self,), (), Mark.on(record, None), self._observers)
         else:
             tapes = (*below.tapes, self) if below.record is record else (self,)
-            frame = Frame(below, record, tapes, below.listeners, Mark.on(record, below.mark))
-        if self._checker is not None:
-            frame = Frame(below, record, frame.tapes, (*frame.listeners, self._checker), frame.mark)
+            observers = (*below.observers, *self._observers)
+            frame = Frame(below, record, tapes, below.listeners, Mark.on(record, below.mark), observers)
         try:
             self._frame = frame
             frames.push(frame)
@@ -416,7 +416,7 @@ class GradientTape:
         return rows.reshape((*y.shape, *inner))
 
     # ---------------------------------------------------------------- the walk
-    def _walk(self, seeds, leaves, places, sources, consume):
+    def _walk(self, seeds, leaves, places, sources, consume, more_observers=()):
         """Gradients of the seeded targets with respect to `leaves`, None where no path leads."""
         record = self._record
         if record is None:
@@ -427,10 +427,14 @@ class GradientTape:
         needed = None if everything else reached(entries, windows, sources)
         frame = active()
         lift = None
+        observers = self._observers
         if frame is not None:
+            observers = frame.observers if self._frame is not None else (*observers, *frame.observers)
             listening = self._listening(frame)
             if listening or any([isinstance(g, Operand) and is_recorded(g) for _, g in seeds]):
                 lift = lifter(listening)
+        if more_observers:
+            observers = (*observers, *more_observers)
         grads: dict[int, Any] = {}
         owned: set[int] = set()
         for target, g in seeds:
@@ -451,12 +455,20 @@ class GradientTape:
                 stop = size
             while alone and stop == size and stop - start > PORTION:
                 stop -= PORTION
-                scan(islice(reversed(entries), PORTION), grads, owned, needed, inner, lift)
+                portion = islice(reversed(entries), PORTION)
+                for observer in observers:
+                    portion = observer.walking(portion, record)
+                scan(portion, grads, owned, needed, inner, lift)
                 bones += map(bone, islice(reversed(entries), PORTION))
                 del entries[stop:]
                 size = stop
-            scan(islice(reversed(entries), size - stop, size - start), grads, owned, needed, inner, lift)
+            portion = islice(reversed(entries), size - stop, size - start)
+            for observer in observers:
+                portion = observer.walking(portion, record)
+            scan(portion, grads, owned, needed, inner, lift)
         results = finish(leaves, places, grads)
+        for observer in observers:
+            observer.arrived(leaves, results)
         if consume:
             bones.reverse()
             self._skeleton = self._bones() + bones  # for `explain`, and `watched_variables`
@@ -603,6 +615,46 @@ class GradientTape:
 
         return explain(self, target, source)
 
+    def profile(self, target: Any, sources: Any = None) -> str:
+        """Walk back once, as `gradient` does, and say what that takes: time and memory of each op, by scope.
+
+        Parameters
+        ----------
+        target : Tensor, or nest of Tensors
+        sources : Tensor or Variable, or nest of them, optional
+            Everything that it watches by default.
+
+        Returns
+        -------
+        str
+            A table, what takes longest first. "us back": microseconds in the rules of these entries (on a device: until
+            they are under way). "bytes kept": memory of arrays that are kept for the rules, counted where it is
+            kept first; that of Variables does not count. The tape is not used up by it.
+
+        Raises
+        ------
+        RuntimeError, TypeError, ValueError
+            As `gradient`.
+
+        Examples
+        --------
+        >>> x = Tensor(np.ones(100))
+        >>> with GradientTape() as tape:
+        ...     tape.watch(x)
+        ...     y = np.sum(np.tanh(x))
+        >>> print(tape.profile(y))  # doctest: +SKIP
+        scope   op    entries  us back  bytes kept
+        (none)              2       13         800
+                tanh        1        8         800
+                sum         1        5           0
+        total               2       13         800
+        """
+        from .profile import profile
+
+        if self._used_at is not None:
+            self._raise_used("profile")
+        return profile(self, target, sources)
+
 
 class _Pause:
     """`GradientTape.stop_recording`: one tape does not hear; the others do."""
@@ -628,21 +680,10 @@ class _Pause:
             self.tape._open_window()
 
 
-class _NumericsChecker:
-    """The listener of ``check_numerics=True``."""
+def _numerics():
+    from .numerics import Numerics
 
-    def follows(self, position) -> bool:
-        return False
-
-    def hear(self, entry, call) -> None:
-        outputs = call.output if isinstance(call.output, tuple) else (call.output,)
-        for y in outputs:
-            if is_differentiable(y.dtype) and not bool(namespace(y.array).isfinite(y.array).all()):
-                bad = "NaN" if bool(namespace(y.array).isnan(y.array).any()) else "Inf"
-                inputs = ", ".join(describe(x) if isinstance(x, Operand) else repr(x) for x in call.operands)
-                from ..base.errors import user_line
-
-                raise FloatingPointError(f"{call.op.name} gave the first {bad} at {user_line()}; its inputs: {inputs}")
+    return Numerics()
 
 
 def _check_targets(targets) -> None:

@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from ..base.nest import flatten, pack
+from ..base.nest import flatten, pack, paths
 from ..engine.protocol import Operand
 from ..engine.tensor import Tensor
 
@@ -162,12 +162,4 @@ def leaf_names(python_function, args: tuple, options: dict) -> list[str]:
     ['x', "batch['image'][0]", "batch['image'][1]"]
     """
     named: Any = dict(zip(_names(python_function, len(args)), args, strict=True)) | options
-    return [path for name, part in named.items() for path in _paths(name, part)]
-
-
-def _paths(path: str, nest) -> list[str]:
-    if isinstance(nest, (list, tuple, dict)):
-        keys = nest if isinstance(nest, dict) else range(len(nest))
-        parts = nest.values() if isinstance(nest, dict) else nest
-        return [leaf for key, part in zip(keys, parts, strict=True) for leaf in _paths(f"{path}[{key!r}]", part)]
-    return [path]
+    return [path for name, part in named.items() for path in paths(name, part)]

@@ -1,0 +1,419 @@
+"""check_numerics: the first NaN or Inf, forwards and backwards, and what it says of it."""
+
+import threading
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import autograd_vs as av
+import optim
+from autograd_vs.engine.record import active
+
+pytestmark = pytest.mark.filterwarnings("ignore::RuntimeWarning")  # NumPy's own, of what these tests divide by zero
+
+HERE = Path(__file__).name
+
+
+def line_of(text):
+    """``"file:line"`` of the only line here that has this text."""
+    (line,) = [
+        n for n, line in enumerate(Path(__file__).read_text().splitlines(), 1) if text in line and "(text" not in line
+    ]
+    return rf"{HERE}:{line}\b"
+
+
+def test_forward_says_op_scope_line_inputs_and_variables():
+    with av.VariableStore():
+        with av.variable_scope("encoder"):
+            w = av.get_variable("w", (2, 3), initializer=av.initializers.ones)
+        x = np.ones((4, 2), np.float32)
+        with av.debug.check_numerics(), pytest.raises(FloatingPointError) as caught, av.variable_scope("decoder"):
+            h = x @ w - 2.0
+            y = av.exp(h) + 1.0
+            av.log(h * y)  # forward, here
+            raise AssertionError("went on")
+    words = str(caught.value)
+    assert words.startswith("decoder/log gave the first Inf at ")
+    assert caught.match(line_of("av.log(h * y)  # " + "forward, here"))
+    assert "(in 12 of 12 elements, the first at [0, 0])" in words
+    assert "its inputs: Tensor 'decoder/multiply" in words and "of shape (4, 3) and dtype float32" in words
+    assert words.endswith("; it depends on the variables 'encoder/w:0'")
+
+
+def test_on_a_tape_it_names_the_variables_behind():
+    w, b, other = (av.Variable(1.0, name=n) for n in ("w2", "b2", "other"))
+    with av.debug.check_numerics(), pytest.raises(FloatingPointError, match=r"'w2:0', 'b2:0'$") as caught:
+        with av.GradientTape():
+            other * 2.0
+            z = w * 3.0 - b * 3.0
+            av.sqrt(z - 1.0)
+    assert "sqrt gave the first NaN at" in str(caught.value)
+
+
+def test_an_input_that_is_bad_already_is_said():
+    w = av.Variable([np.inf, 1.0], name="w3")
+    with av.debug.check_numerics():
+        with pytest.raises(FloatingPointError, match=r"Variable 'w3:0' .* \(which has Inf \(in 1 of 2 .* already\)"):
+            w * 2.0
+        data = av.log(av.Tensor(np.array([-1.0, 1.0])))  # nobody follows this
+        with pytest.raises(FloatingPointError, match=r"multiply gave .*which has NaN .* already, as log gave it\)"):
+            av.Variable([1.0, 1.0], dtype=np.float64) * data
+
+
+def test_backward_says_the_line_of_the_op_and_that_of_gradient():
+    v = av.Variable([1.0, 0.0], name="v4")
+    with av.debug.check_numerics(), pytest.raises(FloatingPointError) as caught:
+        with av.GradientTape() as tape, av.name_scope("head"):
+            y = av.sqrt(v)  # the op of the backward test
+        tape.gradient(y, v)  # the walk of the backward test
+    words = str(caught.value)
+    assert words.startswith("the gradient of head/sqrt (at ") and "with respect to Variable 'v4:0'" in words
+    assert "has the first Inf (in 1 of 2 elements, the first at [1]); the tape walks back at" in words
+    assert caught.match(r"head/sqrt \(at \S*" + line_of("# the op of the backward" + " test") + r"\)")
+    assert caught.match(r"walks back at \S*" + line_of("# the walk of the backward" + " test"))
+
+
+def test_backward_in_the_middle():
+    """The op whose gradient is the first bad one, not the one that is found last; before anything is assigned."""
+    w, x = av.Variable(0.0, name="w5"), av.Variable(3.0)
+    with av.debug.check_numerics():
+        with av.GradientTape() as tape:
+            y = av.square(av.sqrt(w * x) * 2.0)
+        with pytest.raises(FloatingPointError, match=r"the gradient of sqrt .*'w5:0'") as caught:
+            tape.gradient(y, [w, x])
+    assert "first NaN" in str(caught.value)  # 0 * inf
+
+
+def test_a_sum_that_overflows():
+    big = av.Variable(np.float32(1.0), name="big6")
+    with av.debug.check_numerics():
+        with av.GradientTape(persistent=True) as tape:
+            a, b = big * 3e38, big * 3e38
+            c = big * 1.0
+            d = c * 3e38 - c * -1.0
+        with pytest.raises(FloatingPointError, match=r"respect to Variable 'big6:0' .* as a sum of finite ones, at"):
+            tape.gradient([a, b], big)
+        assert tape.gradient(d, big).item() == np.float32(3e38)
+        with pytest.raises(FloatingPointError, match=r"arrives at the output of multiply .* an output gradient"):
+            tape.gradient(c, big, output_gradients=np.float32(np.nan))
+
+
+def test_rows_and_several_outputs():
+    table = av.Variable(np.ones((4, 2), np.float32), name="table7")
+    with av.debug.check_numerics():
+        with av.GradientTape(persistent=True) as tape:
+            rows = av.take(table, np.array([1, 1]), axis=0)
+            parts = av.split(table * 1.0, 2, axis=0)
+            y = av.sqrt(parts[1] - 1.0)
+        with pytest.raises(FloatingPointError, match=r"take .*'table7:0'|output gradient"):
+            tape.gradient(rows, table, output_gradients=np.full((2, 2), np.inf, np.float32))
+        assert isinstance(tape.gradient(rows, table), av.IndexedSlices)
+        assert tape.gradient(parts[0], table).numpy().sum() == 4
+        with pytest.raises(FloatingPointError, match="gradient of sqrt"):
+            tape.gradient(y, table)
+
+
+def test_higher_orders():
+    x = av.Variable(0.0, dtype=np.float64, name="x")
+
+    def second():
+        with av.GradientTape() as outer:
+            with av.GradientTape() as inner:
+                y = x**1.5
+            dy = inner.gradient(y, x)
+        return outer.gradient(dy, x)
+
+    assert second().item() == np.inf
+    with av.debug.check_numerics(), pytest.raises(FloatingPointError, match=r"gradient of .*first Inf"):
+        second()
+    with av.debug.check_numerics():
+        with av.GradientTape() as outer:
+            with av.GradientTape() as inner:
+                y = av.sqrt(x)
+            with pytest.raises(
+                FloatingPointError, match=r"gave the first Inf .* while the gradient of sqrt .*computed"
+            ):
+                inner.gradient(y, x)
+    del outer
+
+
+@pytest.mark.host("plans are of calls of NumPy")
+def test_what_is_finite_goes_on_with_the_same_bits():
+    def train(watched):
+        w = av.Variable(np.linspace(-1, 1, 6, dtype=np.float32).reshape(3, 2), name="w")
+        optimizer = optim.Adam(0.1)
+        x = np.linspace(0, 1, 12, dtype=np.float32).reshape(4, 3)
+
+        @av.function
+        def step(x):
+            with av.GradientTape() as tape:
+                loss = av.mean(av.square(np.tanh(x @ w)))
+            optimizer.apply_gradients([(tape.gradient(loss, w), w)])
+            return loss
+
+        for i in range(4):
+            if watched and i % 2:
+                with av.debug.check_numerics():
+                    loss = step(x)
+                    assert isinstance(float(loss), float)  # nobody records it here
+                    assert np.asarray(loss).shape == ()
+            else:
+                step(x)
+        return w.numpy().tobytes(), step.traces
+
+    assert train(True) == train(False)
+    assert active() is None
+
+
+@pytest.mark.host("plans are of calls of NumPy")
+def test_functions_run_eagerly_and_raise_there():
+    w = av.Variable(0.0, name="w")
+
+    @av.function
+    def f(x):
+        return av.log(w * x)  # in the function
+
+    f(1.0)
+    with av.debug.check_numerics(), pytest.raises(FloatingPointError, match=line_of("# in the" + " function")):
+        f(1.0)
+    assert f(1.0).item() == -np.inf and f.traces == 1
+
+
+def test_inside_of_a_traced_function_it_is_refused_with_words():
+    @av.function
+    def f(x):
+        with av.debug.check_numerics():
+            return x + 1.0
+
+    with pytest.raises(RuntimeError, match="open it around the call"):
+        f(np.zeros(2))
+
+
+def test_nan_only():
+    v = av.Variable([0.0, 1.0])
+    with av.debug.check_numerics(inf=False):
+        y = av.log(v)
+        with pytest.raises(FloatingPointError, match="subtract gave the first NaN"):
+            y - y
+
+
+def test_what_nobody_follows_and_integers_pass():
+    with av.debug.check_numerics():
+        assert np.isnan(av.log(av.Tensor(np.array(-1.0))).item())
+        v = av.Variable([1.0, 2.0])
+        assert av.argmax(v * 1.0).item() == 1
+        frozen = av.Variable([-1.0], trainable=False)
+        assert np.isnan(av.sqrt(frozen).numpy()).all()
+
+
+def test_nested_and_closed_again():
+    v = av.Variable(0.0)
+    with av.debug.check_numerics(inf=False) as watch:
+        with av.debug.check_numerics(), pytest.raises(FloatingPointError):
+            av.log(v)
+        av.log(v)
+        with pytest.raises(RuntimeError, match="open already"):
+            watch.__enter__()
+    with watch:  # once more
+        av.log(v)
+    assert av.log(v).item() == -np.inf and active() is None
+
+
+def test_a_tape_may_be_older_than_the_watch():
+    v = av.Variable(0.0, name="v")
+    with av.GradientTape(persistent=True) as tape:
+        y = av.sqrt(v)
+        with av.debug.check_numerics(), pytest.raises(FloatingPointError, match="log gave"):
+            av.log(v)
+    with av.debug.check_numerics():
+        with pytest.raises(FloatingPointError, match="the gradient of sqrt, with respect"):  # its line is not known
+            tape.gradient(y, v)
+        with tape:
+            z = v * 2.0
+        assert tape.gradient(z, v).item() == 2.0
+
+
+def test_it_holds_for_its_thread():
+    v, found = av.Variable(0.0), []
+    with av.debug.check_numerics():
+        thread = threading.Thread(target=lambda: found.append(av.log(v).item()))
+        thread.start()
+        thread.join()
+    assert found == [-np.inf]
+
+
+def test_a_tape_with_check_numerics_looks_at_its_walk_wherever_that_is():
+    v = av.Variable(0.0, name="v")
+    with av.GradientTape(check_numerics=True) as tape:
+        y = av.sqrt(v)
+    with pytest.raises(FloatingPointError, match="the gradient of sqrt"):
+        tape.gradient(y, v)
+    with av.GradientTape(check_numerics=True, persistent=True) as tape:
+        y = av.sqrt(v)
+        with pytest.raises(FloatingPointError, match="the gradient of sqrt"):
+            tape.gradient(y, v)
+    with av.GradientTape() as other:
+        y = av.sqrt(v)
+    assert other.gradient(y, v).item() == np.inf
+
+
+def test_watching_by_name_only():
+    v, w = av.Variable(2.0), av.Variable(3.0)
+    with av.debug.check_numerics(), av.GradientTape(watch_accessed_variables=False) as tape:
+        tape.watch(v)
+        y = v * w
+        z = w * 2.0
+        assert float(z) == 6.0  # not recorded, so it may leave
+    assert tape.gradient(y, v).item() == 3.0
+
+
+def test_custom_gradients_and_recomputed_ones():
+    @av.custom_gradient
+    def bad(x):
+        return x * 1.0, lambda g: g * np.nan
+
+    v = av.Variable([1.0, 0.0], name="v")
+    again = av.recompute_grad(lambda x: av.sqrt(x))
+    with av.debug.check_numerics():
+        for f in (bad, again):
+            with av.GradientTape() as tape:
+                y = f(v)
+            with pytest.raises(FloatingPointError, match="gradient of"):
+                tape.gradient(y, v)
+
+
+def test_what_was_computed_before_a_tape_is_a_constant_in_it():
+    """As it is where nobody looks: it may be converted, and nothing of it is recorded."""
+    v = av.Variable(2.0)
+    with av.debug.check_numerics():
+        scale = v * 3.0
+        with av.GradientTape() as tape, av.name_scope("inside"):
+            assert float(scale) == 6.0
+            y = scale * v
+        assert tape.gradient(y, v).item() == 6.0
+
+
+def test_without_a_tape_everything_runs_as_ever():
+    @av.custom_gradient
+    def cube(x, variables=None):
+        return x * x * x, lambda g: g * 3.0 * x * x
+
+    v = av.Variable(2.0, dtype=np.float64)
+    with av.debug.check_numerics(), av.name_scope("a"):
+        assert cube(v).item() == 8.0
+        assert av.recompute_grad(lambda x: x * v)(v).item() == 4.0
+        assert float(av.cond(v > 1.0, lambda: v * 2.0, lambda: v)) == 4.0
+        assert av.while_loop(lambda x: x < 30.0, lambda x: x * v, v * 1.0).item() == 32.0
+        assert av.scan(lambda c, x: (c * v, c), v * 1.0, np.arange(3.0))[0].item() == 16.0
+        assert av.hvp(lambda x: x**3, v, av.Tensor(np.array(1.0))).item() == 12.0
+        assert av.jvp(lambda x: x**3, v, av.Tensor(np.array(1.0)))[1].item() == 12.0
+        with pytest.raises(FloatingPointError, match=r"a/log gave the first Inf"):
+            av.recompute_grad(lambda x: av.log(x - v))(v)
+
+
+def test_nothing_is_kept_of_tapes_that_are_gone():
+    v = av.Variable(1.0)
+    with av.debug.check_numerics() as watch:
+        for _ in range(50):
+            with av.GradientTape() as tape:
+                y = v * 2.0
+            tape.gradient(y, v)
+        del tape, y
+        assert len(watch.observer.places) <= 1
+
+
+# ---------------------------------------------------------------- gradient norms
+
+
+def test_gradient_norms_by_scope():
+    with av.VariableStore(seed=0) as store:
+        for scope in ("encoder/a", "encoder/b", "head"):
+            with av.variable_scope(scope):
+                av.get_variable("kernel", (3, 4))
+                av.get_variable("bias", (4,))
+        av.get_variable("scale", ())
+        variables = store.variables()
+    rng = np.random.default_rng(0)
+    gradients = [av.Tensor(rng.normal(size=v.shape).astype(np.float32)) for v in variables]
+    gradients[3] = None
+    norms = av.debug.gradient_norms(gradients, variables)
+    assert list(norms) == ["encoder/a", "encoder/b", "head", ""]
+    flat = [np.zeros(0) if g is None else g.numpy().ravel() for g in gradients]
+    expected = [np.linalg.norm(np.concatenate(flat[i : i + 2])) for i in (0, 2, 4, 6)]
+    np.testing.assert_allclose(list(norms.values()), expected, rtol=1e-6)
+    assert norms.total == pytest.approx(np.linalg.norm(np.concatenate(flat)), rel=1e-6)
+    lines = str(norms).splitlines()
+    assert lines[2].split()[::3] == ["encoder/b", "16"] and lines[2].endswith("  bias")
+    assert lines[4].startswith("(none)") and lines[5].split()[0] == "total" and lines[5].split()[3] == "49"
+    outer = av.debug.gradient_norms(gradients, variables, depth=1)
+    assert list(outer) == ["encoder", "head", ""]
+    assert outer["encoder"] == pytest.approx(np.hypot(*expected[:2]), rel=1e-6)
+
+
+def test_gradient_norms_of_rows_complex_numbers_and_what_overflows():
+    table = av.Variable(np.zeros((5, 2), np.float32), name="rows_of_norms")
+    with av.GradientTape() as tape:
+        y = av.take(table, np.array([1, 1, 3]), axis=0)
+    g = tape.gradient(y, table)
+    assert isinstance(g, av.IndexedSlices)
+    assert av.debug.gradient_norms([g], [table])[""] == pytest.approx(np.sqrt(2 * 4 + 2 * 1))
+    wave = av.Variable(np.zeros(1, np.complex64), name="wave_of_norms")
+    assert av.debug.gradient_norms(av.Tensor(np.array([3 + 4j], np.complex64)), wave).total == 5
+    one = av.Variable(np.zeros(2, np.float32), name="big_of_norms")
+    big = av.Tensor(np.array([3e30, 4e30], np.float32))  # whose square is none of float32
+    assert av.debug.gradient_norms(big, one).total == pytest.approx(5e30, rel=1e-6)
+    bad = av.debug.gradient_norms(av.Tensor(np.array([np.nan, 1], np.float32)), one)
+    assert np.isnan(bad.total) and "nan" in str(bad).splitlines()[-1]
+
+
+def test_gradient_norms_errors():
+    v = av.Variable(np.zeros(2), name="v_of_norms")
+    g = av.Tensor(np.zeros(2))
+    for arguments, error, words in [
+        (([g], [v, v]), ValueError, "1 gradients for 2 variables"),
+        ((v, g), TypeError, "are the arguments in order"),
+        ((av.Tensor(np.zeros(3)), v), ValueError, r"'v_of_norms:0' has shape \(3,\), the variable \(2,\)"),
+        ((g, v, 0), ValueError, "depth"),
+    ]:
+        with pytest.raises(error, match=words):
+            av.debug.gradient_norms(*arguments)
+
+
+# ---------------------------------------------------------------- profile
+
+
+def cells(text):
+    return {tuple(line.split()[:-3]): line.split()[-3:] for line in text.splitlines()}
+
+
+def test_profile_of_a_tape():
+    w = av.Variable(np.ones((50, 20), np.float32), name="w_of_profile")
+    x = av.Tensor(np.ones((10, 50), np.float32))
+    with av.GradientTape() as tape:
+        with av.name_scope("hidden"):
+            h = np.tanh(x @ w)
+        loss = av.sum(np.tanh(h) * h)
+    found = cells(tape.profile(loss))
+    kept = {key: row[2] for key, row in found.items()}
+    assert kept["matmul",] == "2,000"  # x; the memory of w does not count
+    assert found["hidden",][0] == "2" and kept["hidden",] == "2,800"  # and h
+    assert found["tanh",][0] == "1" and found["total",][0] == "5" and kept["total",] == "3,600"
+    assert kept["multiply",] == "0"  # both are kept already
+    assert float(found["total",][1]) > 0
+    before = tape.gradient(loss, w).numpy()  # it was not used up
+    assert before.shape == w.shape
+    with pytest.raises(RuntimeError, match="profile: this tape is used up"):
+        tape.profile(loss)
+
+
+def test_profile_with_sources_inside_of_the_tape_and_with_nothing():
+    x, unused = av.Tensor(np.ones(3)), av.Variable(1.0)
+    with av.GradientTape(persistent=True) as tape:
+        tape.watch(x)
+        y = av.exp(x)
+        inside = tape.profile(y, [x, unused])
+    assert cells(inside)["exp",][::2] == ["1", "24"]
+    assert cells(tape.profile(y))["total",][0] == "1"
+    with pytest.raises(TypeError, match="a source must be"):
+        tape.profile(y, [3.0])

@@ -1,0 +1,157 @@
+"""Early stopping, and plots of several runs."""
+
+import numpy as np
+import pytest
+
+import autograd_vs as av
+
+
+def history_of(values, name="val_loss", steps=None, **epochs):
+    history = av.History()
+    for i, value in enumerate(values):
+        history.log(step=i if steps is None else steps[i], epoch=i if epochs else None, **{name: value})
+    return history
+
+
+@pytest.mark.parametrize(
+    ("values", "options", "due_at", "best", "best_step"),
+    [
+        ([3, 2, 1, 1.5, 1.2, 0.5], {"patience": 2}, 4, 1, 20),
+        ([3, 2, 1, 1.0, 1.0], {"patience": 2}, 4, 1, 20),  # equal is no better
+        ([3, 2.95, 2.9, 2.85], {"patience": 2, "min_delta": 0.2}, 2, 3, 0),
+        ([3, 2.9, 2.75], {"patience": 2, "min_delta": 0.2}, None, 2.75, 20),  # better than the best one, slowly
+        ([0.5, 0.7, 0.6, 0.6], {"patience": 2, "mode": "max"}, 3, 0.7, 10),
+        ([np.nan, np.nan, np.nan], {"patience": 3}, 2, None, None),
+        ([1.0, -np.inf, np.nan, 0.5], {"patience": 2}, 2, 1.0, 0),
+        ([], {"patience": 1}, None, None, None),
+    ],
+)
+def test_early_stopping(values, options, due_at, best, best_step):
+    history = av.History()
+    stopping = av.EarlyStopping(history, "val_loss", **options)
+    found = None
+    for i, value in enumerate(values):
+        history.log(step=10 * i, val_loss=value)
+        history.log(loss=9.0)
+        if stopping.due():
+            found = i
+            break
+    assert (found, stopping.best, stopping.best_step) == (due_at, best, best_step)
+
+
+def test_early_stopping_goes_on_with_a_saved_history():
+    values = [3, 2, 1, 1.5, 1.2, 0.5]
+    for stop in range(1, 5):
+        first = history_of(values[:stop])
+        history = av.History()
+        history.load_state_dict(first.state_dict())
+        stopping = av.EarlyStopping(history, "val_loss", patience=2)
+        seen = stop
+        for value in values[stop:]:
+            assert not stopping.due()
+            history.log(val_loss=value)
+            seen += 1
+            if stopping.due():
+                break
+        assert seen == 5 and stopping.waited == 2
+
+
+def test_improved_says_when_to_save():
+    history = av.History()
+    stopping = av.EarlyStopping(history, "val_loss", patience=9)
+    assert not stopping.improved()
+    found = []
+    for value in [3.0, 4.0, 2.0, np.nan, 1.0]:
+        history.log(val_loss=value)
+        found.append(stopping.improved())
+    assert found == [True, False, True, False, True]
+    assert repr(stopping) == "EarlyStopping('val_loss': best 1.0 at step 4, waited 0 of 9)"
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"patience": 0}, "patience is an integer >= 1, got 0"),
+        ({"patience": 2.0}, "patience is an integer"),
+        ({"patience": 1, "min_delta": -1}, "min_delta is a number >= 0"),
+        ({"patience": 1, "min_delta": np.nan}, "min_delta is a number >= 0"),
+        ({"patience": 1, "mode": "auto"}, "mode is 'min'"),
+    ],
+)
+def test_early_stopping_errors(options, words):
+    with pytest.raises(ValueError, match=words):
+        av.EarlyStopping(av.History(), "loss", **options)
+
+
+# ---------------------------------------------------------------- compare
+
+
+@pytest.fixture
+def compare():
+    pytest.importorskip("matplotlib").use("Agg")
+    return av.plot.compare
+
+
+def test_each_run_has_a_line(compare, tmp_path):
+    runs = [history_of([3.0, 2.0, 1.0], "loss"), history_of([4.0, 1.0], "loss")]
+    ax = compare(runs, path=tmp_path / "out" / "runs.png")
+    assert (tmp_path / "out" / "runs.png").read_bytes().startswith(b"\x89PNG")
+    assert [line.get_label() for line in ax.lines] == ["run 1", "run 2"]
+    np.testing.assert_array_equal(ax.lines[0].get_xydata(), [[0, 3], [1, 2], [2, 1]])
+    assert ax.lines[0].get_color() != ax.lines[1].get_color() and not ax.collections
+    assert ax.get_xlabel() == "step"
+
+
+def test_seeds_are_a_mean_in_a_band(compare):
+    seeds = [history_of([4.0, 2.0], "loss"), history_of([2.0, 1.0, 5.0], "loss"), history_of([3.0, np.nan], "loss")]
+    figure = {"Adam": seeds, "SGD": history_of([1.0], "loss")}
+    ax = compare(figure, path=None, ax=_axes())
+    assert [line.get_label() for line in ax.lines] == ["Adam (3 seeds)", "SGD"]
+    np.testing.assert_allclose(ax.lines[0].get_xydata(), [[0, 3], [1, 1.5], [2, 5]])
+    edges = [np.std([4, 2, 3], ddof=1), np.std([2, 1], ddof=1), 0.0]
+    np.testing.assert_allclose(_band(ax), [[3 - edges[0], 3 + edges[0]], [1.5 - edges[1], 1.5 + edges[1]], [5, 5]])
+    ax = compare(figure, band="range", ax=_axes())
+    np.testing.assert_allclose(_band(ax), [[2, 4], [1, 2], [5, 5]])
+
+
+def _axes():
+    from matplotlib.figure import Figure
+
+    return Figure().add_subplot()
+
+
+def _band(ax):
+    points = ax.collections[0].get_paths()[0].vertices
+    return [[points[points[:, 0] == x, 1].min(), points[points[:, 0] == x, 1].max()] for x in np.unique(points[:, 0])]
+
+
+def test_panels_epochs_and_common_series(compare, tmp_path):
+    one, other = av.History(), av.History()
+    for i in range(3):
+        one.log(step=5 * i, epoch=i, loss=1.0 / (i + 1), val_loss=1.1, accuracy=0.5, extra=1.0)
+        other.log(step=7 * i, epoch=i, loss=2.0 / (i + 1), val_loss=2.1, accuracy=0.6)
+    axes = compare({"a": one, "b": other}, path=tmp_path / "runs.png")
+    assert [ax.get_ylabel() for ax in axes] == ["loss", "accuracy"] and axes[0].get_xlabel() == "epoch"
+    assert [line.get_label() for line in axes[0].lines] == ["a, loss", "a, val loss", "b, loss", "b, val loss"]
+    assert axes[0].lines[0].get_color() == axes[0].lines[1].get_color() != axes[0].lines[2].get_color()
+    assert axes[0].lines[0].get_linestyle() == "-" and axes[0].lines[1].get_linestyle() == "--"
+    (ax,) = [compare([one, other], "loss", x="step", smoothing=0.5, path=tmp_path / "runs.png")]
+    np.testing.assert_allclose(ax.lines[1].get_xydata()[:, 0], [0, 7, 14])
+    np.testing.assert_allclose(ax.lines[1].get_ydata(), other.smoothed("loss", 0.5))
+
+
+def test_compare_errors(compare):
+    one, other = history_of([1.0], "loss"), history_of([1.0], "accuracy")
+    for arguments, options, error, words in [
+        (([one, other],), {}, ValueError, "no series that every run has"),
+        (([one, other], "loss"), {}, KeyError, "Run 'run 2' has no series 'loss'; it has 'accuracy'"),
+        (([],), {}, ValueError, "there is no run"),
+        (({"a": []},), {}, TypeError, "run 'a' is a History, or a list of them .* got no History"),
+        (([[one, 3]],), {}, TypeError, "got int"),
+        ((3,), {}, TypeError, "got a int"),
+        ((one,), {"x": "time"}, ValueError, "x is 'time'"),
+        ((one,), {"band": "all"}, ValueError, "band is 'all'"),
+        ((one,), {"smoothing": 1.0}, ValueError, "smoothing is 1.0"),
+    ]:
+        with pytest.raises(error, match=words):
+            compare(*arguments, **options)
