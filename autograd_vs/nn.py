@@ -64,7 +64,7 @@ __all__ = [
 ]  # fmt: skip
 
 for _name in __all__:
-    globals()[_name].__module__ = __name__  # where pickles find them
+    globals()[_name].__qualname__ = f"nn.{_name}"  # where pickles find them: in the package, as all functions
 
 if not TYPE_CHECKING:  # type checkers shall say which names there are not
 
