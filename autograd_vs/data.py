@@ -361,7 +361,7 @@ class _Ahead:
         while True:
             with self._changed:
                 while len(self._items) >= self._depth and self._open is current_thread():
-                    self._changed.wait()
+                    self._changed.wait(0.1)  # an interrupt may have kept the loop from saying so
                 if self._open is not current_thread():
                     return
             try:
