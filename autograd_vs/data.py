@@ -351,16 +351,17 @@ class _Ahead:
         with self._changed:
             self._open = None
             self._changed.notify_all()
-        if self._thread is not None and self._thread is not current_thread():  # the garbage collector may run there
+        # The garbage collector may run in the thread itself; one that an interrupt kept from its start ends at once.
+        if self._thread is not None and self._thread is not current_thread() and self._thread.is_alive():
             self._thread.join()
-            self._thread = None
+        self._thread = None
         atexit.unregister(self.close)
 
     def _work(self) -> None:
         while True:
             with self._changed:
                 while len(self._items) >= self._depth and self._open is current_thread():
-                    self._changed.wait()
+                    self._changed.wait(0.1)  # an interrupt may have kept the loop from saying so
                 if self._open is not current_thread():
                     return
             try:
