@@ -461,7 +461,6 @@ def test_a_loop_inside_of_a_function_is_refused():
         ((3, 2), {}, TypeError, "an iterable of examples, got 3"),
         ((iter("ab"), 2), {"shuffle": 0}, ValueError, "shuffle needs arrays"),
     ],
-    ids=str,
 )
 def test_errors(args, options, error, words):
     with pytest.raises(error, match=words):
