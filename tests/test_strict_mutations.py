@@ -128,7 +128,7 @@ SWITCHES = [
     (op("mse"), registry.ops["mse"].forward, "namespace(d).vdot(d, d)", "np.dot(np.ravel(d), np.array(d).ravel())"),
     (op("where"), registry.ops["where"].forward, "namespace(condition).where(condition, a, b)", "np.where(np.array(condition), a, b)"),
     (op("ldexp"), registry.ops["ldexp"].forward, "beside(n, x) if is_array(n) else n", "n"),
-    (training, packs.Group.__init__, "cells[0].xp.zeros(", "np.zeros("),
+    (training, packs.Group.__init__, "cells[0].xp.zeros(self.size", "np.zeros(self.size"),
     (training, adam.adam_update, "np.sqrt(v if v_max is None else v_max)", "np.sqrt(np.asarray(v))"),
     (training, adam.adam_update, "delta = m / scale", "delta = m / float(scale.max())"),
     (training, walk.ones_like, "namespace(a).ones(a.shape, a.dtype)", "np.ones(a.shape, a.dtype)"),
