@@ -290,26 +290,27 @@ def same_view(view, old, new):
     return new if view is old else _same_view.get(view.__class__, _numpy_view)(view, old, new)
 
 
-_ones: dict[Any, Any] = {}
+_ONE = (1,)
+_rows: dict[Any, Any] = {}
 
 
 def ones(n, like):
     """A cached vector of ones of the dtype of the NumPy array `like`; nobody may write to it."""
-    found = _ones.get((n, like.dtype))
-    if found is None:
-        if len(_ones) > 64:
-            _ones.clear()
-        found = _ones[n, like.dtype] = np.ones(n, like.dtype)
-        found.flags.writeable = False
-    return found
+    found = _rows.get((_ONE, n, like.dtype))
+    return _row(_ONE, n, like.dtype) if found is None else found
 
 
 def repeated(numbers: tuple, n: int, like):
     """A cached row of each of `numbers` `n` times, of the dtype and library of `like`; nobody may write to it."""
-    found = _ones.get((numbers, n, like.dtype))
+    found = _rows.get((numbers, n, like.dtype))
     if found is None:
-        if len(_ones) > 64:
-            _ones.clear()
-        found = _ones[numbers, n, like.dtype] = np.repeat(np.array(numbers, like.dtype), n)
-        found.flags.writeable = False
+        found = _row(numbers, n, like.dtype)
     return found if like.__class__ in NUMPYS else beside(found, like)
+
+
+def _row(numbers, n, dtype):
+    if len(_rows) > 64:
+        _rows.clear()
+    found = _rows[numbers, n, dtype] = np.repeat(np.array(numbers, dtype), n)
+    found.flags.writeable = False
+    return found

@@ -1,12 +1,13 @@
 """A plan: one Python function of the calls of a program, bound to their arrays. Floor 3."""
 
+from functools import partial
 from typing import Any
 
 import numpy as np
 
 from ...base.threads import share
 from .passes import moved, spread
-from .program import Program
+from .program import Program, mapped
 
 __all__ = ["Emitted", "emit"]
 
@@ -70,22 +71,18 @@ def emit(program: Program, arrays: dict[int, np.ndarray]) -> Emitted:
             bound[names[key]] = value
         return names[key]
 
-    def there(x):
-        """A nest of arguments, with arrays where they lie in the plan."""
-        if isinstance(x, np.ndarray):
-            if id(x) not in placed:
-                storage = program.storage(x)
-                new = arrays.get(id(storage))
-                placed[id(x)] = x if new is None else moved(x, storage.array, new)
-                keep.append(x)
-            return placed[id(x)]
-        if isinstance(x, (list, tuple)):
-            return type(x)(map(there, x)) if not hasattr(x, "_fields") else type(x)(*map(there, x))
-        if isinstance(x, dict):
-            return {k: there(v) for k, v in x.items()}
-        if isinstance(x, slice):
-            return slice(there(x.start), there(x.stop), there(x.step))
-        return x
+    def here(x):
+        """Where an array lies in the plan; anything else is what it is."""
+        if not isinstance(x, np.ndarray):
+            return x
+        if id(x) not in placed:
+            storage = program.storage(x)
+            new = arrays.get(id(storage))
+            placed[id(x)] = x if new is None else moved(x, storage.array, new)
+            keep.append(x)
+        return placed[id(x)]
+
+    there = partial(mapped, here)  # a nest of arguments
 
     inner: list[str] = []  # functions that the calls in pieces are
     lines = []
@@ -102,10 +99,7 @@ def emit(program: Program, arrays: dict[int, np.ndarray]) -> Emitted:
         else:
             line = _line(call, there, name)
             lines.append(f"with {name(_Errors(call.errors), 'e')}: {line}" if call.errors else line)
-    emitted = Emitted(lines, inner, bound, [there(a) for a in program.outputs], list(arrays.values()))
-    placed.clear()  # `there` knows itself: what it knows stays until the garbage collector comes
-    keep.clear()
-    return emitted
+    return Emitted(lines, inner, bound, [there(a) for a in program.outputs], list(arrays.values()))
 
 
 def _pieces(lanes, calls, name, number):
@@ -125,6 +119,10 @@ def _line(call, there, name, whole=True) -> str:
     args, out = [there(a) for a in call.args], there(call.out)
     options = {k: there(v) for k, v in call.options.items()}
     function = call.function
+
+    def given():
+        return ", ".join([_value(a, name) for a in args] + [f"{k}={_value(v, name)}" for k, v in options.items()])
+
     if isinstance(out, tuple) and call.form in ("outside", "block"):
         return f"{name(function.into(args, out), 'o')}()"
     if call.form == "outside":
@@ -138,18 +136,17 @@ def _line(call, there, name, whole=True) -> str:
     if call.form == "change":
         return f"{name(function, 'f')}({', '.join(_value(a, name) for a in args)})"
     if isinstance(out, tuple):
-        given = ", ".join([_value(a, name) for a in args] + [f"{k}={_value(v, name)}" for k, v in options.items()])
-        return f"{name(_copy_all, 'f')}({name(out)}, {name(function, 'f')}({given}))"
+        return f"{name(_copy_all, 'f')}({name(out)}, {name(function, 'f')}({given()}))"
     if isinstance(function, np.ufunc) and not options:
         weak = [_strong(a, args) for a in args] if function in _ARITHMETIC else args
         if whole and function.signature is None:
             weak = [_bare(a) if isinstance(a, np.ndarray) and a.size == 1 < out.size else a for a in weak]
         keyword = "out=" if function in (np.maximum, np.minimum) else ""  # by position that is deprecated
-        given = f"{name(function, 'f')}({', '.join(_value(a, name) for a in weak)}, {keyword}"
+        begin = f"{name(function, 'f')}({', '.join(_value(a, name) for a in weak)}, {keyword}"
         if whole and out.size == 1 and any(a is out for a in args):  # in place, of one element, takes twice as long
             spare = name(np.empty_like(out), "b")
-            return f"{given}{spare}); {name(out, 'b')}[...] = {spare}"
-        return f"{given}{name(out, 'b')})"
+            return f"{begin}{spare}); {name(out, 'b')}[...] = {spare}"
+        return f"{begin}{name(out, 'b')})"
     if function is spread:
         return f"{name(np.copyto, 'f')}({name(out, 'b')}, {_value(args[0], name)}, 'unsafe')"
     owner = getattr(function, "__self__", None)
@@ -174,12 +171,10 @@ def _line(call, there, name, whole=True) -> str:
         flat = [name(a.reshape(-1), "b") for a in args]  # the same product of BLAS
         return f"{name(np.dot, 'f')}({flat[0]}, {flat[1]}, {name(out, 'b')})"
     if (function, call.form) in _WITH_OUT or call.form == "into":
-        given = ", ".join([_value(a, name) for a in args] + [f"{k}={_value(v, name)}" for k, v in options.items()])
-        return f"{name(function, 'f')}({given}, out={name(out, 'b')})"
-    given = ", ".join([_value(a, name) for a in args] + [f"{k}={_value(v, name)}" for k, v in options.items()])
+        return f"{name(function, 'f')}({given()}, out={name(out, 'b')})"
     if getattr(function, "fills", False):
-        return f"{name(function, 'f')}({given}, into={name(out, 'b')})"
-    return f"{name(_copy, 'f')}({name(out, 'b')}, {name(function, 'f')}({given}))"
+        return f"{name(function, 'f')}({given()}, into={name(out, 'b')})"
+    return f"{name(_copy, 'f')}({name(out, 'b')}, {name(function, 'f')}({given()}))"
 
 
 _ARITHMETIC = {

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from .program import Call, Program, arrays_in
+from .program import Call, Program, arrays_in, mapped
 
 __all__ = [
     "drop_unused",
@@ -192,14 +192,12 @@ def _same_layout(a, b):
 
 def replaced(program, x, instead):
     """A nest with arrays in the storages that are used instead of theirs."""
-    if isinstance(x, np.ndarray):
-        new = instead.get(id(program.storage(x)))
-        return x if new is None else moved(x, program.storage(x).array, new)
-    if isinstance(x, (list, tuple)):
-        return type(x)(replaced(program, part, instead) for part in x)
-    if isinstance(x, dict):
-        return {k: replaced(program, part, instead) for k, part in x.items()}
-    return x
+
+    def one(leaf):
+        new = instead.get(id(program.storage(leaf))) if isinstance(leaf, np.ndarray) else None
+        return leaf if new is None else moved(leaf, program.storage(leaf).array, new)
+
+    return mapped(one, x)
 
 
 def moved(view: np.ndarray, old: np.ndarray, new: np.ndarray) -> np.ndarray:

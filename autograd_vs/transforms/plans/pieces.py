@@ -13,7 +13,7 @@ from math import gcd, prod
 import numpy as np
 
 from .passes import spread
-from .program import Call, Program, arrays_in
+from .program import Call, Program, arrays_in, mapped
 
 __all__ = ["Pieces", "in_pieces"]
 
@@ -102,13 +102,6 @@ def _apart(a, shape, axes):
 
 def _same_for_all(a, shape, axes):
     return len(shape) - a.ndim + next((i for i, n in enumerate(a.shape) if n > 1), a.ndim) >= axes
-
-
-def _mapped(change, x):
-    """The nest `x` with ``change(a)`` for each array."""  # a closure that calls itself would keep those of the trace
-    if isinstance(x, np.ndarray):
-        return change(x)
-    return type(x)(_mapped(change, part) for part in x) if isinstance(x, (list, tuple)) else x
 
 
 def _cut(call) -> Cut | None:
@@ -298,14 +291,16 @@ class Pieces:
         first = dict(zip(arrays, lanes[0][0], strict=True))
 
         def on_first(cut, a):
+            if not isinstance(a, np.ndarray):
+                return a
             if cut.apart(a):
                 return first[self._key(cut, a)]
             return there(a).reshape(-1) if cut.flat else cut.whole(there(a))
 
         calls = []
         for cut in self.cuts:
-            call, out = cut.call, _mapped(partial(on_first, cut), cut.call.out)
-            args = _mapped(partial(on_first, cut), call.args)
+            call, out = cut.call, mapped(partial(on_first, cut), cut.call.out)
+            args = mapped(partial(on_first, cut), call.args)
             if call.function is spread:
                 args = args[0], out.shape, out.dtype
             calls.append(Call(call.form, call.function, args, cut.options(), out, call.scope))

@@ -4,7 +4,9 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["Call", "Program", "Storage", "arrays_in", "owner_of"]
+from ...base.nest import map_nest
+
+__all__ = ["Call", "Program", "Storage", "arrays_in", "mapped", "owner_of"]
 
 
 def owner_of(array: np.ndarray) -> np.ndarray:
@@ -117,6 +119,17 @@ class Program:
         if call.form not in ("call", "method", "block") or call.out is None:
             return False
         return all(a.nbytes == self.storage(a).array.nbytes for a in arrays_in(call.out))
+
+
+def mapped(change, x):
+    """The nest `x`, which may have slices in it, with ``change(leaf)`` for each leaf."""
+
+    def one(leaf):
+        if type(leaf) is slice:
+            return slice(change(leaf.start), change(leaf.stop), change(leaf.step))
+        return change(leaf)
+
+    return map_nest(one, x)
 
 
 def arrays_in(x) -> list[np.ndarray]:

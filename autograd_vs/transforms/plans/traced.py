@@ -18,7 +18,7 @@ from ...base.backend import register_backend
 from ...base.errors import user_line
 from ...engine.protocol import Operand
 from .numbers import Number, beside_arrays
-from .program import Call, Program, owner_of
+from .program import Call, Program, mapped, owner_of
 
 __all__ = ["TraceError", "Traced", "Tracer", "bare"]
 
@@ -59,7 +59,10 @@ class Tracer:
 
     def known(self, x):
         """Arguments of a call as the program keeps them: arrays with storages."""
-        if x.__class__ is Traced:
+        return mapped(self._known, x)
+
+    def _known(self, x):
+        if type(x) is Traced:
             if not self.program.knows(x.a):
                 raise TraceError(
                     f"a Tensor of shape {x.shape} is used at {user_line()} outside of where it was computed while a "
@@ -67,13 +70,9 @@ class Tracer:
                     "function. Return it from there"
                 )
             return x.a
-        if x.__class__ is np.ndarray:
+        if type(x) is np.ndarray:
             return x if self.program.knows(x) else self.constant(x)
-        if type(x) is Number:
-            return x.look()
-        if isinstance(x, (list, tuple)):
-            return type(x)(map(self.known, x)) if not hasattr(x, "_fields") else type(x)(*map(self.known, x))
-        return x
+        return x.look() if type(x) is Number else x
 
     def constant(self, x: np.ndarray) -> np.ndarray:
         """A copy of an array that came from outside."""
@@ -97,7 +96,7 @@ class Tracer:
         y = function(*given, **named)
         if not self.hears():
             return y
-        args, options = self.known(args), self.known_options(options)
+        args, options = self.known(args), self.known(options)
         if isinstance(y, tuple):
             parts = [np.asarray(part) for part in y]
             if not any(map(self.program.knows, parts)):
@@ -106,10 +105,6 @@ class Tracer:
                 return type(y)(found) if not hasattr(y, "_fields") else type(y)(*found)
             return tuple([self.result(form, _Part(function, i), args, options, part) for i, part in enumerate(y)])
         return self.result(form, function, args, options, y)
-
-    def known_options(self, options: dict) -> dict:
-        """The same for keyword arguments."""
-        return {k: self.known(v) for k, v in options.items()}
 
     def result(self, form, function, args, options, y):
         """The result `y` of a call: a view of what is known, or something new."""
@@ -126,7 +121,7 @@ class Tracer:
         """Note a call that has written into `target`."""
         if self.hears():
             out = None if form in ("setitem", "change") else self.known(target)
-            self.note(form, function, self.known(args), self.known_options(options), out)
+            self.note(form, function, self.known(args), self.known(options), out)
 
 
 class _Part:
@@ -150,15 +145,13 @@ def scope() -> str:
 
 def bare(x):
     """A nest with NumPy arrays in the place of traced ones, and floats in that of Numbers."""
-    if x.__class__ is Traced:
-        return x.a
-    if isinstance(x, (list, tuple)):
-        return type(x)(map(bare, x)) if not hasattr(x, "_fields") else type(x)(*map(bare, x))
-    if isinstance(x, dict):
-        return {k: bare(v) for k, v in x.items()}
-    if isinstance(x, slice):
-        return slice(bare(x.start), bare(x.stop), bare(x.step))
-    return x.look() if type(x) is Number else x
+    return mapped(_bare, x)
+
+
+def _bare(leaf):
+    if type(leaf) is Traced:
+        return leaf.a
+    return leaf.look() if type(leaf) is Number else leaf
 
 
 class Traced:
