@@ -46,7 +46,7 @@ def lines() -> list[str]:
     if core in OLD and has_avx512():
         found.append(
             f"This processor has AVX-512, and OpenBLAS takes its kernels for {core}, which have not. Matrix products "
-            "may be 1.6 to 2 times as fast with OPENBLAS_CORETYPE=SkylakeX in the environment, before Python starts."
+            "may be 1.6 to 1.9 times as fast with OPENBLAS_CORETYPE=SkylakeX in the environment, before Python starts."
         )
     return found
 
