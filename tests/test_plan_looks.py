@@ -156,6 +156,40 @@ def test_a_profile_counts_every_call_and_scope():
     assert str(profile).index("by scope:") < str(profile).index("(no scope)")
 
 
+def test_the_way_back_counts_for_the_scope_of_its_op_and_the_optimizer_for_one_of_its_own():
+    f = av.function(trained(mlp, optim.Adam(0.1)), without=("merge_equal", "join_in_place"))
+    with av.VariableStore(seed=0):
+        f(X, X[:, :1])
+        rows = f.plan().rows
+    places = [(row.scope, row.function) for row in rows]
+    assert places.count(("one/", "dot")) == 3  # forward, and the gradients of kernel and bias; none to the input
+    assert places.count(("two/", "dot")) == 4 and places.count(("three/", "dot")) == 4
+    assert {scope for scope, function in places if function in ("sqrt", "_count")} == {"update/"}
+    assert [scope for scope, function in places if function == "tanh"] == ["", ""]
+
+
+def test_a_walk_inside_of_a_walk_counts_for_the_op_inside():
+    @av.recompute_grad
+    def block(x):
+        with av.name_scope("inner"):
+            y = av.exp(x)
+        return y * 3.0
+
+    def step(x):
+        with av.GradientTape() as tape:
+            tape.watch(x)
+            with av.name_scope("outer"):
+                y = block(x)
+            with av.name_scope("last"):
+                loss = av.sum(av.square(y))
+        return tape.gradient(loss, x)
+
+    f = av.function(step, without=("merge_equal",))
+    f(np.ones(3))
+    places = [(row.scope, row.function) for row in f.plan().rows]
+    assert places.count(("outer/inner/", "exp")) == 2 and ("", "multiply") not in places, places
+
+
 def test_who_has_no_plan_says_so():
     f = av.function(lambda x, r: x)
     for ask in (f.plan, lambda: f.profile(np.ones(2), 1.0)):

@@ -50,7 +50,8 @@ def tracer():
     Tracer or None
         With ``rely_on(condition)`` (the trace holds while ``condition()`` is true; it is asked before each replay),
         ``on_failure(undo)`` (``undo()`` is called should the trace fail), ``live(array, label)`` (the array as traced
-        code must see memory that outlives the call) and ``pause()`` (a context in which nothing is noted).
+        code must see memory that outlives the call), ``pause()`` (a context in which nothing is noted) and
+        ``at(place)`` (one in which calls count for the scope `place`).
 
     Examples
     --------

@@ -26,6 +26,7 @@ from ..base.dtypes import is_differentiable
 from ..base.errors import line_of
 from ..base.nest import flatten, pack
 from .cotangent import bare
+from .outside import tracing
 from .protocol import Operand, describe, is_recorded, operand_types
 from .record import (
     VARIABLES,
@@ -433,8 +434,9 @@ class GradientTape:
             listening = self._listening(frame)
             if listening or any([isinstance(g, Operand) and is_recorded(g) for _, g in seeds]):
                 lift = lifter(listening)
-        if more_observers:
-            observers = (*observers, *more_observers)
+        tracer = tracing()
+        if more_observers or tracer is not None:
+            observers = (*observers, *more_observers, *((tracer,) if tracer is not None else ()))
         grads: dict[int, Any] = {}
         owned: set[int] = set()
         for target, g in seeds:
@@ -456,16 +458,12 @@ class GradientTape:
             while alone and stop == size and stop - start > PORTION:
                 stop -= PORTION
                 portion = islice(reversed(entries), PORTION)
-                for observer in observers:
-                    portion = observer.walking(portion, record)
-                scan(portion, grads, owned, needed, inner, lift)
+                scan(_observed(portion, observers, record), grads, owned, needed, inner, lift)
                 bones += map(bone, islice(reversed(entries), PORTION))
                 del entries[stop:]
                 size = stop
             portion = islice(reversed(entries), size - stop, size - start)
-            for observer in observers:
-                portion = observer.walking(portion, record)
-            scan(portion, grads, owned, needed, inner, lift)
+            scan(_observed(portion, observers, record), grads, owned, needed, inner, lift)
         results = finish(leaves, places, grads)
         for observer in observers:
             observer.arrived(leaves, results)
@@ -684,6 +682,13 @@ def _numerics():
     from .numerics import Numerics
 
     return Numerics()
+
+
+def _observed(entries, observers, record):
+    """The entries of a walk as the observers hand them on."""
+    for observer in observers:
+        entries = observer.walking(entries, record)
+    return entries
 
 
 def _check_targets(targets) -> None:

@@ -152,7 +152,8 @@ def _follow(traced_by, rule, variables, gradients, slots, scalars, reads_value, 
         return
     arrays = [_cast(g.array if isinstance(g, Operand) else g, v) for g, v in zip(gradients, variables, strict=True)]
     traced_by.rely_on(lambda: plan.valid and constrained.isdisjoint(plan.positions))
-    plan.follow(traced_by, rule, arrays, slots.names, scalars, reads_value)
+    with traced_by.at("update/"):
+        plan.follow(traced_by, rule, arrays, slots.names, scalars, reads_value)
 
 
 class ConstraintError(ValueError):

@@ -21,7 +21,7 @@ from ..signature import leaf_names
 from .limits import given_anew, random_states, refuse_iterators, warn_of_random_numbers
 from .numbers import Number
 from .program import Call, Program, owner_of
-from .traced import Traced, TraceError, Tracer, scope
+from .traced import Traced, TraceError, Tracer
 
 __all__ = ["Trace", "trace"]
 
@@ -86,7 +86,7 @@ class Trace(Tracer):
             found = self.state(x, array)
             if sys._getframe(2).f_globals["__name__"] == call.__name__:  # an op, not somebody who asks for the shape
                 place = id(self.program), len(self.program.calls)
-                self.read_by.setdefault(id(found.a), {})[place] = scope()
+                self.read_by.setdefault(id(found.a), {})[place] = self.scope()
             return found
         return self.constant_of(array) if array.__class__ is np.ndarray else array
 
@@ -197,7 +197,7 @@ class Trace(Tracer):
         """Note that `block` (`parts.py`) is run on `args` and fills `outs`, and run it."""
         args, outs = tuple(map(self.known, args)), tuple(outs)
         found = [self.new(a, "result") for a in outs]
-        self.program.calls.append(Call("outside" if block.effects else "block", block, args, {}, outs, scope()))
+        self.program.calls.append(Call("outside" if block.effects else "block", block, args, {}, outs, self.scope()))
         with self.pause():
             if self.program is self.root:
                 block.into(args, outs)()

@@ -7,6 +7,7 @@ allowed: those are constants of the plan, copied.
 What depends on a value (``bool(t > 0)``, ``t.item()``) cannot be the same in each replay: `TraceError`.
 """
 
+from contextlib import contextmanager
 from importlib import import_module
 from threading import get_ident
 from types import ModuleType
@@ -17,6 +18,7 @@ import numpy as np
 from ...base.backend import register_backend
 from ...base.errors import user_line
 from ...engine.protocol import Operand
+from ...engine.record import active
 from .numbers import Number, beside_arrays
 from .program import Call, Program, mapped, owner_of
 
@@ -36,10 +38,40 @@ class Tracer:
         self.paused = False
         self.constants: dict[int, tuple] = {}  # NumPy arrays that came from outside: kept alive, and their copies
         self.errors: dict = {**np.geterr()}
+        self.place: tuple[str, str] | None = None  # (what calls count for, the scope that was open): see `at`
 
     def hears(self) -> bool:
         """Whether calls are noted here and now."""
         return not self.paused and get_ident() == self.thread
+
+    def scope(self) -> str:
+        """The name scope that a call made now belongs to."""
+        return self._moved(_open_scope())
+
+    def _moved(self, scope: str) -> str:
+        """What `scope` counts for: inside of `at`, scopes opened since then count as opened there."""
+        if self.place is None:
+            return scope
+        place, opened = self.place
+        return place + scope.removeprefix(opened)
+
+    @contextmanager
+    def at(self, place):
+        """Calls made meanwhile count for the scope `place`."""
+        before, self.place = self.place, (place, _open_scope())
+        try:
+            yield
+        finally:
+            self.place = before
+
+    def walking(self, entries, record):
+        """The entries of a walk, as an observer of it: each rule counts for the scope of its op."""
+        for entry in entries:
+            with self.at(self._moved("" if entry[4] is None else entry[4].prefix)):
+                yield entry
+
+    def arrived(self, sources, gradients) -> None:
+        """Nothing to do: see `walking`."""
 
     def keep(self, target) -> None:
         """`target` is about to be written."""
@@ -86,7 +118,7 @@ class Tracer:
     def note(self, form: str, function, args: tuple, options: dict, out) -> None:
         """One call more in the program."""
         errors = {k: v for k, v in np.geterr().items() if self.errors[k] != v}
-        self.program.calls.append(Call(form, function, args, options, out, scope(), errors))
+        self.program.calls.append(Call(form, function, args, options, out, self.scope(), errors))
 
     def call(self, form: str, function, args: tuple, options: dict) -> Any:
         """Make a call, note it, and give its result."""
@@ -135,10 +167,7 @@ class _Part:
         return self.function(*args, **options)[self.number]
 
 
-def scope() -> str:
-    """The open name scope."""
-    from ...engine.record import active
-
+def _open_scope() -> str:
     frame = active()
     return "" if frame is None or frame.mark is None else frame.mark.prefix
 
