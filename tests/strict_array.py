@@ -21,7 +21,7 @@ from weakref import WeakValueDictionary
 
 import numpy as np
 
-from autograd_vs.base.backend import register_backend, same_view, special
+from autograd_vs.base.backend import address, register_backend, special, view_at
 
 __all__ = [
     "AmbiguousAssignment",
@@ -787,6 +787,7 @@ register_backend(
     StrictArray,
     strict,
     StrictArray.get,
-    lambda view, old, new: wrap(same_view(view._a, old._a, new._a)),
+    lambda a: address(a._a),
+    lambda like, owner, offset: wrap(view_at(like._a, owner._a, offset)),
     special=_Special(),
 )

@@ -17,9 +17,10 @@ from typing import Any
 import numpy as np
 
 __all__ = [
-    "NUMPYS", "add_at", "arrived", "as_array", "beside", "copy", "device", "has_numbers", "has_values", "is_array",
-    "is_writable", "kernel", "memory_owner", "namespace", "on_host", "ones", "place_host_data", "placed",
-    "register_backend", "repeated", "same_view", "special", "special_function", "to_numpy", "write",
+    "NUMPYS", "add_at", "address", "arrived", "as_array", "beside", "copy", "device", "has_numbers", "has_values",
+    "is_array", "is_writable", "kernel", "library_of", "memory_owner", "namespace", "on_host", "ones",
+    "place_host_data", "placed", "register_backend", "repeated", "same_view", "special", "special_function",
+    "to_numpy", "view_at", "write",
 ]  # fmt: skip
 
 
@@ -29,27 +30,45 @@ __all__ = [
 np.empty((1 << 25) - (1 << 16), np.uint8)
 
 
-def _numpy_view(view, old, new):
-    if not view.size:
-        return view.copy()  # nothing to look at, and an offset that may lie outside
-    offset = view.__array_interface__["data"][0] - old.__array_interface__["data"][0]
-    return np.ndarray(view.shape, view.dtype, new.reshape(-1).view(np.uint8), offset, view.strides)
+def _numpy_address(a):
+    return a.__array_interface__["data"][0]
 
 
-def _cupy_view(view, old, new):
-    memory = new.data + (view.data.ptr - old.data.ptr)
-    return _namespaces[type(view)].ndarray(view.shape, view.dtype, memptr=memory, strides=view.strides)
+def _numpy_view(like, owner, offset):
+    return np.ndarray(like.shape, like.dtype, _bytes(owner), offset, like.strides)
+
+
+def _cupy_address(a):
+    return a.data.ptr
+
+
+def _cupy_view(like, owner, offset):
+    first = _bytes(owner)[offset : offset + like.itemsize].view(like.dtype)
+    return namespace(owner).lib.stride_tricks.as_strided(first, like.shape, like.strides)  # it looks at no bounds
+
+
+def _bytes(owner):
+    """The memory of an array that owns it, as bytes."""
+    if owner.flags.c_contiguous:
+        return owner.reshape(-1).view(np.uint8)
+    if owner.flags.f_contiguous:
+        return owner.T.reshape(-1).view(np.uint8)
+    as_strided = namespace(owner).lib.stride_tricks.as_strided
+    return as_strided(owner, (owner.size,), (owner.itemsize,)).view(np.uint8)
 
 
 _namespaces: dict[Any, Any] = {np.ndarray: np}
 NUMPYS: set[Any] = {np.ndarray}  # types whose arrays are NumPy's in all but what they say of it: see `register_backend`
 _kernels: dict[Any, Any] = {}  # by type: how a function marked by `kernel` runs
 _to_numpy: dict[type, Any] = {np.ndarray: np.array}
-_same_view: dict[type, Any] = {np.ndarray: _numpy_view}
+_address: dict[type, Any] = {np.ndarray: _numpy_address}
+_view_at: dict[type, Any] = {np.ndarray: _numpy_view}
 _special: dict[Any, Any] = {np: "scipy.special"}  # by namespace: a module, or its name until it is needed
 
 
-def register_backend(array_type: type, module, to_numpy, same_view, special: Any = None, kernels: Any = None) -> None:
+def register_backend(
+    array_type: type, module, to_numpy, address, view_at, special: Any = None, kernels: Any = None, like: Any = None
+) -> None:
     """Make arrays of `array_type` usable.
 
     Parameters
@@ -59,20 +78,23 @@ def register_backend(array_type: type, module, to_numpy, same_view, special: Any
         NumPy's functions for them.
     to_numpy : function
         Copies an array to the host.
-    same_view : function
-        See `same_view`.
+    address, view_at : function
+        See `address` and `view_at`.
     special : module or str, optional
         The functions of `scipy.special` for them, or the name of that module.
     kernels : function, optional
-        For arrays that hold NumPy's and note what is done with them: how to run a `kernel`, as ``kernels(function,
-        args, options)``. Everything else is done with them as with NumPy's (`NUMPYS`).
+        For arrays that hold those of another type and note what is done with them: how to run a `kernel`, as
+        ``kernels(array, function, args, options)``.
+    like : type, optional
+        The type that they hold. If that is NumPy's, everything else is done with them as with NumPy's (`NUMPYS`).
     """
     _namespaces[array_type] = module
     _special[module] = special
     _to_numpy[array_type] = to_numpy
-    _same_view[array_type] = same_view
-    if kernels is not None:
+    _address[array_type], _view_at[array_type] = address, view_at
+    if like is np.ndarray:
         NUMPYS.add(array_type)
+    if kernels is not None:
         _kernels[array_type] = kernels
 
 
@@ -103,7 +125,7 @@ def _find_cupy(cls: type) -> bool:
     if cls.__module__.partition(".")[0] != "cupy" or "cupy" not in sys.modules:
         return False
     cupy = sys.modules["cupy"]
-    register_backend(cupy.ndarray, cupy, cupy.asnumpy, _cupy_view, "cupyx.scipy.special")
+    register_backend(cupy.ndarray, cupy, cupy.asnumpy, _cupy_address, _cupy_view, "cupyx.scipy.special")
     return cls is cupy.ndarray
 
 
@@ -121,6 +143,12 @@ def namespace(a):
     return module
 
 
+def library_of(array_type: type) -> tuple[Any, Any]:
+    """The module for arrays of a type that is known, and a function that gives their module of special functions."""
+    module = _namespaces[array_type]
+    return module, lambda: _special_of(module)
+
+
 def special(a: Any = None) -> Any:
     """The module of special functions for the array `a`: `scipy.special` (for numbers, too), `cupyx.scipy.special`.
 
@@ -129,7 +157,10 @@ def special(a: Any = None) -> Any:
     ImportError
         If SciPy is not installed.
     """
-    xp = namespace(a)
+    return _special_of(namespace(a))
+
+
+def _special_of(xp) -> Any:
     module = _special.get(xp)
     if isinstance(module, str):
         try:
@@ -287,7 +318,24 @@ def memory_owner(a):
 
 def same_view(view, old, new):
     """The view of `new` that lies in it as `view` lies in `old` (`new` is a C-ordered copy of the C-ordered `old`)."""
-    return new if view is old else _same_view.get(view.__class__, _numpy_view)(view, old, new)
+    if view is old:
+        return new
+    if not view.size:
+        return view.copy()  # nothing to look at, and an offset that may lie outside
+    return view_at(view, new, address(view) - address(old))
+
+
+def address(a) -> int:
+    """Where the first element of the array `a` lies in memory, as a number of bytes."""
+    return _address.get(a.__class__, _numpy_address)(a)
+
+
+def view_at(like, owner, offset: int):
+    """An array of the shape, dtype and strides of `like` in the memory of `owner`, `offset` bytes from its start.
+
+    `owner` owns its memory, and is of the library of `like`; so the result knows whose memory it has (`memory_owner`).
+    """
+    return _view_at.get(like.__class__, _numpy_view)(like, owner, offset)
 
 
 _ONE = (1,)

@@ -8,6 +8,7 @@ from typing import Any, overload
 
 import numpy as np
 
+from ..base.backend import is_array
 from ..base.dtypes import default_dtype
 from ..base.errors import user_line
 from ..base.nest import flatten
@@ -282,9 +283,10 @@ def _kind(leaf):
     """What a plan depends on of one argument."""
     cls = leaf.__class__
     if cls is Tensor:
-        return Tensor, leaf.array.shape, leaf.array.dtype
-    if cls is np.ndarray:
-        return Tensor, leaf.shape, leaf.dtype
+        leaf = leaf.array
+        return leaf.__class__, leaf.shape, leaf.dtype
+    if cls is np.ndarray or is_array(leaf):
+        return cls, leaf.shape, leaf.dtype
     if cls is float:
         return cls
     if isinstance(leaf, Operand):
@@ -340,7 +342,9 @@ _AROUND = (  # in the order of `_ambient`
 def _shown(kind):
     if kind is float:
         return "a float"
-    return f"a Tensor of shape {kind[1]} and dtype {kind[2]}" if kind[0] is Tensor else f"{kind[-1]!r:.60}"
+    if len(kind) == 3 and isinstance(kind[-1], np.dtype):
+        return f"a Tensor of shape {kind[1]} and dtype {kind[2]}"
+    return f"{kind[-1]!r:.60}"
 
 
 @overload

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from ...base.backend import beside, is_array, on_host
 from .passes import replaced, writes
 from .program import Call, Program
 
@@ -48,28 +49,30 @@ def simplify(program: Program) -> None:
 
 def _as_number(program, a, other):
     """A constant array of equal elements as a 0-d one, beside an array of its shape and dtype."""
-    if not (isinstance(a, np.ndarray) and isinstance(other, np.ndarray) and a.size > 1):
+    if not (is_array(a) and is_array(other) and a.size > 1):
         return a
     if program.storage(a).kind != "constant" or a.shape != other.shape or a.dtype != other.dtype or a.dtype.kind == "c":
         return a
-    first = a[(0,) * a.ndim]
-    if not (a == first).all() or (first == 0 and np.signbit(a).any()):
+    values = on_host(a)
+    first = values[(0,) * a.ndim]
+    if not (values == first).all() or (first == 0 and np.signbit(values).any()):
         return a
-    number = np.array(first)
+    number = beside(np.array(first), a)
     program.add(number, "constant")
     return number
 
 
 def _is(program, x, number):
     """Whether an operand is this number, in every replay."""
-    if number is None or (isinstance(x, np.ndarray) and (x.ndim or program.storage(x).kind != "constant")):
+    if number is None or (is_array(x) and (x.ndim or program.storage(x).kind != "constant")):
         return False
+    x = on_host(x)
     return not np.iscomplexobj(x) and bool(x == number) and not np.signbit(x)
 
 
 def _can_stand_for(program, x, out, written):
     """Whether `x` is as `out` would be, and stays so."""
-    if not isinstance(x, np.ndarray) or x.dtype != out.dtype or x.shape != out.shape or x.strides != out.strides:
+    if not is_array(x) or x.dtype != out.dtype or x.shape != out.shape or x.strides != out.strides:
         return False
     storage = program.storage(x)
     return written[id(program.storage(out))] == 1 and storage.kind != "state" and written[id(storage)] <= 1

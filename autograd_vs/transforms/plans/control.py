@@ -13,6 +13,7 @@ from contextlib import nullcontext
 
 import numpy as np
 
+from ...base.backend import copy, namespace
 from ...base.dtypes import is_differentiable
 from ...base.nest import flatten, pack
 from ...engine.outside import tracing
@@ -135,7 +136,7 @@ def cond(predicate, functions, operands):
     choice = Choice(*[r.part(variables) for r in ran])
     if choice.effects:
         again.drawing = Drawing()
-    outs = [np.empty_like(a) for a in choice.parts["no" if taken else "yes"].program.outputs]
+    outs = [namespace(a).empty_like(a) for a in choice.parts["no" if taken else "yes"].program.outputs]
     results = tracer.block(choice, [predicate, *choice.captured], outs)
     results, last = results[: len(ran[0].leaves)], results[len(ran[0].leaves) :]
     tensors = [x for x in leaves if isinstance(x, Tensor)]
@@ -176,7 +177,7 @@ def while_loop(cond_fn, body_fn, init, most):
 
     while True:  # until it is known which Variables are assigned: they are part of what is carried on
         carried = [*variables.values()]
-        buffers = [np.array(tracer.known(x.array)) for x in (*leaves, *carried)]
+        buffers = [copy(tracer.known(x.array)) for x in (*leaves, *carried)]
         try:
             test = Ran(tracer, of_carry(_tested(cond_fn)), buffers, carried)
             body = Ran(tracer, of_carry(body_fn), buffers, carried)
@@ -196,7 +197,7 @@ def while_loop(cond_fn, body_fn, init, most):
     if loop.effects:
         again.drawing = Drawing()
     given = [x.array for x in (*leaves, *carried)]
-    outs = [np.empty_like(a) for a in loop.parts["body"].inputs]
+    outs = [namespace(a).empty_like(a) for a in loop.parts["body"].inputs]
     *results, trips = tracer.block(loop, [*given, *loop.captured], [*outs, np.zeros((), np.int64)])
     results, last = results[: len(leaves)], results[len(leaves) :]
     others = _others([body])
@@ -227,7 +228,9 @@ def while_loop(cond_fn, body_fn, init, most):
             return [*found[: len(gs)], *[a + b for a, b in zip(sums, found[len(gs) :], strict=True)]]
 
         like = [*gs, *[x.array for x in sources[len(gs) :]]]
-        buffers = [np.empty_like(a) for a in loop.parts["body"].inputs] + [np.zeros(a.shape, a.dtype) for a in like]
+        buffers = [namespace(a).empty_like(a) for a in loop.parts["body"].inputs] + [
+            namespace(a).zeros(a.shape, a.dtype) for a in like
+        ]
         for buffer, a in zip(buffers, loop.parts["body"].inputs, strict=False):
             buffer[...] = a
         try:
@@ -235,7 +238,7 @@ def while_loop(cond_fn, body_fn, init, most):
         finally:
             set_state(state)
         block = Reverse(part, loop, len(gs), again.drawing)
-        outs = [np.empty_like(a) for a in part.program.outputs]
+        outs = [namespace(a).empty_like(a) for a in part.program.outputs]
         return map(tensor_of, tracer.block(block, [trips, *gs, *block.captured], outs))
 
     def differentiable_way_back(inputs, gs, others):

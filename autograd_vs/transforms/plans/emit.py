@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from ...base.backend import is_array
 from ...base.threads import share
 from .passes import moved, spread
 from .program import Program, mapped
@@ -73,7 +74,7 @@ def emit(program: Program, arrays: dict[int, np.ndarray]) -> Emitted:
 
     def here(x):
         """Where an array lies in the plan; anything else is what it is."""
-        if not isinstance(x, np.ndarray):
+        if not is_array(x):
             return x
         if id(x) not in placed:
             storage = program.storage(x)
@@ -136,7 +137,9 @@ def _line(call, there, name, whole=True) -> str:
     if call.form == "change":
         return f"{name(function, 'f')}({', '.join(_value(a, name) for a in args)})"
     if isinstance(out, tuple):
-        return f"{name(_copy_all, 'f')}({name(out)}, {name(function, 'f')}({given()}))"
+        return f"{name(_copy_all, 'f')}({name(out)}, {name(call.by, 'f')}({given()}))"
+    if not isinstance(out, np.ndarray):
+        return _elsewhere(call, args, out, name, given)
     if isinstance(function, np.ufunc) and not options:
         weak = [_strong(a, args) for a in args] if function in _ARITHMETIC else args
         if whole and function.signature is None:
@@ -156,9 +159,8 @@ def _line(call, there, name, whole=True) -> str:
         return f"{name(function, 'f')}({name(args[0], 'b')}, {axis!r}, {_value(dtype, name)}, {name(out, 'b')}{rest})"
     if function is np.dot and out.flags.c_contiguous and out.ndim:
         return f"{name(function, 'f')}({name(args[0], 'b')}, {name(args[1], 'b')}, {name(out, 'b')})"
-    if function in (np.zeros, np.ones, np.full, np.empty):
-        fill = {np.zeros: 0, np.ones: 1}.get(function, args[1] if len(args) > 1 else None)
-        return "pass" if function is np.empty else f"{name(out.fill, 'f')}({_value(fill, name)})"
+    if function in _FILLED:
+        return "pass" if function is np.empty else f"{name(out.fill, 'f')}({_value(_FILLED[function](args), name)})"
     if function in (np.ndarray.astype, np.ndarray.copy, np.ndarray.reshape, np.ndarray.ravel, np.ndarray.flatten):
         source = args[0] if function in (np.ndarray.astype, np.ndarray.copy) else function(*args, **options)
         if source is args[0] or np.may_share_memory(source, args[0]):
@@ -177,6 +179,20 @@ def _line(call, there, name, whole=True) -> str:
     return f"{name(_copy, 'f')}({name(out, 'b')}, {name(function, 'f')}({given()}))"
 
 
+def _elsewhere(call, args, out, name, given) -> str:
+    """One call on arrays of another library than NumPy, as a line of Python."""
+    function, by = call.function, name(call.by, "f")
+    if function in _FILLED:
+        return "pass" if function is np.empty else f"{name(out.fill, 'f')}({_value(_FILLED[function](args), name)})"
+    elementwise = isinstance(function, np.ufunc) and function.signature is None
+    if call.form == "into" or elementwise or getattr(function, "__name__", "") == "reduce":
+        return f"{by}({given()}, out={name(out, 'b')})"
+    return f"{name(_copy, 'f')}({name(out, 'b')}, {by}({given()}))"
+
+
+_FILLED: dict[Any, Any] = {
+    np.empty: None, np.zeros: lambda args: 0, np.ones: lambda args: 1, np.full: lambda args: args[1],
+}  # fmt: skip
 _ARITHMETIC = {
     np.add, np.subtract, np.multiply, np.divide, np.maximum, np.minimum, np.greater, np.greater_equal, np.less,
     np.less_equal, np.equal, np.not_equal,
@@ -213,7 +229,7 @@ def _bare(a):
 def _strong(x, others):
     """A Python number beside float arrays, as a 0-d array of their dtype: NumPy takes it faster."""
     if x.__class__ in (int, float):
-        dtypes = {a.dtype for a in others if isinstance(a, np.ndarray)}
+        dtypes = {a.dtype for a in others if is_array(a)}
         if len(dtypes) == 1 and next(iter(dtypes)).kind == "f":
             return np.array(x, next(iter(dtypes)))
     return x

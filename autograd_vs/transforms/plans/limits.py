@@ -42,7 +42,7 @@ def given_anew(function, leaf):
                 "what it gives, list(...), or let the function run eagerly"
             )
     if not isinstance(leaf, Operand) and not isinstance(leaf, IndexedSlices) and hasattr(leaf, "__dict__"):
-        if any(getattr(part, "array", part).__class__ is Traced for part in flatten(list(vars(leaf).values()))):
+        if any(isinstance(getattr(part, "array", part), Traced) for part in flatten(list(vars(leaf).values()))):
             raise TraceError(
                 f"{name} returns a {type(leaf).__name__} with Tensors in it, which would be those of the trace in each "
                 "call: return them in a dict, list, tuple or named tuple, and put them together outside"

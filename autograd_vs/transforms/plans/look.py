@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from ...base.backend import address, is_array, on_host
 from .program import Program, arrays_in, owner_of
 
 __all__ = ["Look", "Place", "Profile", "Row", "looked_at"]
@@ -272,7 +273,7 @@ def size(n: float) -> str:
 
 def _part(a, owner) -> str:
     """Which view of its owner an array is: "" for the whole, ".T", or its shape and where it begins."""
-    first = (a.__array_interface__["data"][0] - owner.__array_interface__["data"][0]) // max(1, owner.itemsize)
+    first = (address(a) - address(owner)) // max(1, owner.itemsize)
     if not first and a.shape == owner.shape and a.strides == owner.strides:
         return ""
     if not first and a.ndim > 1 and a.shape == owner.shape[::-1] and a.strides == owner.strides[::-1]:
@@ -282,6 +283,7 @@ def _part(a, owner) -> str:
 
 def _same(a) -> str:
     """What all numbers of a constant are, if that is one number."""
+    a = on_host(a)
     return f", all {a.flat[0]}" if a.size and (a == a.flat[0]).all() else ""
 
 
@@ -354,28 +356,24 @@ class _Memory:
     def __init__(self, arrays: dict[int, np.ndarray]):
         ends: dict[int, tuple[int, int]] = {}  # the first and the last byte that is used, by the id of the owner
         for a in arrays.values():
-            begin, end = ends.get(id(owner_of(a)), (_address(a), 0))
-            ends[id(owner_of(a))] = min(begin, _address(a)), max(end, _address(a) + a.nbytes)
+            begin, end = ends.get(id(owner_of(a)), (address(a), 0))
+            ends[id(owner_of(a))] = min(begin, address(a)), max(end, address(a) + a.nbytes)
         self.peak_bytes = sum(end - begin for begin, end in ends.values())
-        self._numbers = {place: n for n, place in enumerate(sorted({_address(a) for a in arrays.values()}))}
+        self._numbers = {place: n for n, place in enumerate(sorted({address(a) for a in arrays.values()}))}
         self.sizes: dict[int, int] = {}
         for a in arrays.values():
             self.sizes[self.number(a)] = max(self.sizes.get(self.number(a), 0), a.nbytes)
 
     def number(self, a) -> int:
         """The number of the place in which `a` begins."""
-        return self._numbers[_address(a)]
-
-
-def _address(a) -> int:
-    return a.__array_interface__["data"][0]
+        return self._numbers[address(a)]
 
 
 def _words(call, named) -> tuple[str, str]:
     """What a call gives, and what it takes; `named` says what to call an array."""
 
     def shown(x) -> str:
-        if isinstance(x, np.ndarray):
+        if is_array(x):
             return named(x)
         if isinstance(x, (list, tuple)):
             return "[" + ", ".join(map(shown, x)) + "]"

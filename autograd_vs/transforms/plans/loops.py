@@ -17,6 +17,7 @@ from tempfile import NamedTemporaryFile
 
 import numpy as np
 
+from ...base.backend import address
 from .passes import spread
 from .pieces import in_pieces
 from .program import Call, Program, arrays_in
@@ -171,7 +172,7 @@ class _Loop:
 def _place(cut, a):
     """What is one number in one turn of the loop: an element of this array, read in this way."""
     kind, _ = _kind(cut, a)
-    return a.__array_interface__["data"][0], a.nbytes, a.dtype.str, kind
+    return address(a), a.nbytes, a.dtype.str, kind
 
 
 def _kind(cut, a):

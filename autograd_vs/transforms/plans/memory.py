@@ -1,7 +1,10 @@
 """Where the results of a plan lie: memory is used again as soon as nobody reads what is in it. Floor 3."""
 
+from typing import Any
+
 import numpy as np
 
+from ...base.backend import address, is_array, namespace, view_at
 from .program import Program, arrays_in
 
 __all__ = ["apart", "place"]
@@ -10,7 +13,7 @@ __all__ = ["apart", "place"]
 LINE = 64  # bytes: each result begins at a cache line
 
 
-def place(program: Program) -> dict[int, np.ndarray]:
+def place(program: Program) -> dict[int, Any]:
     """For each result (by the id of its storage) the array that takes the place of the one of the trace.
 
     All lie in one piece of memory, the large ones first, each as far in front as those allow that live at the same
@@ -51,15 +54,17 @@ def place(program: Program) -> dict[int, np.ndarray]:
     end = np.array([max(last[k] for k in keys) for keys in owners.values()])
     size = np.array([-(-max(1, storages[k].array.nbytes) // LINE) * LINE for k in owners], np.int64)
     offsets = _offsets(begin, end, size)
-    memory = _lined_up(int(max(offsets + size, default=0)))
-    start = dict(zip(owners, offsets.tolist(), strict=True))
-    return {key: _array_at(memory, start[shared[key]], s.array) for key, s in storages.items()}
+    nbytes, start = int(max(offsets + size, default=0)), dict(zip(owners, offsets.tolist(), strict=True))
+    memory = {xp: _lined_up(nbytes, xp) for xp in {namespace(s.array) for s in storages.values()}}  # one, as a rule
+    return {
+        key: view_at(s.array, *_behind(memory[namespace(s.array)], start[shared[key]])) for key, s in storages.items()
+    }
 
 
-def apart(program: Program) -> dict[int, np.ndarray]:
+def apart(program: Program) -> dict[int, Any]:
     """As `place`, but nothing is used again: to see whether the reuse of memory is to blame for something."""
     results = {s for call in program.calls for s in program.writes(call) if s.kind == "result"}
-    return {id(s): _array_at(np.empty(max(1, s.array.nbytes), np.uint8), 0, s.array) for s in results}
+    return {id(s): view_at(s.array, namespace(s.array).empty(max(1, s.array.nbytes), np.uint8), 0) for s in results}
 
 
 def _offsets(begin, end, size):
@@ -76,11 +81,15 @@ def _offsets(begin, end, size):
     return offsets
 
 
-def _lined_up(nbytes):
-    """So many bytes, from the beginning of a cache line on."""
-    memory = np.empty(nbytes + LINE, np.uint8)
-    skip = -memory.__array_interface__["data"][0] % LINE
-    return memory[skip : skip + nbytes]
+def _lined_up(nbytes, xp):
+    """Memory for so many bytes, and where in it the first cache line begins."""
+    memory = xp.empty(nbytes + LINE, np.uint8)
+    return memory, -address(memory) % LINE
+
+
+def _behind(memory, offset):
+    memory, first = memory
+    return memory, first + offset
 
 
 def _may_overwrite(program, call, dead):
@@ -90,7 +99,7 @@ def _may_overwrite(program, call, dead):
     if not (isinstance(call.function, np.ufunc) and call.form == "call" and call.function.signature is None):
         return False
     out = call.out
-    if not isinstance(out, np.ndarray) or program.storage(out).kind != "result" or out.size == 1:
+    if not is_array(out) or program.storage(out).kind != "result" or out.size == 1:
         return False  # of one element, NumPy takes twice as long in place
     return all(
         a.shape == out.shape and a.strides == out.strides and a.itemsize == out.itemsize
@@ -102,8 +111,4 @@ def _may_overwrite(program, call, dead):
 
 def _starts(a, program):
     owner = program.storage(a).array
-    return a.__array_interface__["data"][0] == owner.__array_interface__["data"][0] and a.nbytes == owner.nbytes
-
-
-def _array_at(memory, offset, like):
-    return np.ndarray(like.shape, like.dtype, memory, offset, like.strides)
+    return address(a) == address(owner) and a.nbytes == owner.nbytes

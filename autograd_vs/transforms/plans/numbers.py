@@ -60,11 +60,11 @@ class Number:
         """For people."""
         return self.tracer.names[self.leaf] if self.leaf >= 0 else ""
 
-    def beside(self, array):
-        """A 0-d array that takes the dtype of `array`, as a Python float does."""
+    def beside(self, array, dtype=None):
+        """A 0-d array in the library of `array` that takes its dtype, as a Python float does, or this one."""
         if not self.tracer.hears():
             return self.now()
-        return self.tracer.number(self, np.result_type(array.dtype, 1.0))
+        return self.tracer.number(self, np.result_type(array.dtype if dtype is None else dtype, 1.0), array)
 
     def __array_ufunc__(self, ufunc, method, *inputs, **options):
         if any(
@@ -91,7 +91,7 @@ def beside_arrays(args: tuple) -> tuple:
     if not arrays:
         return args
     dtype = np.result_type(*[x.dtype for x in arrays], *[x for x in args if type(x) in (int, float, complex)])
-    return tuple([x.beside(np.empty(0, dtype)) if type(x) is Number else x for x in args])
+    return tuple([x.beside(arrays[0], dtype) if type(x) is Number else x for x in args])
 
 
 def _computed(function, swapped=False):

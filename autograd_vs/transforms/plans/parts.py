@@ -9,6 +9,7 @@ from itertools import count
 
 import numpy as np
 
+from ...base.backend import namespace
 from ...base.errors import user_line
 from ...ops.random import get_state
 from . import plan
@@ -61,7 +62,7 @@ class Block:
 
     def places(self, captured, inputs=()):
         """Where captured arrays lie, and new memory for the inputs, which all parts share."""
-        found = {id(a): np.empty_like(a) for a in inputs}
+        found = {id(a): namespace(a).empty_like(a) for a in inputs}
         return found | {id(a): place for a, place in zip(self.captured, captured, strict=True)}
 
 

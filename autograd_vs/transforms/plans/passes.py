@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from ...base.backend import address, is_array, is_writable, namespace, view_at
 from .program import Call, Program, arrays_in, mapped
 
 __all__ = [
@@ -37,7 +38,8 @@ def split_versions(program: Program) -> None:
             continue
         if call.form == "setitem":
             call.function, call.args = spread, (call.args[2], out.shape, out.dtype)
-        fresh = np.empty_like(out)
+            call.by = spread
+        fresh = namespace(out).empty_like(out)
         program.add(fresh, "result")
         for key, array in instead.items():
             if array is target.array:
@@ -73,15 +75,15 @@ def fold_constants(program: Program) -> None:
         targets = program.writes(call)
         if (
             program.defines(call)
-            and isinstance(call.out, np.ndarray)
+            and is_array(call.out)
             and written[id(targets[0])] == 1
             and all(s.kind == "constant" for s in program.reads(call))
-            and call.out.flags.writeable
-            and not any(np.may_share_memory(targets[0].array, out) for out in program.outputs)
+            and is_writable(call.out)
+            and not any(targets[0] is program.storage(out) for out in program.outputs)
         ):
             targets[0].kind = "constant"
             with np.errstate(all="ignore"):  # the trace has warned
-                call.out[...] = call.function(*call.args, **call.options)  # its memory may hold something else by now
+                call.out[...] = call.by(*call.args, **call.options)  # its memory may hold something else by now
         else:
             kept.append(call)
     program.calls = kept
@@ -130,9 +132,7 @@ def merge_equal(program: Program) -> None:
 def join_in_place(program: Program) -> None:
     """What is joined to one array is computed where it belongs in there, and not copied."""
     written = writes(program)
-    defined = {
-        id(program.storage(c.out)): c for c in program.calls if program.defines(c) and isinstance(c.out, np.ndarray)
-    }
+    defined = {id(program.storage(c.out)): c for c in program.calls if program.defines(c) and is_array(c.out)}
     instead: dict[int, Any] = {}  # id of a storage -> the array in which it lies from now on
     dropped: dict[int, list] = {}  # by the id of a call that joins: the copies that are left of it
     for call in program.calls:
@@ -194,38 +194,26 @@ def replaced(program, x, instead):
     """A nest with arrays in the storages that are used instead of theirs."""
 
     def one(leaf):
-        new = instead.get(id(program.storage(leaf))) if isinstance(leaf, np.ndarray) else None
+        new = instead.get(id(program.storage(leaf))) if is_array(leaf) else None
         return leaf if new is None else moved(leaf, program.storage(leaf).array, new)
 
     return mapped(one, x)
 
 
-def moved(view: np.ndarray, old: np.ndarray, new: np.ndarray) -> np.ndarray:
+def moved(view: Any, old: Any, new: Any) -> Any:
     """The view of the memory of `new` that lies there as `view` lies in that of `old`."""
     if view is old and view.shape == new.shape and view.strides == new.strides:
         return new
-    if not view.size:
-        return view
-    offset = view.__array_interface__["data"][0] - old.__array_interface__["data"][0]
-    return np.ndarray(view.shape, view.dtype, _bytes(new), offset, view.strides)
-
-
-def _bytes(a):
-    """The memory of an array that owns it, as bytes."""
-    if a.flags.c_contiguous:
-        return a.reshape(-1).view(np.uint8)
-    return a.T.reshape(-1).view(np.uint8) if a.flags.f_contiguous else np.lib.stride_tricks.as_strided(
-        a, (a.size,), (a.itemsize,)
-    ).view(np.uint8)  # fmt: skip
+    return view_at(view, new, address(view) - address(old)) if view.size else view
 
 
 def _key(program, call, versions):
     """What a call computes, or None if that cannot be said by a key."""
 
     def part(x):
-        if isinstance(x, np.ndarray):
+        if is_array(x):
             storage = program.storage(x)
-            offset = x.__array_interface__["data"][0] - storage.array.__array_interface__["data"][0]
+            offset = address(x) - address(storage.array)
             return "array", id(storage), offset, x.shape, x.strides, x.dtype.str, versions[id(storage)]
         if isinstance(x, (list, tuple)):
             return (type(x), *map(part, x))

@@ -12,6 +12,7 @@ from math import gcd, prod
 
 import numpy as np
 
+from ...base.backend import address
 from .passes import spread
 from .program import Call, Program, arrays_in, mapped
 
@@ -154,7 +155,7 @@ class _Run:
         used = {key: set(places) for key, places in self.used.items()}
         for a in cut.arrays:
             whole = cut.apart(a) and a.flags.c_contiguous
-            place = (a.__array_interface__["data"][0], a.nbytes) if whole else None
+            place = (address(a), a.nbytes) if whole else None
             used.setdefault(id(self.program.storage(a)), set()).add(place)
         written = self.written | {id(self.program.storage(cut.call.out))}
         if any(len(used[key]) > 1 or None in used[key] for key in written):
@@ -308,4 +309,4 @@ class Pieces:
 
     @staticmethod
     def _key(cut, a):
-        return a.__array_interface__["data"][0], a.shape, a.strides, a.dtype.str, cut.axes, cut.flat
+        return address(a), a.shape, a.strides, a.dtype.str, cut.axes, cut.flat

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from ...base.backend import is_array, write
 from ...base.nest import flatten, map_nest, pack
 from ...engine.cotangent import IndexedSlices
 from ...engine.protocol import Operand
@@ -40,6 +41,7 @@ class Plan:
     def __init__(self, emitted, inputs, result, variables, direct, rebuild, copies, look, found):
         self.emitted, self.inputs, self.result, self.look = emitted, inputs, result, look
         self.run, self.busy = emitted.run, False
+        self.fill = np.copyto if all(a.__class__ is np.ndarray for a, _ in inputs) else write
         self.outputs = emitted.outputs
         self.handed = [*map(_given, self.outputs, copies)]
         self.alone = len(self.outputs) == 1 and result is HOLE
@@ -86,9 +88,10 @@ class Plan:
         return self.rebuild(pack(self.result, [next(found) if x is HOLE else x for x in flatten(self.result)]))
 
     def _take(self, leaves):
+        fill = self.fill
         for target, number in self.inputs:
             leaf = leaves[number]
-            np.copyto(target, leaf.array if isinstance(leaf, Operand) else leaf)
+            fill(target, leaf.array if isinstance(leaf, Operand) else leaf)
         if waits() and self.written:
             written(self.written)
 
@@ -207,7 +210,7 @@ def _opened(result):
 
     NumPy arrays in it are given as copies.
     """
-    if not any(isinstance(x, (IndexedSlices, np.ndarray)) for x in flatten(result)):
+    if not any(isinstance(x, IndexedSlices) or is_array(x) for x in flatten(result)):
         return result, _same
 
     def opened(x):
@@ -230,7 +233,7 @@ def _closed(x):
         return {k: _closed(part) for k, part in x.items()}
     if isinstance(x, (list, tuple)):
         return type(x)(*map(_closed, x)) if hasattr(x, "_fields") else type(x)(map(_closed, x))
-    return x.copy() if isinstance(x, np.ndarray) else x
+    return x.copy() if is_array(x) else x
 
 
 def _same(x):

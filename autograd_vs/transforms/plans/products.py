@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from ...base.backend import address, is_array, namespace
 from .passes import replaced
 from .program import Call, Program
 
@@ -30,7 +31,7 @@ def stack_products(program: Program) -> None:
             continue
         (x, w), target = call.args, program.storage(call.out)
         if x.ndim == w.ndim == 2 and x.shape[0] <= ROWS and target.kind == "result" and len(when[id(target)]) == 1:
-            place = w.__array_interface__["data"][0], w.shape, w.strides
+            place = address(w), w.shape, w.strides
             groups.setdefault((place, x.shape, x.dtype), []).append(number)
     instead: dict[int, Any] = {}
     inserted: dict[int, list[Call]] = {}
@@ -41,8 +42,9 @@ def stack_products(program: Program) -> None:
             continue
         calls = [program.calls[n] for n in ready]
         w, scope = calls[0].args[1], calls[0].scope
-        rows = np.empty((len(calls) * shape[0], shape[1]), dtype)
-        products = np.empty((len(rows), w.shape[1]), calls[0].out.dtype)
+        xp = namespace(w)
+        rows = xp.empty((len(calls) * shape[0], shape[1]), dtype)
+        products = xp.empty((len(rows), w.shape[1]), calls[0].out.dtype)
         program.add(rows, "result"), program.add(products, "result")
         inserted[begin] = [
             Call("call", np.concatenate, ([call.args[0] for call in calls], 0), {}, rows, scope),
@@ -67,16 +69,14 @@ def stack_sums(program: Program) -> None:
     terms: dict[int, tuple[list[int], list[int]]] = {}  # by the id of a storage: the products of a sum, its additions
     sums: dict[int, None] = {}  # those that are no parts of others
     for number, call in enumerate(program.calls):
-        if not program.defines(call) or call.options or not isinstance(call.out, np.ndarray):
+        if not program.defines(call) or call.options or not is_array(call.out):
             continue
         target = program.storage(call.out)
         if len(when[id(target)]) > 1 or target.kind != "result":
             continue
         if call.function is np.dot and _adds_rows(*call.args):
             terms[id(target)] = [number], []
-        elif call.function is np.add and all(
-            isinstance(a, np.ndarray) and a.shape == call.out.shape for a in call.args
-        ):
+        elif call.function is np.add and all(is_array(a) and a.shape == call.out.shape for a in call.args):
             left, right = [id(program.storage(a)) for a in call.args]
             if left not in terms or right not in terms or read[left] > 1 or read[right] > 1:
                 continue
@@ -91,7 +91,7 @@ def stack_sums(program: Program) -> None:
         total, calls = program.calls[additions[-1]], [program.calls[n] for n in products]
         joined = []
         for parts in ([call.args[0].T for call in calls], [call.args[1] for call in calls]):
-            rows = np.empty((sum(map(len, parts)), parts[0].shape[1]), parts[0].dtype)
+            rows = namespace(parts[0]).empty((sum(map(len, parts)), parts[0].shape[1]), parts[0].dtype)
             program.add(rows, "result")
             joined.append(Call("call", np.concatenate, (parts, 0), {}, rows, total.scope))
         product = Call("call", np.dot, (joined[0].out.T, joined[1].out), {}, total.out, total.scope)

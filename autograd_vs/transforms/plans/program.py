@@ -4,16 +4,17 @@ from typing import Any
 
 import numpy as np
 
+from ...base.backend import is_array
 from ...base.nest import map_nest
 
 __all__ = ["Call", "Program", "Storage", "arrays_in", "mapped", "owner_of"]
 
 
-def owner_of(array: np.ndarray) -> np.ndarray:
+def owner_of(array: Any) -> Any:
     """The array that owns the memory of `array`, through whatever lies between (`as_strided`, `broadcast_to`)."""
     owner, below = array, array.base
     while below is not None:
-        if isinstance(below, np.ndarray):
+        if is_array(below):
             owner = below
         below = getattr(below, "base", None)
     return owner
@@ -44,15 +45,16 @@ class Call:
         (programs inside of this one: `parts.py`; such a function has `into`, which binds it to where its arguments and
         results lie. With effects it is "outside").
     errors : what of `np.geterr()` was set around this call, as by ``with np.errstate(divide="ignore")``; mostly nothing
+    by : what makes the call, where the arrays are those of another library: `function` is NumPy's in any case
     """
 
-    __slots__ = ("args", "errors", "form", "function", "options", "out", "scope")
+    __slots__ = ("args", "by", "errors", "form", "function", "options", "out", "scope")
 
     def __init__(
-        self, form: str, function: Any, args: tuple, options: dict, out: Any, scope: str = "", errors: Any = None
+        self, form: str, function: Any, args: tuple, options: dict, out: Any, scope="", errors: Any = None, by=None
     ):
         self.form, self.function, self.args, self.options, self.out = form, function, args, options, out
-        self.scope, self.errors = scope, errors
+        self.scope, self.errors, self.by = scope, errors, by or function
 
     @property
     def name(self) -> str:
@@ -134,7 +136,7 @@ def mapped(change, x):
 
 def arrays_in(x) -> list[np.ndarray]:
     """The arrays in a nest."""
-    if isinstance(x, np.ndarray):
+    if is_array(x):
         return [x]
     if isinstance(x, (list, tuple)):
         return [a for part in x for a in arrays_in(part)]

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from ...base.backend import beside, is_array, placed
 from ...base.errors import user_line
 from ...base.nest import flatten, map_nest, pack
 from ...engine import call
@@ -62,33 +63,36 @@ class Trace(Tracer):
     # ---------------------------------------------------------------- arguments
     def argument(self, leaf, number: int, name: str):
         """What the function gets for a leaf of its arguments."""
-        if leaf.__class__ is Tensor or leaf.__class__ is np.ndarray:
-            found = self.new(leaf.array.copy() if leaf.__class__ is Tensor else leaf.copy(), "input", name)
+        if leaf.__class__ is Tensor or is_array(leaf):
+            array = leaf.array if leaf.__class__ is Tensor else placed(leaf)
+            found = self.new(array.copy(), "input", name)
             self.given.append((found.a, number))
             return tensor_of(found)
         if leaf.__class__ is float:
             leaf = self.floats[number] = Number(leaf, self, number)
         return leaf
 
-    def number(self, number, dtype):
-        """The traced 0-d array of a Number, which each replay fills."""
-        key = id(number), dtype
+    def number(self, number, dtype, like):
+        """The traced 0-d array of a Number in the library of `like`, which each replay fills."""
+        like = like.a if isinstance(like, Traced) else like
+        key = id(number), dtype, like.__class__
         if key not in self.filled:
-            self.filled[key] = number, self.new(np.array(number.now(), dtype), "input", number.name)
+            array = beside(np.array(number.now(), dtype), like)
+            self.filled[key] = number, self.new(array, "input", number.name)
         return self.filled[key][1]
 
     # ---------------------------------------------------------------- Tensors and Variables
     def read(self, x, array):
         """What ``x.array`` is while the function runs."""
         if not self.hears():
-            return array.a if array.__class__ is Traced and array.tracer is self else array
+            return array.a if isinstance(array, Traced) and array.tracer is self else array
         if hasattr(x, "own_position"):
             found = self.state(x, array)
             if sys._getframe(2).f_globals["__name__"] == call.__name__:  # an op, not somebody who asks for the shape
                 place = id(self.program), len(self.program.calls)
                 self.read_by.setdefault(id(found.a), {})[place] = self.scope()
             return found
-        return self.constant_of(array) if array.__class__ is np.ndarray else array
+        return array if isinstance(array, Traced) else self.constant_of(array)
 
     def uses(self) -> dict[int, tuple[str, ...]]:
         """For each Variable, by the id of its array, the scope of each op that read it."""
@@ -96,11 +100,11 @@ class Trace(Tracer):
 
     def state(self, variable, array):
         """The traced array of a Variable."""
-        if array.__class__ is Traced:
+        if isinstance(array, Traced):
             if id(array.a) not in self.variables:
                 if variable.own_position in self.positions:
                     return array  # what it held in the past, or holds for a while (`engine/past.py`)
-                array = Traced(array.a.copy(), self)  # made here, of what was computed here: it has memory of its own
+                array = self.wrap(array.a.copy())  # made here, of what was computed here: it has memory of its own
             variable.array = array = array.a
         found = self.owners.get(id(array))
         if found is None or id(array) not in self.variables:
@@ -120,7 +124,7 @@ class Trace(Tracer):
         known = self.root.storages.get(id(owner_of(array)))
         if known is not None:
             known.label = known.label or label
-        return Traced(array, self)
+        return self.wrap(array)
 
     def rely_on(self, condition) -> None:
         """The trace holds as long as ``condition()`` is true."""
@@ -132,13 +136,11 @@ class Trace(Tracer):
 
     def constant_of(self, array):
         """The traced array of a Tensor that came from outside."""
-        if self.program.knows(array):
-            return Traced(array, self)
-        return Traced(self.constant(array), self)
+        return self.wrap(array if self.program.knows(array) else self.constant(array))
 
     def keep(self, target) -> None:
         """`target` is about to be written: whoever needs what a Variable holds gets a copy, we too."""
-        owner = owner_of(target.a if target.__class__ is Traced else target)
+        owner = owner_of(target.a if isinstance(target, Traced) else target)
         storage = self.root.storages.get(id(owner))
         if storage is not None and storage.kind == "state" and id(owner) not in self.before:
             self.before[id(owner)] = owner, owner.copy()
@@ -251,7 +253,7 @@ class Trace(Tracer):
                 y = function(*[_plain(_with(x, iter(map(_bare_array, _leaves(x))))) for x in args])
         held_by = Outsider(function, args, writes)
         out = None
-        if isinstance(y, np.ndarray):
+        if is_array(y):
             out = self.new(y, "result").a
         elif y is not None:
             raise TypeError(f"outside: the function returns an array or None, got {type(y).__name__}")
@@ -261,7 +263,7 @@ class Trace(Tracer):
     def inner(self, leaf):
         """The array of a leaf, known to the program; None if it has none."""
         array = leaf.array if leaf.__class__ is Tensor else leaf
-        return self.known(array) if array.__class__ in (Traced, np.ndarray) else None
+        return self.known(array) if is_array(array) else None
 
 
 class Outsider:
@@ -305,7 +307,7 @@ def _rows(x):
 
 def _bare_array(leaf):
     array = leaf.array if leaf.__class__ is Tensor else leaf
-    return array.a if array.__class__ is Traced else array if array.__class__ is np.ndarray else None
+    return array.a if isinstance(array, Traced) else array if is_array(array) else None
 
 
 def _with(x, arrays):
@@ -314,7 +316,7 @@ def _with(x, arrays):
     def one(leaf):
         if leaf.__class__ is Tensor:
             return tensor_of(_next(arrays))
-        return _next(arrays) if leaf.__class__ in (Traced, np.ndarray) else leaf
+        return _next(arrays) if is_array(leaf) else leaf
 
     def whole(leaf):
         if _rows(leaf):
@@ -382,4 +384,4 @@ def _traced(function, args, options, passes):
 def array_of(leaf: Any) -> Any:
     """The traced array of a result, or None."""
     array = leaf.array if isinstance(leaf, Operand) else leaf
-    return array if array.__class__ is Traced else None
+    return array if isinstance(array, Traced) else None

@@ -4,10 +4,14 @@ A `Traced` holds the NumPy array that it stands for, so a traced step computes w
 registered as CuPy is (`base/backend.py`), and the engine does not know that it is there. Mixing it with NumPy arrays is
 allowed: those are constants of the plan, copied.
 
+Arrays of any other library are traced by a class of their own (`traced_class`), so that the engine takes the ways that
+it takes with them. What is noted is NumPy's functions in any case, and who makes the call there (`Call.by`).
+
 What depends on a value (``bool(t > 0)``, ``t.item()``) cannot be the same in each replay: `TraceError`.
 """
 
 from contextlib import contextmanager
+from functools import partial
 from importlib import import_module
 from threading import get_ident
 from types import ModuleType
@@ -15,7 +19,7 @@ from typing import Any
 
 import numpy as np
 
-from ...base.backend import register_backend
+from ...base.backend import address, as_array, is_array, library_of, register_backend, view_at
 from ...base.errors import user_line
 from ...engine.protocol import Operand
 from ...engine.record import active
@@ -82,19 +86,19 @@ class Tracer:
 
     def wrap(self, array: np.ndarray) -> "Traced":
         """`array`, whose storage is known."""
-        return Traced(array, self)
+        return traced_class(array.__class__)(array, self)
 
     def new(self, array: np.ndarray, kind: str, label: str = "") -> "Traced":
         """A storage for `array`."""
         (self.program if kind == "result" else self.root).add(array, kind, label)
-        return Traced(array, self)
+        return self.wrap(array)
 
     def known(self, x):
         """Arguments of a call as the program keeps them: arrays with storages."""
         return mapped(self._known, x)
 
     def _known(self, x):
-        if type(x) is Traced:
+        if isinstance(x, Traced):
             if not self.program.knows(x.a):
                 raise TraceError(
                     f"a Tensor of shape {x.shape} is used at {user_line()} outside of where it was computed while a "
@@ -102,7 +106,7 @@ class Tracer:
                     "function. Return it from there"
                 )
             return x.a
-        if type(x) is np.ndarray:
+        if is_array(x):
             return x if self.program.knows(x) else self.constant(x)
         return x.look() if type(x) is Number else x
 
@@ -115,45 +119,46 @@ class Tracer:
             found = self.constants[id(x)] = x, copy
         return found[1]
 
-    def note(self, form: str, function, args: tuple, options: dict, out) -> None:
+    def note(self, form: str, function, args: tuple, options: dict, out, by=None) -> None:
         """One call more in the program."""
         errors = {k: v for k, v in np.geterr().items() if self.errors[k] != v}
-        self.program.calls.append(Call(form, function, args, options, out, self.scope(), errors))
+        self.program.calls.append(Call(form, function, args, options, out, self.scope(), errors, by))
 
-    def call(self, form: str, function, args: tuple, options: dict) -> Any:
-        """Make a call, note it, and give its result."""
+    def call(self, form: str, function, args: tuple, options: dict, by=None) -> Any:
+        """Make a call (`by` what makes it, if that is not NumPy), note it, and give its result."""
         if isinstance(function, np.ufunc):
             args = beside_arrays(args)
         given, named = bare(args), bare(options)
-        y = function(*given, **named)
+        y = (by or function)(*given, **named)
         if not self.hears():
             return y
         args, options = self.known(args), self.known(options)
         if isinstance(y, tuple):
-            parts = [np.asarray(part) for part in y]
+            parts = [*map(as_array, y)]
             if not any(map(self.program.knows, parts)):
                 found = [self.new(part, "result") for part in parts]
-                self.note(form, function, args, options, tuple(parts))
+                self.note(form, function, args, options, tuple(parts), by)
                 return type(y)(found) if not hasattr(y, "_fields") else type(y)(*found)
-            return tuple([self.result(form, _Part(function, i), args, options, part) for i, part in enumerate(y)])
-        return self.result(form, function, args, options, y)
+            parts = [_Part(by or function, i) for i in range(len(y))]
+            return tuple([self.result(form, part, args, options, one) for part, one in zip(parts, y, strict=True)])
+        return self.result(form, function, args, options, y, by)
 
-    def result(self, form, function, args, options, y):
+    def result(self, form, function, args, options, y, by=None):
         """The result `y` of a call: a view of what is known, or something new."""
-        if not isinstance(y, (np.ndarray, np.generic)):
+        if not is_array(y) and not isinstance(y, np.generic):
             return y
-        y = np.asarray(y)
+        y = as_array(y)
         if self.program.knows(y):
-            return Traced(y, self)  # a view costs no call
+            return self.wrap(y)  # a view costs no call
         traced = self.new(y, "result")
-        self.note(form, function, args, options, y)
+        self.note(form, function, args, options, y, by)
         return traced
 
-    def write(self, form: str, function, args: tuple, options: dict, target) -> None:
+    def write(self, form: str, function, args: tuple, options: dict, target, by=None) -> None:
         """Note a call that has written into `target`."""
         if self.hears():
             out = None if form in ("setitem", "change") else self.known(target)
-            self.note(form, function, self.known(args), self.known(options), out)
+            self.note(form, function, self.known(args), self.known(options), out, by)
 
 
 class _Part:
@@ -178,7 +183,7 @@ def bare(x):
 
 
 def _bare(leaf):
-    if type(leaf) is Traced:
+    if isinstance(leaf, Traced):
         return leaf.a
     return leaf.look() if type(leaf) is Number else leaf
 
@@ -200,8 +205,8 @@ class Traced:
     itemsize = property(lambda self: self.a.itemsize)
     strides = property(lambda self: self.a.strides)
     flags = property(lambda self: self.a.flags)
-    T = property(lambda self: Traced(self.a.T, self.tracer))
-    mT = property(lambda self: Traced(self.a.mT, self.tracer))
+    T = property(lambda self: self.tracer.wrap(self.a.T))
+    mT = property(lambda self: self.tracer.wrap(self.a.mT))
     real = property(lambda self: self.tracer.call("call", np.real, (self,), {}))
     imag = property(lambda self: self.tracer.call("call", np.imag, (self,), {}))
 
@@ -240,9 +245,9 @@ class Traced:
 
     def __getitem__(self, index):
         for part in index if isinstance(index, tuple) else (index,):
-            if part.__class__ is Traced and part.dtype.kind == "b" and self.tracer.hears():
+            if isinstance(part, Traced) and part.dtype.kind == "b" and self.tracer.hears():
                 self._refuse()  # how many elements there are depends on the mask
-        return self.tracer.call("method", np.ndarray.__getitem__, (self, index), {})
+        return _called(self, "__getitem__", (index,), {})
 
     def __setitem__(self, index, value):
         self.tracer.keep(self)
@@ -275,13 +280,13 @@ class Traced:
     # ---------------------------------------------------------------- methods
     def reshape(self, *shape, **options):
         """As NumPy's."""
-        return self.tracer.call("method", np.ndarray.reshape, (self, *shape), options)
+        return _called(self, "reshape", shape, options)
 
     def astype(self, dtype, order="K", casting="unsafe", subok=True, copy=True):
         """As NumPy's."""
         if not copy and self.dtype == dtype:
             return self
-        return self.tracer.call("method", np.ndarray.astype, (self, np.dtype(dtype)), {})
+        return _called(self, "astype", (np.dtype(dtype),), {})
 
     def dot(self, b):
         """As NumPy's."""
@@ -306,16 +311,36 @@ class Traced:
 
 def _reduced(x, ufunc, axis, dtype, out, keepdims):
     options = {"axis": axis, "dtype": dtype, "keepdims": keepdims}
+    by = None if x.a.__class__ is np.ndarray else _REDUCED[ufunc]
     if out is not None:
-        return into(x.tracer, ufunc.reduce, (x,), options, out)
-    return x.tracer.call("call", ufunc.reduce, (x,), options)
+        return into(x.tracer, ufunc.reduce, (x,), options, out, by)
+    return x.tracer.call("call", ufunc.reduce, (x,), options, by)
+
+
+def _reducing(name, takes_dtype):
+    def reduce(x, axis=None, dtype=None, keepdims=False, out=None):
+        options = {"dtype": dtype} if takes_dtype else {}
+        return getattr(x, name)(axis=axis, out=out, keepdims=keepdims, **options)
+
+    return reduce
+
+
+_REDUCED = {  # by other libraries than NumPy
+    np.add: _reducing("sum", True), np.multiply: _reducing("prod", True),
+    np.maximum: _reducing("max", False), np.minimum: _reducing("min", False),
+}  # fmt: skip
+
+
+def _called(x, name, args, options):
+    """Note a call of a method of a traced array."""
+    own = x.a.__class__
+    by = None if own is np.ndarray else getattr(own, name)
+    return x.tracer.call("method", getattr(np.ndarray, name), (x, *args), options, by)
 
 
 def _method(name):
-    of_numpy = getattr(np.ndarray, name)
-
     def method(self, *args, **options):
-        return self.tracer.call("method", of_numpy, (self, *args), options)
+        return _called(self, name, args, options)
 
     method.__name__ = name
     return method
@@ -356,16 +381,12 @@ for _name, _ufunc in {"neg": np.negative, "pos": np.positive, "abs": np.absolute
     setattr(Traced, f"__{_name}__", lambda self, _ufunc=_ufunc: self.tracer.call("call", _ufunc, (self,), {}))
 
 
-def into(tracer, function, args, options, out):
+def into(tracer, function, args, options, out, by=None):
     """A call that writes into `out`, which it gives back."""
     tracer.keep(out)
     args = beside_arrays(args)
-    given = bare(args)
-    if isinstance(function, np.ufunc):
-        function(*given, out=(bare(out),), **bare(options))
-    else:
-        function(*given, out=bare(out), **bare(options))
-    tracer.write("into", function, args, options, out)
+    (by or function)(*bare(args), out=bare(out), **bare(options))
+    tracer.write("into", function, args, options, out, by)
     return out
 
 
@@ -376,48 +397,49 @@ def changed(tracer, function, args):
     tracer.write("change", function, args, {}, None)
 
 
-def called(tracer, function, args, options):
+def called(tracer, function, args, options, by=None):
     """A NumPy function, with ``out=`` or without."""
     if function in (np.nonzero, np.flatnonzero, np.argwhere) and tracer.hears():
         args[0]._refuse()
     out = options.pop("out", None)
     if out is None:
-        return tracer.call("call", function, args, options)
-    return into(tracer, function, args, options, out)
+        return tracer.call("call", function, args, options, by)
+    return into(tracer, function, args, options, out, by)
 
 
 # ---------------------------------------------------------------- the module
 
 
 class _Module(ModuleType):
-    """NumPy's functions (or those of one of its modules) for traced arrays."""
+    """NumPy's functions (or those of one of its modules) for traced arrays of the library that `module` belongs to."""
 
-    def __init__(self, module):
-        super().__init__(f"traced {module.__name__}")
-        self._module = module
+    def __init__(self, module, numpys):
+        super().__init__(f"traced {numpys.__name__}")
+        self._module, self._numpys = module, numpys
 
     def __getattr__(self, name):
-        value = getattr(self._module, name)
-        if isinstance(value, ModuleType):
-            found: Any = _Module(value)
-        elif isinstance(value, (type, np.ufunc)) or not callable(value) or name in _PLAIN:
-            found = value
+        value, of_numpy = getattr(self._module, name), getattr(self._numpys, name, None)
+        if isinstance(of_numpy, ModuleType):
+            found: Any = _Module(value, of_numpy)
+        elif isinstance(of_numpy, (type, np.ufunc)) or not callable(value) or name in _PLAIN:
+            found = of_numpy  # ufuncs dispatch
         else:
-            found = _function(value)
+            found = _function(of_numpy or value, value)
         setattr(self, name, found)
         return found
 
 
 _PLAIN = "dtype errstate result_type can_cast finfo iinfo broadcast_shapes issubdtype promote_types".split()
-_MAKES = "zeros ones empty full arange eye identity linspace tri".split()
 
 
-def _function(of_numpy):
+def _function(of_numpy, value):
+    by = None if value is of_numpy else value
+
     def call(*args, **options):
         tracer = _current()
         if tracer is None:
-            return of_numpy(*bare(args), **bare(options))
-        return called(tracer, of_numpy, args, options)
+            return value(*bare(args), **bare(options))
+        return called(tracer, of_numpy, args, options, by)
 
     call.__name__ = of_numpy.__name__
     return call
@@ -429,34 +451,46 @@ def _current():
     return tracing()
 
 
-numpy_traced: Any = _Module(np)
+class _Library(_Module):
+    """The functions of a library for traced arrays."""
+
+    def __init__(self, module):
+        super().__init__(module, np)
+
+    def asarray(self, x, dtype=None, **options):
+        """As NumPy's; of a list or an array it is a constant."""
+        if isinstance(x, Traced):
+            return x if dtype is None or x.dtype == dtype else x.astype(dtype)
+        tracer, array = _current(), self._module.asarray(bare(x), dtype)
+        if tracer is None or not tracer.hears() or not (is_array(x) or isinstance(x, (list, tuple))):
+            return array  # of a number: it may be kept for other traces, and becomes a constant where it is used
+        return tracer.new(array.copy(), "constant")
+
+    def array(self, x, dtype=None, **options):
+        """As NumPy's: a copy."""
+        if isinstance(x, Traced) and (dtype is None or x.dtype == dtype):
+            return x.astype(x.dtype)
+        return self.asarray(x, dtype)
+
+    def ascontiguousarray(self, x):
+        """As NumPy's."""
+        return x if x.flags.c_contiguous else x.copy(order="C")
 
 
-def _asarray(x, dtype=None, **options):
-    tracer = _current()
-    if x.__class__ is Traced:
-        return x if dtype is None or x.dtype == dtype else x.astype(dtype)
-    array = np.asarray(bare(x), dtype)
-    if tracer is None or not tracer.hears() or not isinstance(x, (np.ndarray, list, tuple)):
-        return array  # of a number: it may be kept for other traces, and becomes a constant where it is used
-    return tracer.new(array.copy(), "constant")
+class _Special(ModuleType):
+    """SciPy's special functions (those of another library, if `module` is): the ufuncs among them dispatch."""
 
+    def __init__(self, module):
+        super().__init__("traced special")
+        self._module = module
 
-numpy_traced.asarray = _asarray
-numpy_traced.array = lambda x, dtype=None, **options: (
-    x.astype(x.dtype) if x.__class__ is Traced and (dtype is None or x.dtype == dtype) else _asarray(x, dtype)
-)
-numpy_traced.ascontiguousarray = lambda x: x if x.flags.c_contiguous else x.copy(order="C")
+    def __getattr__(self, name):
+        value = getattr(self._module(), name)
+        return value if isinstance(value, np.ufunc) else _function(value, value)
 
 
 def _refused(x):
     return x._refuse()
-
-
-def _same_view(view, old, new):
-    from ...base.backend import same_view
-
-    return Traced(same_view(view.a, bare(old), bare(new)), view.tracer)
 
 
 def _kernel(traced, function, args, options):
@@ -464,12 +498,29 @@ def _kernel(traced, function, args, options):
     return traced.tracer.call("call", function, args, options)
 
 
-class _Special(ModuleType):
-    """SciPy's special functions: the ufuncs among them dispatch."""
+def _register(traced, array_type, library, special_functions):
+    register_backend(
+        traced,
+        library,
+        _refused,
+        address=lambda x: address(x.a),
+        view_at=lambda like, owner, offset: like.tracer.wrap(view_at(like.a, bare(owner), offset)),
+        special=special_functions,
+        kernels=_kernel,
+        like=array_type,
+    )
 
-    def __getattr__(self, name):
-        value = getattr(import_module("scipy.special"), name)
-        return value if isinstance(value, np.ufunc) else _function(value)
+
+def traced_class(array_type: type) -> type:
+    """The class whose arrays stand for those of `array_type`."""
+    found = _classes.get(array_type)
+    if found is None:
+        found = _classes[array_type] = type(f"Traced{array_type.__name__}", (Traced,), {"__slots__": ()})
+        module, functions = library_of(array_type)
+        _register(found, array_type, _Library(module), _Special(functions))
+    return found
 
 
-register_backend(Traced, numpy_traced, _refused, _same_view, _Special("traced scipy.special"), kernels=_kernel)
+_classes: dict[type, type] = {np.ndarray: Traced}
+numpy_traced: Any = _Library(np)
+_register(Traced, np.ndarray, numpy_traced, _Special(partial(import_module, "scipy.special")))
