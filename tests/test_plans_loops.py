@@ -14,7 +14,7 @@ import autograd_vs as av
 import optim
 from autograd_vs.transforms.plans import loops
 
-pytestmark = pytest.mark.host("plans are NumPy's")
+pytestmark = []
 numba = pytest.importorskip("numba", reason="the extra [jit] is not installed")
 
 

@@ -21,7 +21,7 @@ import optim
 from autograd_vs.base.nest import flatten
 from autograd_vs.state.packs import BLOCK
 
-pytestmark = pytest.mark.host("plans are NumPy's")
+pytestmark = []
 
 STEPS = 10
 TUTORIALS = Path(__file__).parent.parent / "tutorials"

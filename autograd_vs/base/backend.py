@@ -246,9 +246,14 @@ def placed(x, dtype=None):
     if x.__class__ in arrived and dtype is None:
         return x
     array = as_array(x, dtype)
-    if _upload is None or not isinstance(array, np.ndarray) or not has_numbers(array.dtype):
+    if (
+        _upload is None
+        or not (isinstance(array, np.ndarray) or array.__class__ in NUMPYS)
+        or not has_numbers(array.dtype)
+    ):
         return array
-    return _upload(array)
+    noted = _kernels.get(array.__class__)
+    return _upload(array) if noted is None else noted(array, _upload, (array,), {})
 
 
 def has_numbers(dtype) -> bool:

@@ -62,16 +62,16 @@ class Plan:
     # ---------------------------------------------------------------- as calls of a traced function
     @property
     def can_be_followed(self) -> bool:
-        """Whether the arithmetic is that of the variables' own NumPy arrays, element by element."""
+        """Whether the arithmetic is that of the variables' own arrays, element by element."""
         cells = [cell for group, _, _ in self.groups for cell in group.cells]
-        alike = all(cell.xp is np and cell.compute == cell.dtype for cell in cells)
+        alike = all(cell.compute == cell.dtype for cell in cells)
         return alike and all(group.shapes is None for group, _, _ in self.groups)
 
     def follow(self, tracer, rule, arrays, names, scalars, reads_value) -> None:
         """`run`, noted by `tracer`: each replay counts, fills in the scalars, and does the arithmetic."""
         groups = [group for group, _, _ in self.groups]
         with tracer.pause():
-            numbers = [group.as_operands(scalars(group.step + 1, *group.sort)) for group in groups]
+            numbers = [group.as_operands(scalars(group.step + 1, *group.sort), always=True) for group in groups]
         before = [group.step for group in groups]
         tracer.on_failure(lambda: exhaust(map(setattr, groups, repeat("step"), before)))
         tracer.outside(partial(_count, groups, scalars), (), writes=[x for d in numbers for x in d.values()])
@@ -97,9 +97,7 @@ def _count(groups, scalars) -> None:
                 "make a new function"
             )
     for group, of_group in zip(groups, numbers, strict=True):
-        operands = group.operands
-        for name, number in of_group.items():
-            operands[name][()] = number
+        group.fill(of_group)
         group.step += 1
 
 
@@ -130,7 +128,7 @@ class Group:
     variable that the rule sees as a whole.
     """
 
-    __slots__ = ("cells", "gradient", "operands", "pieces", "shapes", "size", "slots", "sort", "step", "value")
+    __slots__ = ("cells", "gradient", "operands", "pieces", "row", "shapes", "size", "slots", "sort", "step", "value")
 
     def __init__(self, cells: list[Cell], step: int, source: "int | Group", sort: tuple = (), shapes=None):
         self.cells, self.step, self.sort, self.shapes = cells, step, sort, shapes
@@ -138,6 +136,7 @@ class Group:
         self.pieces: list[slice] = []
         self.gradient = self.value = None  # made when they are needed
         self.operands: dict[str, Any] = {}  # the scalars as 0-d arrays, which NumPy takes faster than numbers
+        self.row: Any = None  # on a device: the memory that they share, so that they come in one transfer
         if shapes is not None:
             self.slots: list = [cells[0].xp.zeros(shape, cells[0].compute) for shape in shapes]
             return
@@ -233,16 +232,31 @@ class Group:
             old -= delta
             rows[ids] = old
 
-    def as_operands(self, scalars: dict[str, float]) -> dict[str, Any]:
-        """The scalars as 0-d arrays of the group's dtype, where that is NumPy's (Adam of 1,185: 5.0 us against 6.8)."""
-        if self.cells[0].xp is not np:
+    def as_operands(self, scalars: dict[str, float], always=False) -> dict[str, Any]:
+        """The scalars as 0-d arrays of the group's dtype, where that is NumPy's (Adam of 1,185: 5.0 us against 6.8).
+
+        On a device, where numbers cost no transfer, they stay numbers, unless `always`.
+        """
+        cell = self.cells[0]
+        if cell.xp is not np and not always:
             return scalars
+        if self.operands.keys() != scalars.keys():
+            if cell.xp is np:
+                self.operands = {name: np.empty((), cell.compute) for name in scalars}
+            else:
+                self.row = cell.xp.empty(len(scalars), cell.compute)
+                self.operands = {name: self.row[i : i + 1].reshape(()) for i, name in enumerate(scalars)}
+        self.fill(scalars)
+        return self.operands
+
+    def fill(self, scalars: dict[str, float]) -> None:
+        """Let the 0-d arrays hold these numbers."""
+        if self.row is not None:
+            backend.write(self.row, np.array([*scalars.values()], self.row.dtype))
+            return
         operands = self.operands
-        if operands.keys() != scalars.keys():
-            operands = self.operands = {name: np.empty((), self.cells[0].compute) for name in scalars}
         for name, number in scalars.items():
             operands[name][()] = number
-        return operands
 
 
 def run_blocks(rule, reads_value, blocks) -> None:

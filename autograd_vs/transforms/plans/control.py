@@ -28,7 +28,7 @@ from ..custom import Again, Drawing, announced, operands_of
 from ..grad import alias
 from .parts import Choice, Loop, Part, Reverse
 from .program import owner_of
-from .traced import TraceError
+from .traced import TraceError, bare
 
 __all__ = ["cond", "while_loop"]
 
@@ -229,7 +229,7 @@ def while_loop(cond_fn, body_fn, init, most):
 
         like = [*gs, *[x.array for x in sources[len(gs) :]]]
         buffers = [namespace(a).empty_like(a) for a in loop.parts["body"].inputs] + [
-            namespace(a).zeros(a.shape, a.dtype) for a in like
+            namespace(a).zeros(a.shape, a.dtype) for a in bare(like)
         ]
         for buffer, a in zip(buffers, loop.parts["body"].inputs, strict=False):
             buffer[...] = a

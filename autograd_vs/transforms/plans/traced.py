@@ -454,12 +454,15 @@ def _current():
 class _Library(_Module):
     """The functions of a library for traced arrays."""
 
-    def __init__(self, module):
+    def __init__(self, module, array_type):
         super().__init__(module, np)
+        self._array_type = array_type
 
     def asarray(self, x, dtype=None, **options):
         """As NumPy's; of a list or an array it is a constant."""
         if isinstance(x, Traced):
+            if x.a.__class__ is not self._array_type:  # from another library
+                x = x.tracer.call("call", np.asarray, (x,), {}, self._module.asarray)
             return x if dtype is None or x.dtype == dtype else x.astype(dtype)
         tracer, array = _current(), self._module.asarray(bare(x), dtype)
         if tracer is None or not tracer.hears() or not (is_array(x) or isinstance(x, (list, tuple))):
@@ -517,10 +520,10 @@ def traced_class(array_type: type) -> type:
     if found is None:
         found = _classes[array_type] = type(f"Traced{array_type.__name__}", (Traced,), {"__slots__": ()})
         module, functions = library_of(array_type)
-        _register(found, array_type, _Library(module), _Special(functions))
+        _register(found, array_type, _Library(module, array_type), _Special(functions))
     return found
 
 
 _classes: dict[type, type] = {np.ndarray: Traced}
-numpy_traced: Any = _Library(np)
+numpy_traced: Any = _Library(np, np.ndarray)
 _register(Traced, np.ndarray, numpy_traced, _Special(partial(import_module, "scipy.special")))
