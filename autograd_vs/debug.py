@@ -19,7 +19,7 @@ def check_numerics(inf: bool = True) -> Watch:
     Parameters
     ----------
     inf : bool, default True
-        False: at a NaN only (masks of attention are made of ``-inf``).
+        False: at a NaN only.
 
     Returns
     -------
@@ -38,9 +38,12 @@ def check_numerics(inf: bool = True) -> Watch:
     Notes
     -----
     Looked at is what depends on a trainable Variable or on what a tape watches; other values where they enter there, as
-    inputs. While it is open, a `function` that is called runs eagerly, each op waits for its device, and the gradients
-    of the uses of one Variable are added one by one, which may change their last bits. Nothing is paid for it while it
-    is not open.
+    inputs. ``-inf`` among these is taken for a mask (of an attention's scores, say), which ops may hand on; what they
+    make of it, if that is a NaN or ``+inf``, raises.
+
+    While it is open, a `function` that is called runs eagerly, each op waits for its device, and the gradients of the
+    uses of one Variable are added one by one, which may change their last bits. Nothing is paid for it while it is not
+    open.
 
     Examples
     --------

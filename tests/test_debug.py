@@ -198,6 +198,38 @@ def test_nan_only():
             y - y
 
 
+@pytest.mark.parametrize(
+    "masked",
+    [
+        lambda s, out: av.where(out, -np.inf, s),
+        lambda s, out: s + np.where(out, np.float32(-np.inf), np.float32(0)),
+        lambda s, out: av.stack([s[0], *(av.where(out, av.Tensor(np.float32(-np.inf)), s)[1:])]) * 0.5,
+    ],
+)
+def test_masks_of_minus_inf_pass_and_what_they_spoil_does_not(masked):
+    """The gradients are those where nobody looks; a row without anything is a NaN, and an overflow beside a mask is one."""
+    v = av.Variable(np.random.default_rng(0).normal(size=(4, 3)).astype(np.float32), name="scores")
+    out = np.triu(np.ones((4, 4), bool), 1)
+
+    def gradient(out, scale=1.0):
+        with av.GradientTape() as tape:
+            loss = av.sum(av.nn.softmax(masked(v @ v.T, out) * scale) @ v)
+        return tape.gradient(loss, v).numpy()
+
+    with av.debug.check_numerics():
+        found = gradient(out)
+        with pytest.raises(FloatingPointError, match="softmax gave the first NaN"):
+            gradient(np.ones((4, 4), bool))
+        with pytest.raises(FloatingPointError, match="multiply gave the first Inf"):
+            gradient(out, np.float32(3e38))
+        v.assign(np.full(v.shape, -np.inf))
+        with pytest.raises(FloatingPointError, match="Variable 'scores.*which has Inf"):
+            v + 1.0
+    v.assign(np.random.default_rng(0).normal(size=(4, 3)))
+    np.testing.assert_array_equal(found, gradient(out))
+    assert np.isfinite(found).all()
+
+
 def test_what_nobody_follows_and_integers_pass():
     with av.debug.check_numerics():
         assert np.isnan(av.log(av.Tensor(np.array(-1.0))).item())

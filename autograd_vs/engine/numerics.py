@@ -2,7 +2,9 @@
 
 from weakref import WeakKeyDictionary
 
-from ..base.backend import namespace, to_numpy
+import numpy as np
+
+from ..base.backend import is_array, namespace, to_numpy
 from ..base.dtypes import is_differentiable
 from ..base.errors import line_of, user_frame, user_line
 from .cotangent import Bundle, IndexedSlices, bare
@@ -38,7 +40,7 @@ class Numerics:
             self.places.setdefault(record, {})[entry[1]] = user.f_code, user.f_lasti
         for y in call.output if isinstance(call.output, tuple) else (call.output,):
             bad = self.found(y)
-            if bad:
+            if bad and not is_mask(y, call.operands):
                 self.refuse_output(bad, entry, call, record)
 
     def walking(self, entries, record):
@@ -145,6 +147,22 @@ class Numerics:
             return ""
         more = f" and {len(names) - most} more" if len(names) > most else ""
         return f"; it depends on the variables {', '.join(names[:most])}{more}"
+
+
+def is_mask(y, operands) -> bool:
+    """Whether all that is not finite in an output is -Inf, and some was put in as such: masked scores of an attention."""
+    a = bare(y)
+    return bool((namespace(a).isfinite(a) | (a == -np.inf)).all()) and any(map(_has_mask, operands))
+
+
+def _has_mask(x) -> bool:
+    """Whether there is -Inf in an operand; in that of a Variable none is on purpose."""
+    if isinstance(x, (list, tuple)):
+        return any(map(_has_mask, x))
+    if isinstance(x, (float, np.floating)):
+        return bool(x == -np.inf)
+    a = x.array if isinstance(x, Operand) and not hasattr(x, "assign") else x
+    return is_array(a) and is_differentiable(a.dtype) and bool((a == -np.inf).any())
 
 
 class Checked(Rule):
