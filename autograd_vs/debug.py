@@ -31,7 +31,8 @@ def check_numerics(inf: bool = True) -> Watch:
     FloatingPointError
         Inside, at once, where an op gives a NaN or Inf, its gradient does, or gradients add up to one. The message has
         the op with its scope, the line that called it (for a gradient also the one that asked for it), its inputs and
-        which of them are bad already, and the Variables behind it. Nothing has been assigned by then.
+        which of them are bad already, and the Variables behind it. Also where an optimizer is given a gradient that is
+        bad, and, behind its update, where that made a Variable so; in all other cases nothing has been assigned.
     RuntimeError
         If it is opened inside of a function that is traced (`function`).
 

@@ -230,6 +230,29 @@ def test_masks_of_minus_inf_pass_and_what_they_spoil_does_not(masked):
     assert np.isfinite(found).all()
 
 
+@pytest.mark.parametrize("rows", [False, True])
+def test_updates_by_what_is_bad_and_updates_that_overflow(rows):
+    def gradient(x):
+        g = np.array([[0.0, x], [1.0, 1.0]], np.float32)
+        return av.IndexedSlices(av.Tensor(g), av.Tensor([2, 0]), (3, 2)) if rows else av.Tensor(np.vstack([g, g[:1]]))
+
+    v, other = av.Variable(np.ones((3, 2), np.float32), name="updated"), av.Variable(np.ones(2), name="other")
+    g = av.Tensor(np.ones(2, np.float32))
+    optimizer = optim.SGD(1e10)
+    with av.debug.check_numerics():
+        with pytest.raises(
+            FloatingPointError, match="gradient for Variable 'updated.* has NaN.* nothing has been"
+        ) as e:
+            optimizer.apply_gradients([(g, other), (gradient(np.nan), v)])  # a bad update
+        assert e.match(line_of("# a bad " + "update"))
+        assert other.numpy().tolist() == [1, 1] and v.numpy().tolist() == [[1, 1]] * 3
+        with pytest.raises(FloatingPointError, match=r"the update at .* gave Variable 'updated\S* .* the first Inf"):
+            optimizer.apply_gradients([(g, other), (gradient(1e30), v)])
+        with pytest.raises(FloatingPointError, match=r"^Variable 'updated\S* .* has Inf"):
+            optimizer.apply_gradients([(gradient(1.0), v)])
+    optimizer.apply_gradients([(gradient(np.nan), v)])
+
+
 def test_what_nobody_follows_and_integers_pass():
     with av.debug.check_numerics():
         assert np.isnan(av.log(av.Tensor(np.array(-1.0))).item())

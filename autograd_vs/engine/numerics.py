@@ -12,14 +12,34 @@ from .protocol import Operand, describe
 from .record import VARIABLES, Frame, active, frames, live_variables, new_position
 from .rule import Rule
 
-__all__ = ["Numerics", "Watch"]
+__all__ = ["Checked", "Numerics", "Observer", "Watch"]
 
 
 MANY = 10_000
 
 
-class Numerics:
-    """An observer (`Frame.observers`) that raises FloatingPointError at the first NaN, or Inf where `inf` is true."""
+class Observer:
+    """Who looks at what is computed (`Frame.observers`), and changes nothing of it."""
+
+    def hear(self, entry, call) -> None:
+        """An op ran."""
+
+    def walking(self, entries, record):
+        """A tape walks back: the entries that it takes, which may have other rules than those given here."""
+        return entries
+
+    def arrived(self, sources, gradients) -> None:
+        """It found these gradients."""
+
+    def updating(self, variables, gradients) -> None:
+        """An optimizer is about to update variables: by arrays, or rows."""
+
+    def updated(self, variables) -> None:
+        """It has done so."""
+
+
+class Numerics(Observer):
+    """An observer that raises FloatingPointError at the first NaN, or Inf where `inf` is true."""
 
     def __init__(self, inf: bool = True):
         self.inf = inf
@@ -81,6 +101,26 @@ class Numerics:
                 raise FloatingPointError(
                     f"the gradient with respect to {describe(x)} has the first {bad}, as a sum of finite ones, at "
                     f"{user_line()}"
+                )
+
+    def updating(self, variables, gradients) -> None:
+        """Look at what an optimizer is about to use."""
+        for v, g in zip(variables, gradients, strict=True):
+            for what, x in ((describe(v), v), (f"the gradient for {describe(v)}", g)):
+                bad = self.found(x)
+                if bad:
+                    raise FloatingPointError(
+                        f"{what} has {bad}; nothing has been updated by the update at {user_line()}"
+                    )
+
+    def updated(self, variables) -> None:
+        """Look at what it made of them."""
+        for v in variables:
+            bad = self.found(v)
+            if bad:
+                raise FloatingPointError(
+                    f"the update at {user_line()} gave {describe(v)} the first {bad}, by a finite gradient: a lower "
+                    "learning rate, or clipping, may help; load the last checkpoint"
                 )
 
     # ---------------------------------------------------------------- looking
