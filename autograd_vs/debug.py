@@ -6,6 +6,7 @@ import numpy as np
 
 from .base.backend import namespace
 from .base.nest import flatten
+from .base.text import columns
 from .engine.cotangent import IndexedSlices, bare
 from .engine.numerics import Numerics, Watch
 from .engine.outside import tracing
@@ -161,13 +162,7 @@ class GradientNorms(dict):
         every.largest = float(np.max([row.largest for row in self._rows.values()], initial=0.0))
         every.parameters = sum(row.parameters for row in self._rows.values())
         lines.append(("total", *_figures(self.total, every), ""))
-        widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
-        return "\n".join(
-            f"{line[0]:<{widths[0]}}  "
-            + "  ".join(f"{text:>{width}}" for text, width in zip(line[1:4], widths[1:4], strict=True))
-            + f"  {line[4]}".rstrip()
-            for line in lines
-        )
+        return columns(lines, right=(1, 2, 3))
 
 
 def _figures(norm, row) -> tuple[str, str, str]:

@@ -1,6 +1,8 @@
 """check_numerics: the first NaN or Inf, forwards and backwards, and what it says of it."""
 
 import threading
+import time
+from itertools import count
 from pathlib import Path
 
 import numpy as np
@@ -207,7 +209,7 @@ def test_nan_only():
     ],
 )
 def test_masks_of_minus_inf_pass_and_what_they_spoil_does_not(masked):
-    """The gradients are those where nobody looks; a row without anything is a NaN, and an overflow beside a mask is one."""
+    """The gradients are those where nobody looks; rows without anything and overflows beside a mask are errors."""
     v = av.Variable(np.random.default_rng(0).normal(size=(4, 3)).astype(np.float32), name="scores")
     out = np.triu(np.ones((4, 4), bool), 1)
 
@@ -223,7 +225,7 @@ def test_masks_of_minus_inf_pass_and_what_they_spoil_does_not(masked):
         with pytest.raises(FloatingPointError, match="multiply gave the first Inf"):
             gradient(out, np.float32(3e38))
         v.assign(np.full(v.shape, -np.inf))
-        with pytest.raises(FloatingPointError, match="Variable 'scores.*which has Inf"):
+        with pytest.raises(FloatingPointError, match=r"Variable 'scores.*which has Inf"):
             v + 1.0
     v.assign(np.random.default_rng(0).normal(size=(4, 3)))
     np.testing.assert_array_equal(found, gradient(out))
@@ -241,7 +243,7 @@ def test_updates_by_what_is_bad_and_updates_that_overflow(rows):
     optimizer = optim.SGD(1e10)
     with av.debug.check_numerics():
         with pytest.raises(
-            FloatingPointError, match="gradient for Variable 'updated.* has NaN.* nothing has been"
+            FloatingPointError, match=r"gradient for Variable 'updated.* has NaN.* nothing has been"
         ) as e:
             optimizer.apply_gradients([(g, other), (gradient(np.nan), v)])  # a bad update
         assert e.match(line_of("# a bad " + "update"))
@@ -439,36 +441,110 @@ def test_gradient_norms_errors():
 
 
 def cells(text):
-    return {tuple(line.split()[:-3]): line.split()[-3:] for line in text.splitlines()}
+    return {tuple(line.split()[:-4]): line.split()[-4:] for line in text.splitlines()}
 
 
-def test_profile_of_a_tape():
+@pytest.fixture
+def clock(monkeypatch):
+    """Each look at the clock of profiles is a second later than the one before."""
+    monkeypatch.setattr("autograd_vs.engine.profile.perf_counter", map(float, count()).__next__)
+
+
+def test_profile_of_a_tape(clock):
     w = av.Variable(np.ones((50, 20), np.float32), name="w_of_profile")
     x = av.Tensor(np.ones((10, 50), np.float32))
-    with av.GradientTape() as tape:
+    with av.GradientTape(profile=True) as tape:
         with av.name_scope("hidden"):
             h = np.tanh(x @ w)
         loss = av.sum(np.tanh(h) * h)
-    found = cells(tape.profile(loss))
-    kept = {key: row[2] for key, row in found.items()}
-    assert kept["matmul",] == "2,000"  # x; the memory of w does not count
-    assert found["hidden",][0] == "2" and kept["hidden",] == "2,800"  # and h
-    assert found["tanh",][0] == "1" and found["total",][0] == "5" and kept["total",] == "3,600"
-    assert kept["multiply",] == "0"  # both are kept already
-    assert float(found["total",][1]) > 0
-    before = tape.gradient(loss, w).numpy()  # it was not used up
-    assert before.shape == w.shape
-    with pytest.raises(RuntimeError, match="profile: this tape is used up"):
-        tape.profile(loss)
+    forward = tape.profile()
+    tape.gradient(loss, w)
+    profile = tape.profile()
+    found = cells(str(profile))
+    assert found["tanh",] == ["1", "1000000", "1000000", "800"]  # of hidden, or that outside
+    assert found["multiply",] == ["1", "1000000", "2000000", "0"]  # both gradients; what it needs is kept already
+    assert found["matmul",][3] == "2,000"  # x; the memory of w does not count
+    assert found["hidden",] == ["2", "2000000", "2000000", "2,800"]  # and h
+    assert found["total",] == ["5", "5000000", "6000000", "3,600"]
+    assert profile.total.seconds == 11 and list(profile.scopes) == ["hidden", ""]
+    assert profile.ops["hidden", "matmul"].seconds_back == 1
+    assert forward.total.seconds_back == 0 and forward.total.seconds_forward == 5  # a copy
+    with pytest.raises(RuntimeError, match=r"GradientTape\(profile=True\)"):
+        av.GradientTape().profile()
 
 
-def test_profile_with_sources_inside_of_the_tape_and_with_nothing():
-    x, unused = av.Tensor(np.ones(3)), av.Variable(1.0)
-    with av.GradientTape(persistent=True) as tape:
-        tape.watch(x)
-        y = av.exp(x)
-        inside = tape.profile(y, [x, unused])
-    assert cells(inside)["exp",][::2] == ["1", "24"]
-    assert cells(tape.profile(y))["total",][0] == "1"
-    with pytest.raises(TypeError, match="a source must be"):
-        tape.profile(y, [3.0])
+def test_profile_takes_the_time_of_ops_and_rules():
+    @av.custom_gradient
+    def slow(x):
+        time.sleep(0.02)
+        return x * 1.0, lambda g: (time.sleep(0.01), g)[1]
+
+    v = av.Variable(1.0)
+    time.sleep(0.001)
+    with av.GradientTape(profile=True, persistent=True) as tape:
+        y = slow(v)
+    time.sleep(0.05)
+    for _ in range(2):
+        tape.gradient(y, v)
+    with tape:
+        y * 2.0
+    total = tape.profile().total
+    assert 0.02 <= total.seconds_forward < 0.05 and 0.02 <= total.seconds_back < 0.05
+
+
+def test_profile_sums_over_scopes_opened_again_and_changes_no_bit():
+    def gradient(**options):
+        with av.VariableStore(seed=0):
+            with av.GradientTape(**options) as tape:
+                h = np.ones((2, 4), np.float32)
+                for i in range(6):
+                    with av.variable_scope("cell", reuse=i > 0):
+                        h = np.tanh(h @ av.get_variable("w", (4, 4)))
+                loss = av.sum(h)
+            return tape, tape.gradient(loss, tape.watched_variables())[0].numpy().tobytes()
+
+    (tape, watched), (_, plain) = gradient(profile=True), gradient()
+    assert watched == plain  # products of several uses are stacked, as ever
+    assert {key: row.calls for key, row in tape.profile().ops.items()} == {
+        ("cell", "matmul"): 6,
+        ("cell", "tanh"): 6,
+        ("", "sum"): 1,
+    }
+
+
+def test_profile_of_higher_orders_counts_nothing_twice(clock):
+    x = av.Variable(0.5, dtype=np.float64)
+    with av.GradientTape(profile=True, persistent=True) as outer:
+        with av.GradientTape(profile=True) as inner:
+            y = av.sin(x)
+        dy = inner.gradient(y, x)
+        itself = outer.gradient(dy, x)
+    assert itself.item() == -np.sin(0.5)
+    inside, total = inner.profile().total, outer.profile().total
+    assert inside.calls == 1 and inside.seconds_forward >= 1 and inside.seconds_back >= 1
+    assert total.calls > 1 and total.seconds_forward == 2  # of sin: all other ops are parts of rules
+    assert total.seconds_back > inside.seconds_back  # and its own walk
+
+
+def test_profile_with_numerics_anew_and_in_a_function():
+    v = av.Variable(2.0)
+    tape = av.GradientTape(profile=True, check_numerics=True)
+    for _ in range(2):  # each time anew
+        with tape:
+            y = av.split(v * np.ones(2, np.float32), 2)[0]
+        tape.gradient(y, v)
+        assert {op: row.calls for (_, op), row in tape.profile().ops.items()} == {
+            "multiply": 1,
+            "array_split": 1,
+            "item": 0,
+        }
+    with pytest.raises(FloatingPointError, match="log gave"), tape:
+        av.log(v - 2.0)
+
+    @av.function
+    def f():
+        with av.GradientTape(profile=True):
+            return v * 2.0
+
+    with pytest.raises(RuntimeError, match=r"f\.profile\(arguments\)"):
+        f()

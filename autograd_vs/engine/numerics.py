@@ -190,7 +190,7 @@ class Numerics(Observer):
 
 
 def is_mask(y, operands) -> bool:
-    """Whether all that is not finite in an output is -Inf, and some was put in as such: masked scores of an attention."""
+    """Whether all that is not finite in an output is -Inf, and some was put in as such: scores that are masked."""
     a = bare(y)
     return bool((namespace(a).isfinite(a) | (a == -np.inf)).all()) and any(map(_has_mask, operands))
 
