@@ -545,7 +545,8 @@ class EarlyStopping:
 
     Notes
     -----
-    Values that are not finite are no better than any other, and count towards the patience.
+    Values that are not finite are no better than any other, and count towards the patience. For the best weights at the
+    end, save where `improved` says so (`autograd_vs.save`, or a `CheckpointManager` with ``best=``) and load that.
 
     Examples
     --------
