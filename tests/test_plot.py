@@ -99,6 +99,8 @@ def test_the_best_weights_come_back(tmp_path):
 def test_early_stopping_errors(options, words):
     with pytest.raises(ValueError, match=words):
         av.EarlyStopping(av.History(), "loss", **options)
+    with pytest.raises(TypeError, match=r"is a History, got 'loss' \(str\)"):
+        av.EarlyStopping("loss", "loss", patience=1)
 
 
 # ---------------------------------------------------------------- compare
