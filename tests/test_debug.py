@@ -205,6 +205,7 @@ def test_nan_only():
     [
         lambda s, out: av.where(out, -np.inf, s),
         lambda s, out: s + np.where(out, np.float32(-np.inf), np.float32(0)),
+        lambda s, out: av.add(s, [*np.where(out, np.float32(-np.inf), np.float32(0))]),
         lambda s, out: av.stack([s[0], *(av.where(out, av.Tensor(np.float32(-np.inf)), s)[1:])]) * 0.5,
     ],
 )
@@ -466,9 +467,10 @@ def test_profile_of_a_tape(clock):
     assert found["matmul",][3] == "2,000"  # x; the memory of w does not count
     assert found["hidden",] == ["2", "2000000", "2000000", "2,800"]  # and h
     assert found["total",] == ["5", "5000000", "6000000", "3,600"]
+    assert [line.split()[0] for line in str(profile).splitlines()[1:3]] == ["(none)", "multiply"]  # what takes longest
     assert profile.total.seconds == 11 and list(profile.scopes) == ["hidden", ""]
     assert profile.ops["hidden", "matmul"].seconds_back == 1
-    assert forward.total.seconds_back == 0 and forward.total.seconds_forward == 5  # a copy
+    assert forward.ops["hidden", "matmul"].seconds_back == 0 and forward.total.seconds_forward == 5  # a copy
     with pytest.raises(RuntimeError, match=r"GradientTape\(profile=True\)"):
         av.GradientTape().profile()
 
@@ -519,11 +521,27 @@ def test_profile_of_higher_orders_counts_nothing_twice(clock):
             y = av.sin(x)
         dy = inner.gradient(y, x)
         itself = outer.gradient(dy, x)
+        y * 2.0
     assert itself.item() == -np.sin(0.5)
     inside, total = inner.profile().total, outer.profile().total
     assert inside.calls == 1 and inside.seconds_forward >= 1 and inside.seconds_back >= 1
-    assert total.calls > 1 and total.seconds_forward == 2  # of sin: all other ops are parts of rules
+    assert total.calls > 2 and total.seconds_forward == 2 + 1  # sin, and the product: all others are parts of rules
     assert total.seconds_back > inside.seconds_back  # and its own walk
+
+
+def test_profile_counts_what_the_tape_keeps_and_forgets_at_reset():
+    v = av.Variable(np.ones(5, np.float32))
+    with av.GradientTape(profile=True, persistent=True) as tape:
+        for _ in range(2):
+            tape.reset()
+            y = av.recompute_grad(lambda x: av.sin(av.cos(x)))(v * np.float32(2)) + av.square(v)
+    ops = tape.profile().ops
+    assert [ops["", op].bytes for op in ("cos", "square", "multiply")] == [0, 0, 4]  # the Variable is there anyway
+    assert ops["", "cos"].calls == 1
+    tape.gradient(y, v)
+    assert tape.profile().total.seconds_back > 0
+    tape.reset()
+    assert tape.profile().ops == {}
 
 
 def test_profile_with_numerics_anew_and_in_a_function():

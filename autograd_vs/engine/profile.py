@@ -84,6 +84,11 @@ class Stopwatch(Observer):
         self.walks = 0  # how many rules are being run, one in another
         self.since = 0.0
 
+    def clear(self) -> None:
+        """Forget what was seen so far."""
+        for known in (self.rows, self.timed, self.seen):
+            known.clear()
+
     def start(self) -> None:
         """The time of the next op begins now."""
         self.since = perf_counter()

@@ -245,6 +245,8 @@ class GradientTape:
         self._windows.clear()
         self.watched.clear()
         self._skeleton = None
+        if self._stopwatch is not None:
+            self._stopwatch.clear()
         if self._used_at is not None and self._record is not None:
             self._record.claim(self)
             self._used_at = None
