@@ -47,6 +47,7 @@ def test_over_batches_it_is_the_value_of_the_whole(case):
     for batch in BATCHES[:2]:
         one.update(*map(av.Tensor, part(batch)))
     other.update(*part(BATCHES[2]))
+    again.update(*part(slice(0, 25)))  # which the state replaces
     again.load_state_dict(one.state_dict())
     for metric in (one, again):
         metric.merge(other)
@@ -122,9 +123,11 @@ def test_top_k_of_nan_is_a_miss():
 
 def test_top_k_of_labels_that_are_no_class_is_a_miss():
     """As `in_top_k` says of them; -1 and -100 stand for padding. Bools and small unsigned integers are classes."""
-    scores = np.array([[1, 2, 3]] * 5, np.uint8)
-    assert metrics.top_k_accuracy(scores, np.array([-1, -100, 3, 0, 2]), 3).item() == 2 / 5
-    assert metrics.top_k_accuracy(scores[:3], np.array([2, 1, 0], np.uint8), 2).item() == pytest.approx(2 / 3)
+    for sign in (1, -1):
+        signed = np.array([[1, 2, 3]] * 5, np.int8) * sign
+        assert metrics.top_k_accuracy(signed, np.array([-1, -100, 3, 0, 2]), 3).item() == 2 / 5
+    scores = np.array([[1, 2, 3]] * 3, np.uint8)
+    assert metrics.top_k_accuracy(scores, np.array([2, 1, 0], np.uint8), 2).item() == pytest.approx(2 / 3)
     assert metrics.top_k_accuracy(scores[:2, :2], np.array([True, False]), 1).item() == 0.5
 
 
