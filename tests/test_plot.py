@@ -171,6 +171,17 @@ def test_many_runs_have_colours_of_their_own_and_a_legend_beside_the_curves(comp
     assert few.get_legend().get_window_extent().x1 <= few.get_window_extent().x1
 
 
+def test_smoothing_is_of_training_values_and_log_leaves_gaps(compare, tmp_path):
+    history = av.History()
+    for value in (4.0, -1.0, 3.0):
+        history.log(loss=value, val_loss=value)
+    ax = compare([history], smoothing=0.5, log=True, path=tmp_path / "smooth.png")
+    loss, validation = [line.get_ydata() for line in ax.lines]
+    np.testing.assert_array_equal(loss, history.smoothed("loss", 0.5))
+    np.testing.assert_array_equal(validation, history["val_loss"])
+    assert np.isnan(ax.yaxis.get_transform().transform(np.array([-1.0]))).all()  # no stroke to the bottom
+
+
 def test_compare_errors(compare):
     one, other = history_of([1.0], "loss"), history_of([1.0], "accuracy")
     for arguments, options, error, words in [
