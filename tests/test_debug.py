@@ -251,6 +251,7 @@ def test_updates_by_what_is_bad_and_updates_that_overflow(rows):
         assert other.numpy().tolist() == [1, 1] and v.numpy().tolist() == [[1, 1]] * 3
         with pytest.raises(FloatingPointError, match=r"the update at .* gave Variable 'updated\S* .* the first Inf"):
             optimizer.apply_gradients([(g, other), (gradient(1e30), v)])
+        assert optimizer.iterations == 1  # this one was made, the one before was not
         with pytest.raises(FloatingPointError, match=r"^Variable 'updated\S* .* has Inf"):
             optimizer.apply_gradients([(gradient(1.0), v)])
     optimizer.apply_gradients([(gradient(np.nan), v)])

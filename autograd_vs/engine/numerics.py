@@ -38,6 +38,12 @@ class Observer:
         """It has done so."""
 
 
+class UpdateError(FloatingPointError):
+    """An update made a Variable bad."""
+
+    updated = True  # an optimizer counts it
+
+
 class Numerics(Observer):
     """An observer that raises FloatingPointError at the first NaN, or Inf where `inf` is true."""
 
@@ -118,7 +124,7 @@ class Numerics(Observer):
         for v in variables:
             bad = self.found(v)
             if bad:
-                raise FloatingPointError(
+                raise UpdateError(
                     f"the update at {user_line()} gave {describe(v)} the first {bad}, by a finite gradient: a lower "
                     "learning rate, or clipping, may help; load the last checkpoint"
                 )
