@@ -143,8 +143,9 @@ class TimedVjp:
             return self.vjp(g, *args)
         finally:
             watch.since = perf_counter()
-            self.row.seconds_back += watch.since - begin
             watch.walks -= 1
+            if not watch.walks:  # else it is part of another rule
+                self.row.seconds_back += watch.since - begin
 
     def __eq__(self, other):
         return self.vjp == getattr(other, "vjp", other)
