@@ -297,6 +297,10 @@ def test_an_iterable_that_is_shorter_than_its_position():
     assert lists_after(av.data.batches(range(11), 2), state) == []  # it ended with a smaller batch
     with pytest.raises(ValueError, match="go on behind batch 6, but the iterable ends after 10 examples"):
         lists_after(av.data.batches(range(10), 2), state)
+    whole = {**state, "drop_last": np.array(1)}
+    assert lists_after(av.data.batches(range(15), 2, drop_last=True), whole) == [[12, 13]]
+    with pytest.raises(ValueError, match="behind batch 6, but the iterable ends after 11 examples"):
+        lists_after(av.data.batches(range(11), 2, drop_last=True), whole)
 
 
 def lists_after(data, state):
