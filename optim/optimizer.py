@@ -312,8 +312,8 @@ class Optimizer:
                 rows=self.row_wise,
                 constraints=self.constraints,
             )
-        except ValueError as error:
-            if getattr(error, "updated", False):  # a constraint failed after the update
+        except Exception as error:
+            if getattr(error, "updated", False):  # raised after the update, by a constraint or `check_numerics`
                 self.iterations += 1
             raise
         av.outside(self._count, writes=())
