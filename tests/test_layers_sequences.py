@@ -111,8 +111,6 @@ def test_mistakes_with_sequences():
         layers.RNN(layers.GRUCell(2))(X, mask=np.ones((2, 5)))
     with pytest.raises(ValueError, match="2 heads do not divide the 3 numbers of x"):
         layers.MultiHeadAttention(2)(X)
-    with pytest.raises(TypeError, match="a cache is for attention of x to itself"):
-        layers.MultiHeadAttention(3)(X, X, cache=())
     with pytest.raises(TypeError, match="memory goes with cross=True"):
         layers.TransformerBlock(3)(X, X)
     with pytest.raises(TypeError, match="memory goes with cross=True"):
@@ -125,18 +123,59 @@ def test_mistakes_with_sequences():
 # ---------------------------------------------------------------- attention
 
 
-@pytest.mark.parametrize("pieces", [[1] * 5, [3, 2], [5]], ids=str)
-@pytest.mark.parametrize("make", [layers.MultiHeadAttention, layers.TransformerBlock], ids=["attention", "block"])
-def test_a_cache_gives_what_the_whole_sequence_gives(make, pieces):
-    layer = make(3)
-    whole = layer(X, causal=True)
-    cache, found, at = (), [], 0
+MAKERS = pytest.mark.parametrize(
+    "make", [layers.MultiHeadAttention, layers.TransformerBlock], ids=["attention", "block"]
+)
+
+
+def in_pieces(layer, x, pieces, length, causal=True, mask=None):
+    """What a layer with a cache gives for a sequence that comes in pieces."""
+    cache, found, at = layer.make_cache(x, length), [], 0
     for n in pieces:
-        y, cache = layer(X[:, at : at + n], causal=True, cache=cache)
+        part = None if mask is None else mask[at : at + n]
+        y, cache = layer(x[:, at : at + n], causal=causal, cache=cache, mask=part)
         found.append(y)
         at += n
+    assert cache.used.item() == at and cache.keys.shape[-2] == cache.values.shape[-2] == length
+    return av.concatenate(found, axis=1)
+
+
+@pytest.mark.parametrize("pieces, length", [([1] * 5, 5), ([3, 2], 7), ([5], 6), ([2, 0, 3], 9)], ids=str)
+@MAKERS
+def test_a_cache_gives_what_the_whole_sequence_gives(make, pieces, length):
+    layer, x = make(3), av.Tensor(X)
+    with av.GradientTape(persistent=True) as tape:
+        tape.watch(x)
+        found = in_pieces(layer, x, pieces, length)  # makes the variables, too
+        whole = layer(x, causal=True)
+    close(found, whole)
+    g = RNG.normal(size=whole.shape)
+    of_pieces, of_whole = [tape.gradient(y, [x, *layer.weights], output_gradients=g) for y in (found, whole)]
+    for a, b in zip(of_pieces, of_whole, strict=True):
+        np.testing.assert_allclose(a.numpy(), b.numpy(), rtol=1e-10, atol=1e-12)
+
+
+@pytest.mark.host("plans are for NumPy")
+@MAKERS
+def test_decoding_is_one_plan(make):
+    layer = make(3)
+    whole = layer(X, causal=True)
+    decode = av.function(lambda x, cache: layer(x, causal=True, cache=cache))
+    cache, found = layer.make_cache(X, 5), []
+    for i in range(5):
+        y, cache = decode(av.Tensor(X[:, i : i + 1]), cache)
+        found.append(y)
     close(av.concatenate(found, axis=1), whole)
-    assert cache[0].shape == (2, 3, 5, 1)
+    assert decode.traces == 1
+    with pytest.raises(IndexError, match="place of the cache 5 is out of range: there are 5"):
+        decode(av.Tensor(X[:, :1]), cache)
+
+
+def test_a_cache_without_causal_sees_all_up_to_now():
+    attention = layers.MultiHeadAttention(3)
+    y, cache = attention(X[:, :3], cache=attention.make_cache(X, 5))
+    close(y, attention(X[:, :3]))
+    close(attention(X[:, 3:], cache=cache)[0], attention(X[:, 3:], X))
 
 
 @pytest.mark.parametrize("kind", ["bool", "float"])
@@ -146,9 +185,38 @@ def test_a_mask_and_a_cache(kind):
     allowed |= np.eye(5, dtype=bool)
     mask = allowed if kind == "bool" else RNG.normal(size=(5, 5))
     whole = attention(X, mask=mask, causal=True)
-    first, cache = attention(X[:, :3], mask=mask[:3, :3], causal=True, cache=())
-    second, cache = attention(X[:, 3:], mask=mask[3:], causal=True, cache=cache)
-    close(av.concatenate([first, second], axis=1), whole)
+    close(in_pieces(attention, X, [3, 2], 5, mask=mask), whole)
+
+
+def test_caches_are_of_the_dtype_of_the_keys():
+    attention = layers.MultiHeadAttention(2, kv_heads=1, key_dim=3, dtype="float32")
+    x = X.astype(np.float32)
+    cache = attention.make_cache(x, 4)
+    assert cache.keys.shape == (2, 1, 4, 3) and cache.keys.dtype == np.float32 and cache.used.dtype == np.int64
+    assert not cache.keys.numpy().any() and attention.make_cache(X, 4).keys.dtype == np.float64
+    assert attention(x[:, :2], cache=cache)[1].values.dtype == np.float32
+
+
+def test_mistakes_with_caches():
+    attention = layers.MultiHeadAttention(3)
+    cache = attention.make_cache(X, 4)
+    with pytest.raises(TypeError, match=r"a cache is what make_cache\(x, length\) gives, got \(\)"):
+        attention(X, cache=())
+    with pytest.raises(TypeError, match="a cache is for attention of x to itself"):
+        attention(X, X, cache=cache)
+    with pytest.raises(IndexError, match="place of the cache 4 is out of range: there are 4"):
+        attention(X, cache=cache)
+    with pytest.raises(ValueError, match=r"\(1, 3, 5, 1\) do not go on in a cache of shape \(2, 3, 4, 1\)"):
+        attention(X[:1], cache=cache)
+    with pytest.raises(ValueError, match=r"a mask is of all its 4 places.*got \(2, 2\)"):
+        attention(X[:, :2], cache=cache, mask=np.ones((2, 2), bool))
+    with pytest.raises(ValueError, match="at least one place, got length=0"):
+        attention.make_cache(X, 0)
+    for heads, kv_heads in ((0, None), (3, 2), (2, 4), (2, 0)):
+        with pytest.raises(ValueError, match=f"are at least 1, got {heads} and {kv_heads}"):
+            layers.MultiHeadAttention(heads, kv_heads=kv_heads)
+    with pytest.raises(ValueError, match=r"x of shape \(batch, n, inputs\), got \(3,\)"):
+        layers.MultiHeadAttention(3)(X[0, 0])
 
 
 def test_causal_places_do_not_see_later_ones():

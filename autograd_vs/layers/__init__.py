@@ -3,7 +3,7 @@
 `Layer` says what a layer is, `functional` how each of them is a function that shares by name.
 """
 
-from .attention import MultiHeadAttention, TransformerBlock, multi_head_attention, transformer_block
+from .attention import KeyValueCache, MultiHeadAttention, TransformerBlock, multi_head_attention, transformer_block
 from .base import Layer, functional
 from .container import Sequential
 from .conv import (
@@ -53,6 +53,7 @@ __all__ = [
     "GlobalAvgPool",
     "GlobalMaxPool",
     "GroupNorm",
+    "KeyValueCache",
     "LSTMCell",
     "Layer",
     "LayerNorm",
