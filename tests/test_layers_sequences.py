@@ -76,6 +76,17 @@ def test_functional_forms_of_layers_that_hold_layers(store):
     assert len(store) == n == 16 + 8 and "m/f/r/gru_cell_1/recurrent_bias" in store
 
 
+@pytest.mark.parametrize("name", ["simple_rnn_cell", "gru_cell", "lstm_cell"])
+def test_functional_cells_are_a_loop_over_time(name):
+    function, cell = getattr(layers, name), CELLS[name.partition("_")[0]]
+    state = None
+    for i in range(5):
+        with av.variable_scope("loop/rnn", reuse=i > 0):
+            y, state = function(X[:, i], 4, state=state, name="cell")
+    with av.variable_scope("loop", reuse=True):
+        close(y, layers.RNN(cell(4, name="cell"), name="rnn")(X))
+
+
 def test_a_cell_of_ones_own():
     class Sum(layers.Layer):
         def zero_state(self, x):
@@ -109,6 +120,16 @@ def test_mistakes_with_sequences():
         layers.RNN(layers.GRUCell(2))(X[:, :0])
     with pytest.raises(ValueError, match=r"a mask is bool, of shape \(2, 5\)"):
         layers.RNN(layers.GRUCell(2))(X, mask=np.ones((2, 5)))
+    for cell in (layers.GRUCell, layers.Dense(3), [layers.GRUCell(2), None]):
+        with pytest.raises(TypeError, match=r"a cell has call\(x, state\) and zero_state\(x\)"):
+            layers.RNN(cell)
+    zeros = np.zeros((2, 2))
+    with pytest.raises(ValueError, match=r"a state is the pair \(h, c\); got ndarray of shape \(2, 2\)"):
+        layers.LSTMCell(2)(X[:, 0], zeros)
+    with pytest.raises(ValueError, match=r"a state for each cell; got 1, of shapes \(2, 2\)"):
+        layers.RNN([layers.GRUCell(2), layers.GRUCell(2)])(X, initial_state=[zeros])
+    with pytest.raises(ValueError, match=r"the pair \(forward, backward\); got ndarray of shape \(2, 2\)"):
+        layers.RNN(layers.GRUCell(2), layers.GRUCell(2))(X, initial_state=zeros)
     with pytest.raises(ValueError, match="2 heads do not divide the 3 numbers of x"):
         layers.MultiHeadAttention(2)(X)
     with pytest.raises(TypeError, match="memory goes with cross=True"):
@@ -215,7 +236,7 @@ def test_mistakes_with_caches():
     for heads, kv_heads in ((0, None), (3, 2), (2, 4), (2, 0)):
         with pytest.raises(ValueError, match=f"are at least 1, got {heads} and {kv_heads}"):
             layers.MultiHeadAttention(heads, kv_heads=kv_heads)
-    with pytest.raises(ValueError, match=r"x of shape \(batch, n, inputs\), got \(3,\)"):
+    with pytest.raises(ValueError, match=r"an array of shape \(..., n, inputs\), got shape \(3,\)"):
         layers.MultiHeadAttention(3)(X[0, 0])
 
 

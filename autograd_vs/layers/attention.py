@@ -10,7 +10,7 @@ from ..ops.constants import logical_and, zeros_like
 from ..ops.elementwise import where
 from ..ops.index import check_ids
 from ..ops.shape import reshape, swapaxes
-from .base import Layer, activation_of, functional
+from .base import Layer, activation_of, check_input, functional
 from .dense import Dense, Dropout
 from .norm import LayerNorm
 
@@ -102,8 +102,7 @@ class MultiHeadAttention(Layer):
 
     def build(self, shape: Any) -> None:
         """Make the four projections."""
-        if len(shape) < 2:
-            raise ValueError(f"MultiHeadAttention takes x of shape (batch, n, inputs), got {shape}")
+        check_input(self, shape, "(..., n, inputs)")
         if self.key_dim is None:
             if shape[-1] % self.heads:
                 raise ValueError(f"MultiHeadAttention: {self.heads} heads do not divide the {shape[-1]} numbers of x")
@@ -304,6 +303,7 @@ class TransformerBlock(Layer):
 
     def build(self, shape: Any) -> None:
         """Make the dense layers, whose sizes are known now."""
+        check_input(self, shape, "(..., n, units)")
         within: dict[str, Any] = {"dtype": self._dtype, "trainable": self.trainable}
         self.hidden = Dense(self.hidden_units or 4 * shape[-1], self.activation, name="hidden", **within)
         self.output = Dense(shape[-1], name="output", **within)

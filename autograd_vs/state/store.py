@@ -103,6 +103,14 @@ class VariableStore:
         with self.lock:
             self._clear()
 
+    def forget(self, variables) -> None:
+        """Forget these variables: their names are free again."""
+        with self.lock:
+            self.content = object()
+            for name in [variable.op.name for variable in variables]:
+                del self._variables[name]
+                self._readers.pop(name, None)
+
     @property
     def seed(self) -> int:
         """The seed of the initial values."""
