@@ -54,6 +54,21 @@ def test_a_mask_is_as_a_shorter_sequence(cell):
     assert not np.array_equal(again.numpy(), y.numpy())
 
 
+@pytest.mark.parametrize("cell", CELLS.values(), ids=CELLS)
+def test_what_lies_in_the_padding_does_not_matter(cell):
+    rnn = layers.RNN([cell(2), cell(2)], backward=[cell(2), cell(2)])
+    mask, found = np.arange(5) < np.array([[3], [0]]), []
+    for padding in (0.0, np.nan):
+        x = av.Tensor(np.where(mask[..., None], X, padding))
+        with av.GradientTape() as tape:
+            tape.watch(x)
+            y = rnn(x, mask=mask)
+        found.append([y, *tape.gradient(y, [x, *rnn.weights])])
+    for a, b in zip(*found, strict=True):
+        assert np.array_equal(a.numpy(), b.numpy())
+    assert not found[0][0].numpy()[1].any() and not found[0][1].numpy()[~mask].any()
+
+
 def test_cells_share_their_variables_over_time(store):
     with av.GradientTape() as tape:
         y = layers.RNN(layers.LSTMCell(4))(X)

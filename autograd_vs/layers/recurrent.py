@@ -267,8 +267,11 @@ class RNN(Layer):
         x = asarray(x)
         if x.ndim != 3 or not x.shape[1]:
             raise ValueError(f"RNN takes x of shape (batch, steps, inputs) with at least one step, got {x.shape}")
+        kept = [None] * x.shape[1]
+        if mask is not None:
+            mask = _checked(mask, x.shape)
+            x, kept = where(mask, x, zeros_like(x)), list(unstack(mask, axis=1))  # no NaN of padding in any product
         steps = list(unstack(x, axis=1))
-        kept = [None] * len(steps) if mask is None else _masks(mask, x.shape)
         if initial_state is not None:
             given = [initial_state] if self._single else initial_state
             initial_state = _several(given, len(self.cells), "RNN: initial_state has a state for each cell")
@@ -303,12 +306,12 @@ def _described(state) -> str:
     return f"{type(state).__name__} of shape {shapes_of(state)}"
 
 
-def _masks(mask, shape) -> list:
-    """For each step whether it counts, of shape (batch, 1)."""
+def _checked(mask, shape) -> Tensor:
+    """Whether each step counts, of shape (batch, steps, 1)."""
     mask = asarray(mask)
     if mask.shape != shape[:2] or mask.dtype != bool:
         raise ValueError(f"RNN: a mask is bool, of shape {shape[:2]} (batch, steps); got {mask.dtype} {mask.shape}")
-    return list(unstack(mask[..., None], axis=1))
+    return mask[..., None]
 
 
 def _along(cell, steps, kept, state) -> tuple[list, Any, Any]:
