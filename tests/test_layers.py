@@ -597,6 +597,11 @@ def test_mistakes():
     model(X)
     with pytest.raises(RuntimeError, match=r"called already.*Sequential\(\[\*model, <Dense 'dense', not built>\]\)"):
         model.add(layers.Dense(2))
+    model.steps.append(layers.Dense(2))
+    with pytest.raises(ValueError, match="with reuse=True none is made") as error:
+        model(X)
+    assert "make a new layer that holds the old ones and this one" in error.value.__notes__[0]
+    model.steps.pop()
     assert len(model) == 1 and layers.Sequential([*model, layers.Dense(2)])(X).shape == (2, 2)
     with pytest.raises(ValueError, match=r"Dense: an activation is .*'rellu'.*Did you mean 'relu'"):
         layers.Dense(1, "rellu")

@@ -207,7 +207,12 @@ class Layer:
                 try:
                     with place:
                         self.build(shape)
-                except BaseException:
+                except BaseException as error:
+                    if place.reuse is True and not self._passing:
+                        error.add_note(
+                            "Does the layer come into another one after the first call of that one? It has no place "
+                            "there: make a new layer that holds the old ones and this one"
+                        )
                     made = list(store)[n:]
                     store.forget([v for v in self._own.values() if v.op.name in made])
                     vars(self).clear()

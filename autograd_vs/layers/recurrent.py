@@ -267,7 +267,7 @@ class RNN(Layer):
         x = asarray(x)
         if x.ndim != 3 or not x.shape[1]:
             raise ValueError(f"RNN takes x of shape (batch, steps, inputs) with at least one step, got {x.shape}")
-        kept = [None] * x.shape[1]
+        kept: list[Any] = [None] * x.shape[1]
         if mask is not None:
             mask = _checked(mask, x.shape)
             x, kept = where(mask, x, zeros_like(x)), list(unstack(mask, axis=1))  # no NaN of padding in any product
