@@ -300,6 +300,48 @@ def test_frozen_before_it_is_built():
     assert names(partly.trainable_weights) == names(partly.weights)[2:]
 
 
+def test_thawing_thaws_what_was_trainable_only(store):
+    class Counts(layers.Layer):
+        def build(self, shape):
+            self.n = self.add_weight("n", (), "int64", av.initializers.zeros)
+            self.scale = self.add_weight("scale", (), trainable=False)
+            self.shift = self.add_weight("shift", ())
+
+        def call(self, x):
+            return x * self.scale + self.shift
+
+    for before in (True, False):
+        counts = Counts(trainable=before)
+        counts(X)
+        counts.trainable = False
+        counts.trainable = True
+        assert counts.trainable_weights == [counts.shift] and counts.non_trainable_weights == [counts.n, counts.scale]
+    with av.variable_scope("m"):
+        kernel = av.get_variable("fc/kernel", (3, 2), trainable=False)
+    with av.variable_scope("m", reuse=av.AUTO_REUSE):
+        dense = layers.Dense(2, name="fc", trainable=False)
+        dense(X)
+    dense.trainable = True
+    assert dense.kernel is kernel and dense.trainable_weights == [dense.bias]
+
+
+def test_a_first_call_that_failed_goes_on_with_its_variables(store):
+    class Half(layers.Layer):
+        def call(self, x):
+            scale = av.get_variable("scale", ())
+            if self.fails:
+                raise RuntimeError("not yet")
+            return x * scale * av.get_variable("shift", ())
+
+    half = Half()
+    half.fails = True
+    with pytest.raises(RuntimeError, match="not yet"):
+        half(X)
+    half.fails = False
+    half(X)
+    assert names(half.weights) == ["half/scale", "half/shift"] == list(store)
+
+
 def test_what_a_call_gets_by_name_is_frozen_too(store):
     class Functional(layers.Layer):
         def call(self, x):
@@ -308,6 +350,7 @@ def test_what_a_call_gets_by_name_is_frozen_too(store):
     for before in (True, False):
         net = Functional(trainable=before)
         net(X)
+        assert bool(net.trainable_weights) is before
         net.trainable = False
         assert not net.trainable_weights and len(net.weights) == 4
         net.trainable = True
@@ -450,7 +493,9 @@ def test_a_copy_with_a_name_does_not_know_what_it_is_a_copy_of(store):
 def test_a_shallow_copy_of_a_layer_not_built_is_another():
     a = layers.Dense(2)
     b = copy.copy(a)
-    a(X), b(X)
+    a(X)
+    assert not b.weights
+    b(X)
     assert a.kernel is not b.kernel
 
 
