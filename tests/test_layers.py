@@ -323,6 +323,9 @@ def test_thawing_thaws_what_was_trainable_only(store):
         dense(X)
     dense.trainable = True
     assert dense.kernel is kernel and dense.trainable_weights == [dense.bias]
+    dense.bias.trainable = False  # by itself, after the layer thawed it
+    dense.trainable = True
+    assert not dense.trainable_weights
 
 
 def test_a_first_call_that_failed_goes_on_with_its_variables(store):
@@ -497,6 +500,11 @@ def test_a_shallow_copy_of_a_layer_not_built_is_another():
     assert not b.weights
     b(X)
     assert a.kernel is not b.kernel
+    a = layers.Dense(2, trainable=False)
+    b = copy.copy(a)
+    a(X), b(X)
+    a.trainable = True
+    assert len(a.trainable_weights) == 2 and not b.trainable_weights
 
 
 # ---------------------------------------------------------------- what holds what

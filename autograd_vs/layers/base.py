@@ -202,8 +202,7 @@ class Layer:
         with _making:
             if not self._built:
                 place = self._settled()
-                store, n = place.store, len(place.store)
-                before = {**vars(self), "_own": dict(self._own), "_frozen": list(self._frozen)}
+                n, before = len(place.store), {**vars(self), "_own": dict(self._own), "_frozen": list(self._frozen)}
                 try:
                     with place:
                         self.build(shape)
@@ -213,12 +212,16 @@ class Layer:
                             "Does the layer come into another one after the first call of that one? It has no place "
                             "there: make a new layer that holds the old ones and this one"
                         )
-                    made = list(store)[n:]
-                    store.forget([v for v in self._own.values() if v.op.name in made])
-                    vars(self).clear()
-                    vars(self).update(before)
+                    self._undo_build(before, list(place.store)[n:])
                     raise
                 self._built = True
+
+    def _undo_build(self, before, made) -> None:
+        """Bring back the attributes, and take its own of the names `made` out of the store."""
+        self._settled().store.forget([v for v in self._own.values() if v.op.name in made])
+        for name in vars(self).keys() - before.keys():
+            del vars(self)[name]
+        vars(self).update(before)
 
     def _settled(self) -> ScopeAgain:
         """The place of the layer, taken here if it has none."""
@@ -399,7 +402,7 @@ def check_training(layer: Layer, training: Any) -> None:
 
 def check_options(layer: Layer, function: Callable, options: Any) -> None:
     """TypeError for options that `function`, which the layer will call, has not."""
-    known = options_of(function)
+    known = options_of(function, 1)
     for option in options:
         if option not in known:
             raise TypeError(f"{type(layer).__name__} has no option {option!r}.{close_names(option, known)}")
@@ -412,11 +415,10 @@ def default_name(cls: Any) -> str:
 
 
 @cache
-def options_of(call: Any) -> frozenset[str]:
-    """What a function takes by name, beside its first argument; the `call` of a class of layers beside `self`, too."""
-    parameters = list(inspect.signature(call).parameters.values())
-    first = 2 if parameters and parameters[0].name == "self" else 1
-    return frozenset(p.name for p in parameters[first:] if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY))
+def options_of(function: Any, first: int = 2) -> frozenset[str]:
+    """What a function takes by name behind its `first` arguments; those of the `call` of a class are self and x."""
+    parameters = list(inspect.signature(function).parameters.values())[first:]
+    return frozenset(p.name for p in parameters if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY))
 
 
 def functional(cls: type[Layer], name: str | None = None) -> Callable[..., Any]:
@@ -468,19 +470,15 @@ def activation_of(activation: Any, layer: Any) -> Callable[[Any], Tensor]:
     """The function of an activation given as a function, by its name in `av.nn`, or None for none."""
     if activation is None or (callable(activation) and not isinstance(activation, type)):
         return activation or _same
-    known = activation in nn.__all__ if isinstance(activation, str) else False
-    found = getattr(nn, activation) if known else None
-    if found is None or not _takes_one(found):
-        near = f" For none write None: av.nn.{activation} takes more than one array." if known else ""
-        if isinstance(activation, str) and not known:
-            near = close_names(activation, nn.__all__)
-        raise ValueError(
-            f"{type(layer).__name__}: an activation is a function of one array, or its name in av.nn ('relu'), got "
-            f"{activation!r}.{near}"
-        )
-    return found
-
-
-def _takes_one(function) -> bool:
-    """Whether a function needs nothing but its first argument."""
-    return all([p.default is not p.empty for p in list(inspect.signature(function).parameters.values())[1:]])
+    name = activation if isinstance(activation, str) else ""
+    if name not in nn.__all__:
+        why = close_names(name, nn.__all__)
+    else:
+        found = getattr(nn, name)
+        if all([p.default is not p.empty for p in list(inspect.signature(found).parameters.values())[1:]]):
+            return found
+        why = f" For none write None: av.nn.{name} takes more than one array."
+    raise ValueError(
+        f"{type(layer).__name__}: an activation is a function of one array, or its name in av.nn ('relu'), got "
+        f"{activation!r}.{why}"
+    )
