@@ -207,6 +207,28 @@ def test_decoding_is_one_plan(make):
         decode(av.Tensor(X[:, :1]), cache)
 
 
+@pytest.mark.host("plans are for NumPy")
+def test_decoding_in_a_loop_of_a_plan():
+    block = layers.TransformerBlock(3)
+
+    def advance(state):
+        n, x, cache = state
+        return n + 1, *block(x, causal=True, cache=cache)
+
+    @av.function
+    def decode(x, cache):
+        return av.while_loop(lambda state: state[0] < 4, advance, (av.Tensor(0), x, cache))
+
+    x = av.Tensor(X[:, :1])
+    block(x)
+    _, found, cache = decode(x, block.make_cache(x, 5))
+    state = 0, x, block.make_cache(x, 5)
+    for _ in range(4):
+        state = advance(state)
+    close(found, state[1])
+    assert cache.used.item() == 4 and decode.traces == 1
+
+
 def test_a_cache_without_causal_sees_all_up_to_now():
     attention = layers.MultiHeadAttention(3)
     y, cache = attention(X[:, :3], cache=attention.make_cache(X, 5))
@@ -283,6 +305,30 @@ def test_sizes_of_attention():
     assert attention(X, RNG.normal(size=(2, 4, 6))).shape == (2, 5, 7)
     assert [v.shape for v in attention.weights] == [(3, 10), (6, 10), (6, 10), (10, 7)]
     assert layers.multi_head_attention(X, 3, causal=True, name="a").shape == X.shape
+
+
+@pytest.mark.parametrize("norm_first", [True, False])
+def test_what_a_block_drops(norm_first):
+    """As in PyTorch: the results of both parts, and the hidden units (dropout1, dropout2, dropout)."""
+    block, seen = layers.TransformerBlock(3, rate=0.5, norm_first=norm_first), []
+    y = block(X, training=False)
+    block.dropout = lambda x, training: (seen.append((x.shape, training)), x)[1]
+    close(block(X, training=False), y)
+    assert seen == [((2, 5, 3), False), ((2, 5, 12), False), ((2, 5, 3), False)]
+
+
+def test_a_mask_of_the_memory():
+    block = layers.TransformerBlock(3, cross=True)
+    memory = RNG.normal(size=(2, 4, 6))
+    close(block(X, memory, memory_mask=np.arange(4) < 2), block(X, memory[:, :2]))
+
+
+def test_a_dtype_is_that_of_all_within():
+    block = layers.TransformerBlock(3, cross=True, dtype="float32")
+    assert block(X, X).dtype == np.float64 and {v.dtype for v in block.weights} == {np.dtype("float32")}
+    rnn = layers.RNN(layers.LSTMCell(2, dtype="float32"), layers.GRUCell(2))
+    rnn(X)
+    assert [v.dtype for v in rnn.weights] == 3 * [np.float32] + 4 * [np.float64]
 
 
 def test_dropout_of_a_block_draws_while_training(seed):
