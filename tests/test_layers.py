@@ -692,6 +692,8 @@ def test_dropout_draws_by_the_name_of_its_layer(seed):
     seed(1)
     a, b = run()
     assert not np.array_equal(a, b) and set(a) == {0.0, 2.0}
+    rows = layers.Dropout(0.5, noise_shape=(None, 1))(np.ones((20, 3), np.float32), training=True).numpy()
+    assert np.array_equal(rows, np.repeat(rows[:, :1], 3, axis=1)) and set(rows.ravel()) == {0.0, 2.0}
     c, d = run()
     assert np.array_equal(a, c) and np.array_equal(b, d)
 
@@ -711,6 +713,13 @@ def test_tied_embeddings(store):
     assert len(store) == 1 and gradient.shape == (5, 3)
     first = layers.Embedding(5, 3)
     assert first.attend(np.ones((2, 3), np.float32)).shape == (2, 5) and first.built
+    assert -0.05 <= first.embeddings.numpy().min() < 0 < first.embeddings.numpy().max() < 0.05
+
+
+def test_axes_are_in_the_order_of_the_array():
+    norm = layers.LayerNorm(axis=[-1, 1])
+    norm(np.ones((2, 3, 4), np.float32))
+    assert norm.gamma.shape == norm.beta.shape == (3, 4)
 
 
 def test_batch_norm_frozen_keeps_its_statistics():

@@ -119,6 +119,9 @@ def test_forget_bias():
     cell = layers.LSTMCell(2, forget_bias=1.0)
     cell(X[:, 0])
     assert cell.bias.numpy().tolist() == [0, 0, 1, 1, 0, 0, 0, 0] and cell.bias.dtype == np.float64
+    other = layers.LSTMCell(2, forget_bias=3.0, bias_initializer=av.initializers.ones())
+    other(X[:, 0])
+    assert other.bias.numpy().tolist() == [1, 1, 3, 3, 1, 1, 1, 1]
     assert layers.LSTMCell(2, use_bias=False)(X[:, 0])[0].shape == (2, 2)
 
 

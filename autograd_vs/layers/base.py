@@ -434,7 +434,7 @@ def functional(cls: type[Layer], name: str | None = None) -> Callable[..., Any]:
     -------
     function
         ``f(x, ..., name=None)``: `x` is the argument of the layer; what `call` takes by name goes there
-        (``training=``), all else to the class. With a name its variables are in the scope of that name, and
+        (``training=``, ``state=``), all else to the class. With a name its variables are in the scope of that name, and
         ``variable_scope(..., reuse=...)`` says whether they are shared; without one they get a default name.
 
     Examples

@@ -177,7 +177,7 @@ class LSTMCell(_Cell):
 
 def _open_gate(initializer, forget_bias, shape, dtype):
     """What `initializer` gives, and the bias of the forget gate, which is the second quarter."""
-    made = asarray((initializer() if isinstance(initializer, type) else initializer)(shape, dtype))
+    made = asarray(initializer(shape, dtype))
     return made.at[shape[0] // 4 : shape[0] // 2].set(forget_bias)
 
 
