@@ -676,17 +676,20 @@ def test_sequential():
     model = layers.Sequential([layers.Dense(4), layers.Sequential([layers.Dropout(0.5), av.nn.relu])])
     model.add(layers.Dense(2))
     assert model(X, training=True).shape == (2, 2) and len(model) == 3 and len(model[1]) == 2
+    assert layers.Sequential([layers.Dense(1)])(X, training=True).shape == (2, 1) and layers.Sequential()
     assert model.takes("training") and not model.takes("mask") and not model[0].takes("training")
     with pytest.raises(TypeError, match="training"):
         model(X)
 
 
 def test_dropout_draws_by_the_name_of_its_layer(seed):
-    def run():
+    def run(second_first=False):
         av.random.set_state({"seed": 1, "streams": {}})
         with av.VariableStore():
-            first, second = layers.Dropout(0.5), layers.Dropout(0.5)
+            first, second = layers.Dropout(0.5, name="first"), layers.Dropout(0.5, name="second")
             x = np.ones((50,), np.float32)
+            if second_first:
+                return [drop(x, training=True).numpy() for drop in (second, first)][::-1]
             return first(x, training=True).numpy(), second(x, training=True).numpy()
 
     seed(1)
@@ -694,7 +697,7 @@ def test_dropout_draws_by_the_name_of_its_layer(seed):
     assert not np.array_equal(a, b) and set(a) == {0.0, 2.0}
     rows = layers.Dropout(0.5, noise_shape=(None, 1))(np.ones((20, 3), np.float32), training=True).numpy()
     assert np.array_equal(rows, np.repeat(rows[:, :1], 3, axis=1)) and set(rows.ravel()) == {0.0, 2.0}
-    c, d = run()
+    c, d = run(second_first=True)
     assert np.array_equal(a, c) and np.array_equal(b, d)
 
 
