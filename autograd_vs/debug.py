@@ -6,7 +6,7 @@ import numpy as np
 
 from .base.backend import namespace
 from .base.nest import flatten
-from .base.text import columns
+from .base.tables import as_text
 from .engine.cotangent import IndexedSlices, bare
 from .engine.numerics import Numerics, Watch
 from .engine.outside import tracing
@@ -162,7 +162,7 @@ class GradientNorms(dict):
         every.largest = float(np.max([row.largest for row in self._rows.values()], initial=0.0))
         every.parameters = sum(row.parameters for row in self._rows.values())
         lines.append(("total", *_figures(self.total, every), ""))
-        return columns(lines, right=(1, 2, 3))
+        return as_text(lines, right=(1, 2, 3))
 
 
 def _figures(norm, row) -> tuple[str, str, str]:

@@ -3,7 +3,7 @@
 from time import perf_counter
 
 from ..base.backend import is_array, memory_owner
-from ..base.text import columns
+from ..base.tables import as_text
 from .numerics import Checked, Observer
 from .outside import tracing
 from .record import active, lent
@@ -60,7 +60,7 @@ class Profile:
         for scope, row in _slowest(self.scopes):
             lines.append((scope or "(none)", "", *row.cells()))
             lines += [("", op, *row.cells()) for (s, op), row in _slowest(self.ops) if s == scope]
-        return columns([*lines, ("total", "", *self.total.cells())], right=range(2, 6))
+        return as_text([*lines, ("total", "", *self.total.cells())], right=range(2, 6))
 
     __repr__ = __str__
 
