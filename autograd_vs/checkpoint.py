@@ -216,6 +216,10 @@ def load(
     Variables are written in place, so functions that were traced go on with the new values. Make the variables first
     (call the model once); slots of optimizers wait for variables that are not there yet.
 
+    What becomes one variable here is combined before: PyTorch's LSTM has two biases, of which `LSTMCell` holds the sum
+    (its gates have the same order). ``weights = safetensors.numpy.load_file(path)`` gives a dict to do so in, which is
+    then loaded in place of the path. bfloat16 is that of the package ml_dtypes; where that is not installed, float32.
+
     Examples
     --------
     >>> with av.VariableStore() as store, av.variable_scope("fc"):

@@ -814,3 +814,37 @@ def test_weights_of_pytorch_compute_what_they_did_there():
     norm = [store[f"norm/{name}"] for name in ("gamma", "beta", "moving_mean", "moving_variance")]
     y = av.nn.linear(av.mean(av.nn.relu(av.nn.batch_norm(h, *norm)), (1, 2)), store["fc/kernel"], store["fc/bias"])
     np.testing.assert_allclose(y.numpy(), np.array(case["y"]), rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("file", ["pytorch_text.safetensors", "pytorch_text.npz"])
+def test_a_language_model_of_pytorch(file):
+    """LSTM with the gates in the order of `av.layers`, one bias for two; the table of words is the last layer, too."""
+    load = safetensors_numpy.load_file if file.endswith("safetensors") else np.load
+    weights = dict(load(GOLDEN / file))
+    weights["lstm.bias"] = weights.pop("lstm.bias_ih_l0") + weights.pop("lstm.bias_hh_l0")
+    with av.VariableStore() as store:
+        words, norm = av.layers.Embedding(7, 4, name="words"), av.layers.LayerNorm(name="norm")
+        rnn = av.layers.RNN(av.layers.LSTMCell(4, name="lstm"), return_sequences=True, name="rnn")
+
+        def predict(ids):
+            return words.attend(norm(rnn(words(ids))))
+
+        predict(np.zeros((1, 1), np.int64))
+    rename = {
+        "embed.weight": words.weights[0].name, "norm.weight": "norm/gamma", "norm.bias": "norm/beta",
+        "lstm.weight_ih_l0": "rnn/lstm/kernel", "lstm.weight_hh_l0": "rnn/lstm/recurrent_kernel", "lstm.": "rnn/lstm/",
+    }  # fmt: skip
+    if "out.weight" in weights:  # PyTorch's own dict has both names of tied weights
+        rename["out.weight"] = None
+    report = av.load(weights, store, rename=rename, transpose={"rnn/*kernel": (1, 0)})
+    assert report.complete and len(report.loaded) == 6
+    case = json.loads((GOLDEN / "checkpoint.json").read_text())["cases"]["text"]
+    np.testing.assert_allclose(predict(np.array(case["ids"])).numpy(), case["y"], rtol=1e-5, atol=1e-6)
+
+
+def test_bfloat16_of_pytorch():
+    with av.VariableStore():
+        v = av.get_variable("numbers", (2, 3))
+    av.load(GOLDEN / "pytorch_bfloat16.safetensors", v, cast=True)
+    wanted = json.loads((GOLDEN / "checkpoint.json").read_text())["cases"]["bfloat16"]
+    assert v.numpy().tolist() == wanted
