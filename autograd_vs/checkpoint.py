@@ -233,8 +233,11 @@ def load(
     """
     _not_traced("load")
     wanted = _collect(objects)
-    arrays = path if isinstance(path, Mapping) else files.read(os.fspath(path))
-    where = getattr(arrays, "path", "the archive" if arrays is not path else "the mapping")
+    if isinstance(path, Mapping):
+        where, arrays = getattr(path, "path", "the mapping"), path
+    else:
+        where = os.fspath(path)
+        arrays = files.read(where)
     ours = _ours(where, arrays)
     renamed, turned = _Renaming(rename), _Turning(transpose)
     report = LoadReport(metadata=ours["metadata"])
@@ -389,7 +392,7 @@ def _without_arrays(name: str, state: Any, arrays: dict[tuple[str, ...], Any], *
 def _state_in(where: str, arrays: Mapping[str, Any], ours: dict[str, Any], name: str) -> dict[str, Any]:
     """The state of `name` as `state_dict` gave it."""
     found = ours["objects"][name]
-    state = deepcopy(found["values"])
+    state = found["values"]
     try:
         for *keys, last in found["arrays"]:
             reduce(getitem, keys, state)[last] = _array_of(where, arrays, ours, _stored(name, [*keys, last]))
@@ -412,7 +415,7 @@ def _put(where, values, parts, states, strict, hyperparameters) -> list[LoadRepo
                     undo.callback(part.load_state_dict, deepcopy(part.state_dict()))
                     part.load_state_dict(states[name])
                     report = LoadReport(loaded=[name])
-            except (ValueError, TypeError, LookupError, AttributeError, OverflowError) as error:
+            except (ValueError, TypeError, LookupError, AttributeError, ArithmeticError, RuntimeError) as error:
                 raise ValueError(
                     f"{where}: the state of {name!r} cannot be loaded (nothing was changed): {error}"
                 ) from error

@@ -243,6 +243,13 @@ def test_two_stores_of_the_same_names(path):
     same(values(student), wanted[1])
 
 
+def test_a_dict_gives_names_to_lists_too(path):
+    store = model("a", "b")
+    av.save(path, {"old": list(store.variables())})
+    assert sorted(safetensors_numpy.load_file(path)) == ["old/a", "old/b"]
+    assert av.load(path, {"old": store}).loaded == ["old/a", "old/b"]
+
+
 def test_dtypes_are_converted_on_request_only(path):
     v = av.Variable(np.arange(3, dtype=np.float64), name="v")
     av.save(path, v)
@@ -314,6 +321,8 @@ def test_what_has_no_state_and_what_is_there_twice(path):
     optimizer.minimize(lambda: av.sum(store["w"] ** 2))
     with pytest.raises(ValueError, match="'adam/m/w', a name that is taken"):
         av.save(path, taken, optimizer)
+    with pytest.raises(ValueError, match="'__metadata__', a name that is taken"):
+        av.save(path, {"__metadata__": store["w"]})
     assert not path.exists() and not list(path.parent.iterdir())
 
 
@@ -371,6 +380,9 @@ def test_a_traced_function_must_not_save_or_load(path):
     with pytest.raises(RuntimeError, match="outside of a function that is traced"):
         step()
     assert not path.exists()
+    av.save(path, store)
+    with pytest.raises(RuntimeError, match=r"av.load belongs outside of a function that is traced"):
+        av.function(lambda: av.load(path, store))()
 
 
 # ---------------------------------------------------------------- what has a state
@@ -466,6 +478,14 @@ def test_own_objects_and_nested_states(path):
     other = Own("x", 3)
     assert av.load(path, other).loaded == ["own"]
     assert (other.first, other.second, other.array.tolist()) == (None, 2, [5, 6, 7])
+
+
+def test_what_has_a_state_and_weights_is_asked_for_its_state(path):
+    own = Own(1, 2)
+    own.weights = [0.5]
+    av.save(path, own)
+    own.first = 3
+    assert av.load(path, own).loaded == ["own"] and own.first == 1
 
 
 def test_own_objects_that_fail_half_way_are_led_back_with_all_others(path):
@@ -675,6 +695,7 @@ def damaged(path, change):
         lambda t: t["objects"]["adam"]["values"].update({"adam/learning_rate": -1.0}),
         lambda t: t["objects"]["random"]["values"].update(seed=-1),
         lambda t: t["objects"]["random"]["values"].update(streams={"a": "b"}),
+        lambda t: t["objects"]["random"]["values"].update(streams=json.loads('{"a":' * 600 + "1" + "}" * 600)),
         lambda t: t["objects"]["random"]["values"].pop("seed") and None,
         lambda t: t["objects"]["rng"]["values"].update(bit_generator="MT19937"),
         lambda t: t["objects"]["rng"]["values"].update(state={"state": -1, "inc": 3}),
