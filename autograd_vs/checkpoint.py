@@ -115,7 +115,9 @@ def save(
     (array([1., 2.], dtype=float32), {'epoch': 3})
     """
     _not_traced("save")
-    wanted = _collect(objects)
+    wanted = _asked(objects)
+    if not isinstance(metadata, Mapping | None):
+        raise TypeError(f"metadata is a dict, got {metadata!r:.60}")
     fits = matcher(scope)
     arrays: dict[str, np.ndarray] = {}
     pairs: list[str] = []
@@ -150,7 +152,7 @@ def save(
         "complex": pairs,
         "metadata": dict(metadata or {}),
     }
-    files.write(os.fspath(path), arrays, {_KEY: _in_json(ours)})  # one key: the bytes depend on nothing else
+    files.write(os.fsdecode(path), arrays, {_KEY: _in_json(ours)})  # one key: the bytes depend on nothing else
 
 
 def load(
@@ -207,7 +209,8 @@ def load(
         If it is no checkpoint, or not a whole one; if names, shapes or dtypes do not fit (with `strict`); if `scope`
         or an entry of `rename` or `transpose` fits nothing. Nothing is changed then.
     TypeError
-        If `rename` maps anything but names, or what a mapping holds is no array. Nothing is changed then.
+        If `rename` maps anything but names, `transpose` is no dict, or what a mapping holds is no array. Nothing is
+        changed then.
     ImportError
         If the package safetensors is not there.
 
@@ -232,11 +235,11 @@ def load(
     [[1.0], [2.0]]
     """
     _not_traced("load")
-    wanted = _collect(objects)
+    wanted = _asked(objects)
     if isinstance(path, Mapping):
         where, arrays = getattr(path, "path", "the mapping"), path
     else:
-        where = os.fspath(path)
+        where = os.fsdecode(path)
         arrays = files.read(where)
     ours = _ours(where, arrays)
     renamed, turned = _Renaming(rename), _Turning(transpose)
@@ -271,13 +274,25 @@ class _Wanted(NamedTuple):
     stores: list[VariableStore]
 
 
-def _collect(objects: Iterable[Any]) -> _Wanted:
+def collect(objects: Iterable[Any]) -> _Wanted:
+    """What objects hold, by name.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If one has no state, or two have one name.
+    """
     wanted = _Wanted({}, {}, [])
     for each in objects:
         _add(wanted, each, None)
+    return wanted._replace(parts={name: _with_state(part) for name, part in wanted.parts.items()})
+
+
+def _asked(objects: Iterable[Any]) -> _Wanted:
+    wanted = collect(objects)
     if not (wanted.variables or wanted.parts or wanted.stores):
         raise ValueError("say what: a store, variables, a layer that was called, an optimizer, a History, av.random")
-    return wanted._replace(parts={name: _with_state(part) for name, part in wanted.parts.items()})
+    return wanted
 
 
 def _add(wanted: _Wanted, each: Any, name: str | None) -> None:
@@ -405,15 +420,15 @@ def _put(where, values, parts, states, strict, hyperparameters) -> list[LoadRepo
     """Put new values into variables and states into parts: all of them, or none."""
     reports, commits = [], []
     with ExitStack() as undo:
-        for name in sorted(states, key=lambda name: not hasattr(parts[name], "prepare_state_dict")):
+        for name, state in states.items():
             part = parts[name]
             try:
                 if hasattr(part, "prepare_state_dict"):
-                    report, commit = part.prepare_state_dict(states[name], strict, hyperparameters)
+                    report, commit = part.prepare_state_dict(state, strict, hyperparameters)
                     commits.append(commit)
                 else:
-                    undo.callback(part.load_state_dict, deepcopy(part.state_dict()))
-                    part.load_state_dict(states[name])
+                    undo.callback(_lead_back, where, name, part, deepcopy(part.state_dict()))
+                    part.load_state_dict(state)
                     report = LoadReport(loaded=[name])
             except (ValueError, TypeError, LookupError, AttributeError, ArithmeticError, RuntimeError) as error:
                 raise ValueError(
@@ -427,6 +442,15 @@ def _put(where, values, parts, states, strict, hyperparameters) -> list[LoadRepo
             commit()
         undo.pop_all()
     return reports
+
+
+def _lead_back(where: str, name: str, part: Any, state: Any) -> None:
+    try:
+        part.load_state_dict(state)
+    except Exception as error:
+        raise ValueError(
+            f"{where}: a load has failed, and {name!r} does not take back the state that it had: {error}"
+        ) from error
 
 
 # ---------------------------------------------------------------- names, shapes, dtypes
@@ -492,6 +516,8 @@ class _Turning:
     """Arrays of the file in the layout that they have here."""
 
     def __init__(self, transpose: Mapping[str, Any] | None):
+        if not isinstance(transpose, Mapping | None):
+            raise TypeError(f"transpose maps names here to orders of axes, got {transpose!r:.60}")
         self._turns = {_plain(pattern): turn for pattern, turn in (transpose or {}).items()}
         self._unused = set(self._turns)
 
@@ -503,7 +529,7 @@ class _Turning:
         turn = self._turns[pattern]
         try:
             return np.asarray(turn(array)) if callable(turn) else np.transpose(array, turn)
-        except (ValueError, TypeError) as error:
+        except (ValueError, TypeError, LookupError) as error:
             raise ValueError(f"transpose: {turn!r} does not fit {name!r} of shape {array.shape}: {error}") from error
 
     def check(self) -> None:

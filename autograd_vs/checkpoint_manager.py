@@ -7,6 +7,7 @@ import math
 import os
 import re
 import warnings
+from operator import index
 from typing import Any
 
 from . import checkpoint
@@ -40,7 +41,10 @@ class CheckpointManager:
     Raises
     ------
     ValueError
-        If a number is less than 1, `mode` is neither "min" nor "max", or `checkpoint_name` is no name of a file.
+        If a number is less than 1, `mode` is neither "min" nor "max", or `checkpoint_name` is no name of a file; if two
+        objects have one name.
+    TypeError
+        If one of the objects has no state.
 
     Notes
     -----
@@ -81,7 +85,8 @@ class CheckpointManager:
             raise ValueError(f"mode is 'min' or 'max', got {mode!r}")
         if not checkpoint_name or os.path.basename(checkpoint_name) != checkpoint_name:
             raise ValueError(f"checkpoint_name is the first part of names of files, got {checkpoint_name!r}")
-        self.directory, self.checkpoint_name = os.fspath(directory), checkpoint_name
+        checkpoint.collect(objects)  # what cannot be saved is said now, not hours later
+        self.directory, self.checkpoint_name = os.fsdecode(directory), checkpoint_name
         # The second part is there after a process that was killed while it wrote.
         self._name = re.compile(re.escape(checkpoint_name) + r"-(\d+)\.safetensors(\.[\d-]+\.tmp)?")
         self._objects = objects
@@ -152,8 +157,10 @@ class CheckpointManager:
             If it cannot be written. All earlier checkpoints are there, and whole.
         ValueError
             If `step` is negative, or the metric `best` is not given.
+        TypeError
+            If `step` is no integer.
         """
-        step = int(step)
+        step = index(step)
         if step < 0:
             raise ValueError(f"a step is not negative, got {step}")
         if step % self.step_interval and not force:

@@ -1,6 +1,7 @@
 """av.save and av.load: names, scopes, renaming, layouts; what does not fit; and that nothing is half-loaded."""
 
 import json
+import os
 import struct
 from itertools import islice
 from pathlib import Path
@@ -161,6 +162,8 @@ def test_a_path_in_new_folders_and_as_a_string(tmp_path):
     av.save(str(tmp_path / "new" / "folder" / "w.safetensors"), store)
     assert av.load(tmp_path / "new" / "folder" / "w.safetensors", store).complete
     assert [p.name for p in (tmp_path / "new" / "folder").iterdir()] == ["w.safetensors"]
+    av.save(os.fsencode(tmp_path / "bytes"), store)
+    assert av.load(os.fsencode(tmp_path / "bytes"), store).complete and (tmp_path / "bytes").exists()
 
 
 # ---------------------------------------------------------------- parts, renaming, layouts
@@ -224,6 +227,10 @@ def test_what_a_rename_and_a_transpose_do_not_fit_is_an_error(path):
         av.load(path, store, transpose={"*/kernel": (1, 0)})
     with pytest.raises(ValueError, match=r"transpose: \(0, 1, 2\) does not fit 'w' of shape \(2, 3\)"):
         av.load(path, store, transpose={"w": (0, 1, 2)})
+    with pytest.raises(ValueError, match=r"transpose: .* does not fit 'w' of shape"):
+        av.load(path, store, transpose={"w": lambda a: a[9]})
+    with pytest.raises(TypeError, match="transpose maps names here"):
+        av.load(path, store, transpose=True)
     both = model("w", "u")
     av.save(path, both)
     with pytest.raises(ValueError, match="'u' and 'w' would both be 'w'"):
@@ -313,6 +320,8 @@ def test_what_has_no_state_and_what_is_there_twice(path):
         av.save(path, store, scope="nowhere")
     with pytest.raises(ValueError, match="two objects are named 'adam': give optimizers distinct name="):
         av.save(path, optim.Adam(), optim.Adam())
+    with pytest.raises(TypeError, match="metadata is a dict"):
+        av.save(path, store, metadata=[1])
     with pytest.raises(TypeError, match="fit for JSON"):
         av.save(path, store, metadata={"a": {1, 2}})
     with av.VariableStore() as taken:
@@ -505,6 +514,15 @@ def test_own_objects_that_fail_half_way_are_led_back_with_all_others(path):
         def load_state_dict(self, state):
             if state["first"] == 1:
                 raise KeyboardInterrupt
+
+    class Stubborn(Own):
+        def load_state_dict(self, state):
+            raise ValueError("no")
+
+    with pytest.raises(ValueError, match="'own' does not take back the state that it had: no") as error:
+        av.load(path, store, {"own": Stubborn(3, 4)}, rng)
+    assert "the state of 'own' cannot be loaded" in str(error.value.__context__.__context__)
+    assert live[1:] == [repr(rng.bit_generator.state), repr(values(store))]
 
     with pytest.raises(KeyboardInterrupt):
         av.load(path, store, rng, {"own": Interrupted(3, 4)})

@@ -100,6 +100,12 @@ def test_arguments_that_cannot_be(tmp_path, w):
         manager.save(1, accuracy=0.5)
     with pytest.raises(ValueError, match="not negative"):
         manager.save(-1, loss=0.5)
+    with pytest.raises(TypeError, match="integer"):
+        manager.save(2.7, loss=0.5)
+    with pytest.raises(TypeError, match="int has no state"):
+        av.CheckpointManager(tmp_path, w, 3)
+    with pytest.raises(ValueError, match="two objects are named 'history'"):
+        av.CheckpointManager(tmp_path, av.History(), av.History())
     with pytest.raises(TypeError, match="'loss'"):
         manager.save(1, loss="low")
     assert os.listdir(tmp_path) == []
