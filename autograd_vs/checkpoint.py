@@ -360,19 +360,21 @@ class _Generator:
         self._bits.state = state
 
 
-def _check_alike(mine: Any, state: Any) -> None:
-    """NumPy takes states of other lengths and types, and goes wrong later."""
-    if type(mine) is not type(state):
-        raise ValueError(f"the generator here has {mine!r} where the state has {state!r}")
-    if isinstance(mine, dict):
-        if mine.keys() != state.keys():
-            raise ValueError(f"the generator here has {sorted(mine)}, the state {sorted(state)}")
-        for key in mine:
-            _check_alike(mine[key], state[key])
-    elif isinstance(mine, str) and mine != state:
-        raise ValueError(f"the generator here is {mine}, the state that of {state}")
-    elif isinstance(mine, np.ndarray) and (mine.shape, mine.dtype) != (state.shape, state.dtype):
-        raise ValueError(f"{mine.dtype} {mine.shape} here, {state.dtype} {state.shape} in the state")
+_LARGEST = {"has_uint32": 1, "buffer_pos": 4, "pos": 624}  # positions in arrays: of Philox, of MT19937
+
+
+def _check_alike(mine: Any, state: Any, key: str = "") -> None:
+    """Raise unless `state` may be given to NumPy, which takes others, too, and reads outside of its arrays then."""
+    if isinstance(mine, dict) and isinstance(state, dict) and mine.keys() == state.keys():
+        for each in mine:
+            _check_alike(mine[each], state[each], each)
+    elif isinstance(mine, np.ndarray) and isinstance(state, np.ndarray):
+        if (mine.shape, mine.dtype) != (state.shape, state.dtype):
+            raise ValueError(f"{key!r} is {state.dtype} {state.shape} in the state, {mine.dtype} {mine.shape} here")
+    elif type(mine) is not type(state) or isinstance(mine, dict) or (isinstance(mine, str) and mine != state):
+        raise ValueError(f"the generator here is another one: {key!r} is {state!r} in the state, {mine!r} here")
+    elif isinstance(mine, int) and not 0 <= state <= _LARGEST.get(key, state):
+        raise ValueError(f"{key!r} cannot be {state!r}")
 
 
 def _name_of(part: Any) -> str:

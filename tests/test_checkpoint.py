@@ -770,6 +770,35 @@ def test_generators_of_numpy(path, kind):
     assert repr(other.bit_generator.state) == before
 
 
+@pytest.mark.parametrize(
+    "kind, key, wrong",
+    [
+        ("MT19937", "pos", [-1, 625, 2**40, 1.0, None, True]),  # NumPy takes the first three, and crashes
+        ("MT19937", "key", [np.zeros(623, np.uint32), np.zeros(624), np.zeros(625, np.uint32), 3]),
+        ("Philox", "buffer_pos", [-1, 5]),
+        ("Philox", "buffer", [np.zeros(3, np.uint64), np.zeros(4, np.int64)]),
+        ("SFC64", "state", [np.zeros(1, np.uint64)]),
+        ("PCG64", "state", [-1, 0.5, "1"]),
+        ("PCG64", "has_uint32", [2, -1]),
+        ("PCG64", "bit_generator", ["PCG64DXSM", None]),
+    ],
+)
+def test_states_that_crash_numpy_are_refused(path, kind, key, wrong):
+    rng = np.random.Generator(getattr(np.random, kind)(3))
+    for value in wrong:
+        other = np.random.Generator(getattr(np.random, kind)(4))
+        state = other.bit_generator.state
+        inner = state["state"] if key in state["state"] else state
+        inner[key] = value
+        before = repr(rng.bit_generator.state)
+        stand_in = Own(1, 2)
+        stand_in.state_dict = lambda state=state: state
+        av.save(path, {"rng": stand_in})
+        with pytest.raises(ValueError, match="the state of 'rng' cannot be loaded"):
+            av.load(path, {"rng": rng})
+        assert repr(rng.bit_generator.state) == before
+
+
 # ---------------------------------------------------------------- weights of other programs
 
 
