@@ -86,6 +86,7 @@ class ExponentialMovingAverage:
                 raise TypeError(f"ExponentialMovingAverage takes Variables, got {type(v).__name__}: {v!r}")
         self._kept = _Average(decay, name)
         self._is_swapped = False
+        self.name, self.slot_names = name, self._kept.slot_names
 
     def update(self) -> None:
         """Take the present values in: to be called after each step of the optimizer, in a traced function, too.
@@ -140,9 +141,13 @@ class ExponentialMovingAverage:
         """The averages, the numbers of updates and the decay, by name: ``"ema/average/dense/kernel"``."""
         return self._kept.state_dict()
 
-    def load_state_dict(self, state: Mapping[str, Any], strict: bool = True) -> Any:
+    def load_state_dict(self, state: Mapping[str, Any], strict: bool = True, hyperparameters: bool = True) -> Any:
         """Take over what `state_dict` gave; as `Optimizer.load_state_dict`."""
-        return self._kept.load_state_dict(state, strict)
+        return self._kept.load_state_dict(state, strict, hyperparameters)
+
+    def prepare_state_dict(self, state: Mapping[str, Any], strict: bool = True, hyperparameters: bool = True) -> Any:
+        """The first half of `load_state_dict`, which only checks; as `Optimizer.prepare_state_dict`."""
+        return self._kept.prepare_state_dict(state, strict, hyperparameters)
 
 
 class Lookahead(Optimizer):

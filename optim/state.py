@@ -131,10 +131,10 @@ def _sort(optimizer, state, loaded) -> dict[str, dict[str, Any]]:
             loaded.touched[variable] = _array(value)
             loaded.report.loaded.append(key)
         elif not variable and what in ("iterations", "accumulated"):
-            setattr(loaded, what, int(value))
+            setattr(loaded, what, _count(key, value))
             loaded.report.loaded.append(key)
         elif not variable and what in ("learning_rate", *optimizer.hyperparameters):
-            loaded.hyperparameters[what] = np.asarray(value).item()
+            loaded.hyperparameters[what] = _number(key, value)
             loaded.report.loaded.append(key)
         else:
             loaded.report.unexpected.append(key)
@@ -162,7 +162,7 @@ def _take(optimizer, loaded, variable: str, parts: dict[str, Any], v) -> None:
         if v is not None:
             loaded.slots.put(variable, 0, _zeros(loaded, v))
         return
-    loaded.slots.put(variable, int(parts["step"]), arrays)
+    loaded.slots.put(variable, _count(keys[-1], parts["step"]), arrays)
     (report.waiting if v is None else report.loaded).extend(keys)
 
 
@@ -177,6 +177,20 @@ def _keys(optimizer, variable: str) -> list[str]:
 def _array(value):
     """A copy: the state that was loaded from may change later."""
     return av.asarray(value).array
+
+
+def _number(key: str, value) -> Any:
+    number = np.asarray(value)
+    if number.shape or number.dtype.kind not in "biuf" or np.isnan(number).any():
+        raise ValueError(f"{key} in the state is {value!r}, and should be a number")
+    return number.item()
+
+
+def _count(key: str, value) -> int:
+    number = _number(key, value)
+    if number < 0 or number != int(number):
+        raise ValueError(f"{key} in the state is {value!r}, and should be a number of updates")
+    return int(number)
 
 
 def _near(report) -> str:
