@@ -25,6 +25,7 @@ _ARGUMENTS = {  # of other libraries' optimizers
     "wd": "write weight_decay",
     "l2": "write weight_decay",
     "decay": "for the rate pass a schedule (optim.schedules) as learning_rate, for the variables write weight_decay",
+    "line_search_fn": "write line_search",
     "use_nesterov": "write nesterov",
     "max_norm": "write global_clipnorm, clipnorm or clipvalue",
 }
@@ -34,6 +35,7 @@ _NAMES = {
     "AdamOptimizer": "write optim.Adam",
     "AdamWOptimizer": "write optim.AdamW",
     "GradientDescentOptimizer": "write optim.SGD",
+    "lbfgs_minimize": "write optim.LBFGS().minimize(loss_fn, variables)",
     "GradientDescent": "write optim.SGD",
     "MomentumOptimizer": "write optim.SGD(learning_rate, momentum=0.9)",
     "Momentum": "write optim.SGD(learning_rate, momentum=0.9)",
@@ -42,7 +44,7 @@ _NAMES = {
     "lr_scheduler": "write optim.schedules: a schedule is passed as learning_rate",
     "LearningRateSchedule": "any function of one int is a schedule, see optim.schedules",
 }
-_NOT_YET = ("ftrl", "lars", "lbfgs", "rprop", "asgd", "sparseadam")
+_NOT_YET = ("ftrl", "lars", "rprop", "asgd", "sparseadam")
 
 
 def missing_name(name: str, names: Iterable[str]) -> str:
