@@ -196,6 +196,7 @@ class LBFGS(Optimizer):
                 "av.debug.check_numerics() finds the op"
             )
         x, pairs, done, status = function.at, self._pairs(function), 0, ""
+        eps = max(float(np.finfo(dtype).eps) for dtype in (x.dtype, loss.dtype))
         try:
             while not (status := status or self._reached(here, done, function.evaluations)):
                 direction = _direction(here.gradient, pairs)
@@ -208,11 +209,11 @@ class LBFGS(Optimizer):
                     first *= min(1.0, 1.0 / abs(here.gradient).sum().item())
                 there = self._search(function.along(x, direction), here, first, _largest(direction))
                 if there is None:
-                    status = self._failed(here, first, pairs)
+                    status = self._failed(here, first, pairs, eps)
                     continue
                 step = there.step * direction
                 x, s, y = x + step, step, there.gradient - here.gradient
-                if _dot(s, y) > np.finfo(s.dtype).eps * sqrt(_dot(s, s)) * sqrt(_dot(y, y)):
+                if _dot(s, y) > eps * sqrt(_dot(s, s)) * sqrt(_dot(y, y)):
                     pairs = [*pairs, (s, y)][-self.history_size :]
                 change = abs(there.loss - here.loss)
                 here, done = there, done + 1
@@ -289,9 +290,9 @@ class LBFGS(Optimizer):
             f"the loss was {here.loss}: take a smaller learning_rate, or line_search='strong_wolfe'"
         )
 
-    def _failed(self, here, first: float, pairs: list) -> str:
+    def _failed(self, here, first: float, pairs: list, eps: float) -> str:
         """What a line search that found nothing means; "" if it is worth another try."""
-        if -here.slope * first <= 4 * np.finfo(here.gradient.dtype).eps * abs(here.loss):
+        if -here.slope * first <= 4 * eps * abs(here.loss):
             return "precision"
         if not pairs:
             return "line_search"

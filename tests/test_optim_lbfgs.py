@@ -160,7 +160,27 @@ def test_a_compiled_loss_gives_the_same_bits():
             ended.append((losses, [v.numpy().tolist() for v in of], optimizer.result))
     assert ended[0] == ended[1]
     assert optimizer._latest[2].traces == 1
-    assert bits(copy.deepcopy(optimizer), of) == bits(optimizer, of)
+    assert bits(pickle.loads(pickle.dumps(optimizer)), of) == bits(optimizer, of)
+
+
+@pytest.mark.host("plans are NumPy's")
+def test_compiled_losses_and_variables_may_change():
+    (x,), _ = start("quadratic")
+    y = av.Variable(np.array([4.0, 5.0]), name="y")
+    one = av.function(lambda: quadratic(x) + av.sum((y - x[0]) ** 2))
+    other = av.function(lambda: quadratic(x) + av.sum((y - 7.0) ** 2))
+    rows = av.function(lambda: av.sum((av.take(y, np.array([1, 1]), axis=0) - 9.0) ** 2))
+    optimizer = optim.LBFGS(max_iter=40)
+    optimizer.minimize(one, [x])
+    assert y.numpy().tolist() == [4.0, 5.0]
+    optimizer.minimize(one, [x, y])
+    np.testing.assert_allclose(y.numpy(), 1.0, atol=1e-5)
+    optimizer.minimize(other, [x, y])
+    np.testing.assert_allclose(y.numpy(), 7.0, atol=1e-5)
+    optimizer.minimize(rows, [y])
+    np.testing.assert_allclose(y.numpy(), [7.0, 9.0], atol=1e-5)
+    signed = av.function(input_signature=())(lambda: quadratic(x))
+    optimizer.minimize(signed, [x])
 
 
 @pytest.mark.host("plans are NumPy's")
@@ -206,6 +226,29 @@ def test_a_schedule_gets_the_iterations():
     optimizer.minimize(loss, of)
     assert seen == [*range(6)] and optimizer.iterations == 6
     assert optimizer.get_slot(of[0], "step").item() == 6
+
+
+def test_one_iteration_is_made_whatever_max_eval_is():
+    of, loss = start("rosenbrock")
+    optimizer = optim.LBFGS(max_eval=1)
+    optimizer.minimize(loss, of)
+    assert optimizer.result.iterations == 1 and optimizer.result.status == "max_eval"
+
+
+@pytest.mark.parametrize(("slope", "rate"), [(0.5, 0.3), (10.0, 0.05)], ids=["loss", "step"])
+def test_a_small_change_ends_a_call(slope, rate):
+    """Of the loss by 0.075 in a step of 0.15, and by 0.5 in a step of 0.05."""
+    x = av.Variable(np.array(3.0), name="x")
+    optimizer = optim.LBFGS(rate, tolerance_change=0.1, line_search=None)
+    optimizer.minimize(lambda: slope * x, [x])
+    assert optimizer.result[1:] == (1, 2, "tolerance_change")
+
+
+def test_a_small_gradient_counts_before_a_small_change():
+    x = av.Variable(np.array(0.5), name="x")
+    optimizer = optim.LBFGS(tolerance_change=0.2)
+    optimizer.minimize(lambda: x * x / 2, [x])
+    assert optimizer.result == (0.0, 1, 2, "tolerance_grad")
 
 
 def test_max_eval_ends_a_call():
@@ -375,11 +418,14 @@ def test_a_wrong_gradient_is_told():
 
 
 def test_pairs_of_another_loss_are_dropped_where_they_mislead():
-    """The curvature of a steep loss makes no step in a flat one whose gradients are wrong for it; it starts anew."""
-    x = av.Variable(np.array([3.0, 4.0]), name="x")
-    optimizer = optim.LBFGS(max_iter=20)
-    optimizer.minimize(lambda: 1e-12 * av.sum(x**4), [x])
-    optimizer.minimize(lambda: 1e12 * av.sum((x - 1.0) ** 2), [x])
+    """The curvature of a flat loss makes steps so long that no trial lands before the wall of the next loss."""
+    x = av.Variable(np.array([3.0]), name="x")
+    optimizer = optim.LBFGS(tolerance_grad=1e-15, tolerance_change=0.0)
+    optimizer.minimize(lambda: 1e-12 * av.sum((x - 2.5) ** 2), [x])
+    assert optimizer.get_slot(x, "s").numpy().any()
+    with np.errstate(invalid="ignore"):
+        optimizer.minimize(lambda: av.sum(x - np.log(x)), [x])
+    assert optimizer.result.evaluations > 25
     np.testing.assert_allclose(x.numpy(), 1.0, atol=1e-6)
 
 
