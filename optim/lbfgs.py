@@ -3,7 +3,7 @@
 import warnings
 from collections.abc import Callable, Iterable
 from functools import partial
-from math import isfinite, sqrt
+from math import inf, isfinite, isnan, nan, sqrt
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -130,8 +130,8 @@ class LBFGS(Optimizer):
         self.result: LBFGSResult | None = None
         self._latest: tuple | None = None  # the last loss that is a `function`, its variables, and what records both
         super().__init__(learning_rate, ("s", "y"), name=name, **unknown)
-        self.check_range("tolerance_grad", 0, float("inf"))
-        self.check_range("tolerance_change", 0, float("inf"))
+        self.check_range("tolerance_grad", 0, inf)
+        self.check_range("tolerance_change", 0, inf)
 
     def apply_gradients(self, pairs: Iterable[tuple[Any, Any]]) -> None:
         """Not here: RuntimeError, with the way to do it."""
@@ -384,14 +384,18 @@ class _Function:
 
     def point(self, step: float, loss, gradients, direction=None) -> "Point":
         """What is known at a step; what is not finite counts as too high."""
-        bare = [
-            np.zeros(v.shape, v.dtype) if g is None else g.to_dense() if isinstance(g, av.IndexedSlices) else g
-            for g, v in zip(plain(gradients), self.variables, strict=True)
-        ]
-        gradient, value = self.vector(bare), float(loss.item())
-        slope = 0.0 if direction is None else _dot(gradient, direction)
-        finite = isfinite(value) and isfinite(slope) and bool(np.isfinite(gradient).all())
-        return Point(step, value if finite else float("inf"), slope, gradient)
+        gradient = self.vector([_dense(g, v) for g, v in zip(gradients, self.variables, strict=True)])
+        value, slope = float(loss.item()), 0.0 if direction is None else _dot(gradient, direction)
+        finite = isfinite(value) and bool(np.isfinite(gradient).all())
+        return Point(step, value if finite else inf, slope, gradient)
+
+
+def _dense(g, v):
+    """The gradient of `v` as an array."""
+    if g is None:
+        return np.zeros_like(v.array)
+    (g,) = plain([g])
+    return g.to_dense() if isinstance(g, av.IndexedSlices) else g
 
 
 def _dot(a, b) -> float:
@@ -509,11 +513,11 @@ def _cubic_minimum(a: Point, b: Point, low: float, high: float) -> float:
     if a.step > b.step:
         a, b = b, a
     width = b.step - a.step
-    if isfinite(b.loss) and isfinite(a.loss) and width:
-        d1 = a.slope + b.slope + 3 * (b.loss - a.loss) / -width
-        square = d1 * d1 - a.slope * b.slope
-        below = b.slope - a.slope + 2 * sqrt(square) if square >= 0 else 0.0
-        found = b.step - width * ((b.slope + sqrt(square) - d1) / below) if below else float("nan")
-        if isfinite(found):
+    d1 = a.slope + b.slope - 3 * (b.loss - a.loss) / width if width else nan
+    square = d1 * d1 - a.slope * b.slope
+    if square >= 0:
+        above, below = b.slope + sqrt(square) - d1, b.slope - a.slope + 2 * sqrt(square)
+        found = b.step - width * (above / below) if below else -above * inf  # a line: as far as it goes
+        if not isnan(found):
             return min(max(found, low), high)
     return (low + high) / 2

@@ -78,19 +78,32 @@ def test_evaluations_are_about_as_many_as_scipys():
     assert ours.evaluations < 1.3 * theirs.nfev
 
 
-# The functions of More and Thuente, "Line search algorithms with guaranteed sufficient decrease", 1994, (5.1) to (5.3).
+# As in tests/golden/make_lbfgs.py, and one that ends at a wall. The first is (5.1) of More and Thuente, "Line search
+# algorithms with guaranteed sufficient decrease", 1994.
 LINES = {
-    "5.1": (lambda t: -t / (t**2 + 2), lambda t: (t**2 - 2) / (t**2 + 2) ** 2),
-    "5.2": (
-        lambda t: (t + 0.004) ** 5 - 2 * (t + 0.004) ** 4,
-        lambda t: 5 * (t + 0.004) ** 4 - 8 * (t + 0.004) ** 3,
-    ),
-    "exponential": (lambda t: np.exp(5 * t) - 90 * t, lambda t: 5 * np.exp(5 * t) - 90),
+    "flat": (lambda t: -t / (t**2 + 2), lambda t: (t**2 - 2) / (t**2 + 2) ** 2),
+    "steep": (lambda t: np.exp(5 * t) - 90 * t, lambda t: 5 * np.exp(5 * t) - 90),
+    "power": (lambda t: (t - 1) ** 8 - 1, lambda t: 8 * (t - 1) ** 7),
+    "waves": (lambda t: t * t - 4 * t - np.sin(9 * t) / 2, lambda t: 2 * t - 4 - 4.5 * np.cos(9 * t)),
+    "kink": (lambda t: 20 * max(t - 0.37, 0.0) ** 1.25 - t, lambda t: 25 * max(t - 0.37, 0.0) ** 0.25 - 1),
     "wall": (
         lambda t: -np.log(1 - t) - 3 * t if t < 1 else np.inf,
         lambda t: 1 / (1 - t) - 3 if t < 1 else np.nan,
     ),
 }
+
+
+@pytest.mark.parametrize("case", GOLDEN["searches"], ids=lambda case: f"{case['line']} {case['first']}")
+def test_a_line_search_tries_what_pytorchs_tries(case):
+    (value, slope), tried = LINES[case["line"]], []
+
+    def at(t):
+        tried.append(t)
+        return Point(t, float(value(t)), float(slope(t)))
+
+    found = strong_wolfe(at, Point(0.0, float(value(0.0)), float(slope(0.0))), case["first"])
+    np.testing.assert_allclose(tried, case["tried"], rtol=1e-9)
+    assert found.step == pytest.approx(case["found"], rel=1e-9)
 
 
 @pytest.mark.parametrize("line", LINES)
@@ -120,6 +133,29 @@ def test_a_line_search_without_a_lower_point_gives_the_start():
     assert len(tried) == 25
     assert strong_wolfe(lambda t: tried.append(t) or Point(t, 1.0 + t, 1.0), zero, 1.0, narrowest=0.5) is zero
     assert len(tried) < 25 + 25
+
+
+def test_a_line_search_goes_far_but_not_for_ever():
+    tried = []
+    found = strong_wolfe(lambda t: tried.append(t) or Point(t, -t, -1.0), Point(0.0, 0.0, -1.0), 1.0)
+    assert len(tried) == 25 and found.step == tried[-1] and np.all(np.diff(tried) > 0)
+
+
+def test_where_a_line_search_goes_next():
+    """Beyond the interval where it falls on, at least a little; into the interval where it has risen."""
+    for points, low, high in [
+        ([(-0.0002, -0.95)], 1.01, 1.01),  # the cubic has its minimum before 1
+        ([(-1.0, -1.0)], 10.0, 10.0),  # a line
+        ([(-1.0, -1.0), (-0.95, -1.0)], 1.0, 10.0),  # fallen enough, but higher than at 1
+    ]:
+        tried, left = [], iter(points)
+
+        def at(t, tried=tried, left=left):
+            tried.append(t)
+            return Point(t, *next(left, (-9e9, 0.0)))
+
+        strong_wolfe(at, Point(0.0, 0.0, -1.0), 1.0)
+        assert low <= tried[len(points)] <= high
 
 
 # ---------------------------------------------------------------- uses
@@ -353,12 +389,23 @@ def test_reset_forgets_the_pairs():
 
 
 # ---------------------------------------------------------------- what goes wrong
-def test_nan_at_the_start_changes_nothing():
-    x = av.Variable(np.array([-1.0]), name="x")
+@pytest.mark.parametrize(
+    ("value", "words"), [(-1.0, "the loss is nan"), (0.0, "the loss is 0.0 at .* or its gradient")]
+)
+def test_what_is_not_finite_at_the_start_changes_nothing(value, words):
+    x = av.Variable(np.array([value]), name="x")
     optimizer = optim.LBFGS()
-    with np.errstate(invalid="ignore"), pytest.raises(FloatingPointError, match="the loss is nan at the start"):
+    with np.errstate(invalid="ignore", divide="ignore"), pytest.raises(FloatingPointError, match=words):
         optimizer.minimize(lambda: av.sum(np.sqrt(x)), [x])
-    assert x.item() == -1.0 and optimizer.iterations == 0 and optimizer.result is None and not len(optimizer.slots)
+    assert x.item() == value and optimizer.iterations == 0 and optimizer.result is None and not len(optimizer.slots)
+
+
+def test_a_variable_that_later_evaluations_do_not_need():
+    x, y = av.Variable(np.array(3.0), name="x"), av.Variable(np.array(0.0), name="y")
+    optimizer = optim.LBFGS()
+    optimizer.minimize(lambda: x * x + y if x.item() > 2 else x * x - 5.0, [x, y])
+    np.testing.assert_allclose(x.numpy(), 0.0, atol=1e-6)
+    assert y.item() < 0
 
 
 def test_a_wall_of_nan_is_a_step_too_long():
@@ -420,7 +467,7 @@ def test_a_wrong_gradient_is_told():
 def test_pairs_of_another_loss_are_dropped_where_they_mislead():
     """The curvature of a flat loss makes steps so long that no trial lands before the wall of the next loss."""
     x = av.Variable(np.array([3.0]), name="x")
-    optimizer = optim.LBFGS(tolerance_grad=1e-15, tolerance_change=0.0)
+    optimizer = optim.LBFGS(max_eval=100, tolerance_grad=1e-15, tolerance_change=0.0)
     optimizer.minimize(lambda: 1e-12 * av.sum((x - 2.5) ** 2), [x])
     assert optimizer.get_slot(x, "s").numpy().any()
     with np.errstate(invalid="ignore"):

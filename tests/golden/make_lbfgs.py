@@ -5,10 +5,12 @@ The problems stand here and, once more, in `tests/test_optim_lbfgs.py`. Run with
     python tests/golden/make_lbfgs.py
 """
 
+import math
 import platform
 
 import numpy as np
 import torch
+from torch.optim.lbfgs import _strong_wolfe
 from writer import write
 
 SEED = 20260301
@@ -75,7 +77,33 @@ def run(loss, calls, arguments):
     return {"problem": loss.__name__, "arguments": arguments, "losses": losses, "after": after}
 
 
+# Functions of one variable, and their slopes, for the line search alone: the steps that it tries. The first is (5.1) of
+# More and Thuente, 1994.
+LINES = {
+    "flat": (lambda t: -t / (t**2 + 2), lambda t: (t**2 - 2) / (t**2 + 2) ** 2),
+    "steep": (lambda t: math.exp(5 * t) - 90 * t, lambda t: 5 * math.exp(5 * t) - 90),
+    "power": (lambda t: (t - 1) ** 8 - 1, lambda t: 8 * (t - 1) ** 7),
+    "waves": (lambda t: t * t - 4 * t - math.sin(9 * t) / 2, lambda t: 2 * t - 4 - 4.5 * math.cos(9 * t)),
+    "kink": (lambda t: 20 * max(t - 0.37, 0.0) ** 1.25 - t, lambda t: 25 * max(t - 0.37, 0.0) ** 0.25 - 1),
+}
+
+
+def steps(line, first):
+    value, slope = LINES[line]
+    tried = []
+
+    def at(x, t, d):
+        tried.append(float(t))
+        return value(float(t)), torch.tensor([slope(float(t))], dtype=torch.float64)
+
+    one = torch.ones(1, dtype=torch.float64)
+    start = torch.tensor([slope(0.0)], dtype=torch.float64)
+    found = _strong_wolfe(at, None, first, one, value(0.0), start, start.dot(one), tolerance_change=0.0)
+    return {"line": line, "first": first, "tried": tried, "found": float(found[2])}
+
+
 header = {
+    "searches": [steps(line, first) for line in LINES for first in (0.001, 0.1, 1.0, 3.0, 10.0)],
     "torch": torch.__version__, "numpy": np.__version__, "python": platform.python_version(), "seed": SEED,
     "start": START, "inputs": {"x": X.tolist(), "labels": LABELS.tolist()},
 }  # fmt: skip
