@@ -119,13 +119,14 @@ class LBFGS(Optimizer):
             raise TypeError(f"LBFGS has no {option!r}: {_REFUSED[option]}")
         if line_search not in ("strong_wolfe", None):
             raise ValueError(f"LBFGS: line_search is 'strong_wolfe' or None, got {line_search!r}")
-        self.max_iter = max_iter
-        self.max_eval = max(max_iter + 1, max_iter * 5 // 4) if max_eval is None else max_eval
+        self.max_iter, self.max_eval = max_iter, 1 if max_eval is None else max_eval
         self.tolerance_grad, self.tolerance_change = tolerance_grad, tolerance_change
         self.history_size, self.line_search = history_size, line_search
         for what in ("max_iter", "max_eval", "history_size"):
             if not isinstance(getattr(self, what), (int, np.integer)) or getattr(self, what) < 1:
                 raise ValueError(f"LBFGS: {what} must be an integer >= 1, got {getattr(self, what)!r}")
+        if max_eval is None:
+            self.max_eval = max(max_iter + 1, max_iter * 5 // 4)
         self.slot_shapes = partial(_shapes, history_size)
         self.result: LBFGSResult | None = None
         self._latest: tuple | None = None  # the last loss that is a `function`, its variables, and what records both
@@ -207,9 +208,12 @@ class LBFGS(Optimizer):
                 first = self.current_rate()
                 if not pairs:
                     first *= min(1.0, 1.0 / abs(here.gradient).sum().item())
-                there = self._search(function.along(x, direction), here, first, _largest(direction))
+                narrowest = self.tolerance_change / _largest(direction)
+                there = self._search(function.along(x, direction), here, first, narrowest)
                 if there is None:
-                    status = self._failed(here, first, pairs, eps)
+                    told = -here.slope * (narrowest or first) > 4 * eps * abs(here.loss)
+                    status = "precision" if not told else "" if pairs else "line_search"
+                    pairs = []  # it is worth another try without
                     continue
                 step = there.step * direction
                 x, s, y = x + step, step, there.gradient - here.gradient
@@ -277,10 +281,10 @@ class LBFGS(Optimizer):
             return "max_iter"
         return "max_eval" if done and evaluations >= self.max_eval else ""
 
-    def _search(self, along, here, first: float, size: float):
+    def _search(self, along, here, first: float, narrowest: float):
         """The next point; None if there is none with a lower loss."""
         if self.line_search is not None:
-            there = strong_wolfe(along, here, first, self.tolerance_change / size)
+            there = strong_wolfe(along, here, first, narrowest)
             return there if there.loss < here.loss else None
         there = along(first)
         if isfinite(there.loss):
@@ -289,15 +293,6 @@ class LBFGS(Optimizer):
             f"LBFGS: after a step of length {first} the loss or its gradient is not finite. The variables are where "
             f"the loss was {here.loss}: take a smaller learning_rate, or line_search='strong_wolfe'"
         )
-
-    def _failed(self, here, first: float, pairs: list, eps: float) -> str:
-        """What a line search that found nothing means; "" if it is worth another try."""
-        if -here.slope * first <= 4 * eps * abs(here.loss):
-            return "precision"
-        if not pairs:
-            return "line_search"
-        pairs.clear()
-        return ""
 
     def _pairs(self, function) -> list[tuple[Any, Any]]:
         """The pairs of earlier calls, the oldest first; zeros for variables that were not there."""

@@ -174,6 +174,25 @@ def test_gets_to_the_minimum(problem, dtype):
     assert all(v.dtype == dtype for v in of)
 
 
+def test_another_call_in_single_precision_ends_without_a_warning():
+    """Where the first optimizer ended, a fresh one finds no lower loss along the gradient: rounding, not a mistake."""
+    rng = np.random.default_rng(0)
+    x = rng.uniform(-2, 2, (64, 1)).astype(np.float32)
+    y = np.sin(2 * x)
+    hidden = av.Variable(rng.normal(size=(1, 16)).astype(np.float32), name="hidden")
+    bias = av.Variable(np.zeros(16, np.float32), name="bias")
+    head = av.Variable(rng.normal(size=(16, 1)).astype(np.float32) / 4, name="head")
+
+    def loss():
+        return av.mean((np.tanh(x @ hidden + bias) @ head - y) ** 2)
+
+    optim.LBFGS(max_iter=300, max_eval=400).minimize(loss)
+    again = optim.LBFGS(max_iter=50, tolerance_grad=0.0)
+    for _ in range(3):
+        again.minimize(loss)
+    assert again.result.loss < 1e-3
+
+
 def test_float32_and_float64_variables_together():
     (x,), _ = start("quadratic")
     y = av.Variable(np.float32([3.0]), name="y")
@@ -517,6 +536,7 @@ def test_losses_that_it_does_not_take():
         ({"lr": 1.0}, TypeError, "no argument 'lr': write learning_rate"),
         ({"line_search_fn": "strong_wolfe"}, TypeError, "write line_search"),
         ({"line_search": "armijo"}, ValueError, "'strong_wolfe' or None, got 'armijo'"),
+        ({"max_iter": "a"}, ValueError, "max_iter must be an integer >= 1, got 'a'"),
         ({"max_iter": 0}, ValueError, "max_iter must be an integer >= 1, got 0"),
         ({"history_size": 2.5}, ValueError, "history_size must be an integer >= 1, got 2.5"),
         ({"tolerance_grad": -1.0}, ValueError, "tolerance_grad must be in"),
