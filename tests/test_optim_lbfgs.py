@@ -147,6 +147,7 @@ def test_where_a_line_search_goes_next():
         ([(-0.0002, -0.95)], 1.01, 1.01),  # the cubic has its minimum before 1
         ([(-1.0, -1.0)], 10.0, 10.0),  # a line
         ([(-1.0, -1.0), (-0.95, -1.0)], 1.0, 10.0),  # fallen enough, but higher than at 1
+        ([(-1.5, 1.0), (-1.2, -1.0)], 0.99, 0.991),  # twice near the right end: a tenth of the interval away from it
     ]:
         tried, left = [], iter(points)
 

@@ -228,6 +228,12 @@ def test_a_trace_that_fails_gives_the_scale_back():
     assert traced.optimizer.iterations == 0 and np.array_equal(traced.w.numpy(), before)
 
 
+def test_the_scale_stays_finite():
+    scaler, v = optim.LossScaler(optim.SGD(0.5), scale=2.0**1023, growth_steps=1), av.Variable(np.zeros(1), name="v")
+    assert scaler.apply_gradients([(np.ones(1), v)])
+    assert scaler.current_scale() == 2.0**1023
+
+
 def test_a_scaler_without_pairs():
     with pytest.raises(ValueError, match="no pairs"):
         optim.LossScaler(optim.SGD(0.1)).apply_gradients([])
