@@ -147,6 +147,7 @@ def test_where_a_line_search_goes_next():
         ([(-0.0002, -0.95)], 1.01, 1.01),  # the cubic has its minimum before 1
         ([(-1.0, -1.0)], 10.0, 10.0),  # a line
         ([(-1.0, -1.0), (-0.95, -1.0)], 1.0, 10.0),  # fallen enough, but higher than at 1
+        ([(0.5, 1.0), (-1e-6, 1.0), (1.0, 1.0)], 0.0, 0.116),  # lower, but not enough: no end to keep
         ([(-1.5, 1.0), (-1.2, -1.0)], 0.99, 0.991),  # twice near the right end: a tenth of the interval away from it
     ]:
         tried, left = [], iter(points)
@@ -282,6 +283,14 @@ def test_a_schedule_gets_the_iterations():
     optimizer.minimize(loss, of)
     assert seen == [*range(6)] and optimizer.iterations == 6
     assert optimizer.get_slot(of[0], "step").item() == 6
+
+
+def test_a_learning_rate_of_zero_changes_nothing():
+    of, loss = start("rosenbrock")
+    optimizer = optim.LBFGS(0.0)
+    with pytest.warns(RuntimeWarning, match="no loss lower"):
+        optimizer.minimize(loss, of)
+    assert of[0].numpy().tolist() == GOLDEN["start"]["rosenbrock"]["x"] and optimizer.iterations == 0
 
 
 def test_one_iteration_is_made_whatever_max_eval_is():
