@@ -98,7 +98,7 @@ def _arguments(kind: type) -> list[str]:
             found.update((p.name, None) for p in parameters if p.kind not in (p.VAR_KEYWORD, p.VAR_POSITIONAL))
             if not any(p.kind is p.VAR_KEYWORD for p in parameters):
                 break
-    return [name for name in found if name not in ("self", "slot_names")]
+    return [name for name in found if name not in ("self", "slot_names", *getattr(kind, "refused", ()))]
 
 
 def _near(name: str, names: Iterable[str]) -> str:

@@ -101,6 +101,16 @@ class LBFGS(Optimizer):
     """
 
     hyperparameters = ("max_iter", "max_eval", "tolerance_grad", "tolerance_change")
+    refused = dict.fromkeys(  # arguments of other optimizers, and why they are not taken
+        ("clipnorm", "clipvalue", "global_clipnorm"),
+        "a clipped gradient is not that of the loss, on which the line search and the curvature rest",
+    ) | {
+        "weight_decay": "add it to the loss, which the line search compares: loss + weight_decay / 2 * sum of squares",
+        "exclude": "it has no weight decay",
+        "rates": "one step length goes for all variables",
+        "accumulate_steps": "add the losses of all batches up in loss_fn",
+        "lazy": "it needs whole gradients",
+    }
 
     def __init__(
         self,
@@ -115,8 +125,8 @@ class LBFGS(Optimizer):
         name: str = "lbfgs",
         **unknown: Any,
     ):
-        for option in _REFUSED.keys() & unknown.keys():
-            raise TypeError(f"LBFGS has no {option!r}: {_REFUSED[option]}")
+        for option in self.refused.keys() & unknown.keys():
+            raise TypeError(f"LBFGS has no {option!r}: {self.refused[option]}")
         if line_search not in ("strong_wolfe", None):
             raise ValueError(f"LBFGS: line_search is 'strong_wolfe' or None, got {line_search!r}")
         self.max_iter, self.max_eval = max_iter, 1 if max_eval is None else max_eval
@@ -316,18 +326,6 @@ class LBFGS(Optimizer):
         for v, *arrays in zip(function.variables, *slots, strict=True):
             step = self._slots.step(v.op.name) if v.op.name in self._slots else 0
             self._slots.set(v, step + done, dict(zip(self.slot_names, arrays, strict=True)))
-
-
-_REFUSED = dict.fromkeys(
-    ("clipnorm", "clipvalue", "global_clipnorm"),
-    "a clipped gradient is not that of the loss, on which the line search and the curvature rest",
-) | {
-    "weight_decay": "add it to the loss, which the line search compares: loss + weight_decay / 2 * sum of squares",
-    "exclude": "it has no weight decay",
-    "rates": "one step length goes for all variables",
-    "accumulate_steps": "add the losses of all batches up in loss_fn",
-    "lazy": "it needs whole gradients",
-}
 
 
 def _shapes(history_size: int, shape: tuple) -> tuple[tuple, tuple]:

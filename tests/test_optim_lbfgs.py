@@ -543,7 +543,7 @@ def test_losses_that_it_does_not_take():
         ({"weight_decay": 0.1}, TypeError, "no 'weight_decay': add it to the loss"),
         ({"accumulate_steps": 2}, TypeError, "no 'accumulate_steps': add the losses"),
         ({"rates": {"a": 1.0}}, TypeError, "no 'rates': one step length"),
-        ({"lr": 1.0}, TypeError, "no argument 'lr': write learning_rate"),
+        ({"lr": 1.0}, TypeError, "no argument 'lr': write learning_rate.*line_search, name$"),
         ({"line_search_fn": "strong_wolfe"}, TypeError, "write line_search"),
         ({"line_search": "armijo"}, ValueError, "'strong_wolfe' or None, got 'armijo'"),
         ({"max_iter": "a"}, ValueError, "max_iter must be an integer >= 1, got 'a'"),
