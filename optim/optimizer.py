@@ -390,6 +390,12 @@ class Optimizer:
         >>> optimizer.minimize(lambda: v * v, [v]).item(), round(v.item(), 2)
         (9.0, 2.4)
         """
+        loss, variables, gradients = self._recorded(loss_fn, variables)
+        self.apply_gradients(zip(gradients, variables, strict=True))
+        return loss
+
+    def _recorded(self, loss_fn, variables) -> tuple[Any, list, list]:
+        """The loss, the variables (None: those that it reads), and their gradients."""
         if not callable(loss_fn):
             raise TypeError(
                 f"minimize takes a function that computes the loss, got {type(loss_fn).__name__}: call "
@@ -403,8 +409,7 @@ class Optimizer:
         elif isinstance(variables, av.Variable):
             variables = [variables]
         variables = list(variables)
-        self.apply_gradients(zip(tape.gradient(loss, variables), variables, strict=True))
-        return loss
+        return loss, variables, tape.gradient(loss, variables)
 
     def _clipped(self, gradients) -> list:
         if self.global_clipnorm is not None:

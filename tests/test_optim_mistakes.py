@@ -267,7 +267,7 @@ def test_an_error_inside_of_the_pairs_stays_as_it_is():
         ("AdamOptimizer", "write optim.Adam"),
         ("GradientDescentOptimizer", "write optim.SGD"),
         ("MomentumOptimizer", "momentum=0.9"),
-        ("Ftrl", "no 'Ftrl' yet: there are LAMB, SGD, Adadelta, .*RMSprop, "),
+        ("Ftrl", "no 'Ftrl' yet: there are LAMB, LBFGS, SGD, .*RMSprop, "),
         ("RMSPropOptimizer", "write optim.RMSprop"),
         ("AdagradOptimizer", "write optim.Adagrad"),
         ("Adamw", r"is 'AdamW' meant\?"),

@@ -273,6 +273,11 @@ class Slots:
         self.forget(name)
         self._waiting[name] = (int(step), {slot: arrays[slot] for slot in self.names})
 
+    def set(self, variable: Variable, step: int, arrays: dict[str, Any]) -> None:
+        """Give a variable these slots (copies of one array per slot name) in place of any that it has."""
+        self.put(variable._name, step, arrays)
+        self._adopt([variable])
+
     def forget(self, name: str) -> None:
         """Drop the slots of a name, if there are any; the next update starts them at zero."""
         self._waiting.pop(name, None)
