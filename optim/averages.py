@@ -38,7 +38,6 @@ class _Average(Optimizer):
     def __init__(self, decay: float, name: str):
         self.decay = decay
         super().__init__(_no_rate, ("average",), name=name)
-        self.check_range("decay", 0, 1)
 
     def scalars(self, step: int, rate: float) -> dict[str, float]:
         """The first value is the average as it is."""
@@ -185,13 +184,17 @@ class Lookahead(Optimizer):
             raise TypeError(f"Lookahead takes an optimizer, got {type(optimizer).__name__}")
         if optimizer.name == name:
             raise ValueError(f"Lookahead and its optimizer are both named {name!r}: give one of them another name=")
-        if steps != int(steps) or steps < 1:
-            raise ValueError(f"Lookahead: steps must be an integer >= 1, got {steps!r}")
-        if not 0 < alpha <= 1:
-            raise ValueError(f"Lookahead: alpha must be in (0, 1], got {alpha!r}")
-        self.optimizer, self.steps, self.alpha = optimizer, int(steps), alpha
+        self.optimizer, self.steps, self.alpha = optimizer, steps, alpha
         self._last = optimizer.iterations  # the update of `optimizer` that was followed last
         super().__init__(optimizer.learning_rate, ("slow",), name=name)
+
+    def check(self, what: str, value: Any) -> None:
+        """ValueError unless `steps` is an integer from 1, `alpha` in (0, 1]."""
+        super().check(what, value)
+        if what == "steps" and (value < 1 or value != int(value)):
+            raise ValueError(f"Lookahead: steps must be an integer >= 1, got {value!r}")
+        if what == "alpha" and not 0 < value <= 1:
+            raise ValueError(f"Lookahead: alpha must be in (0, 1], got {value!r}")
 
     @property
     def learning_rate(self) -> Any:

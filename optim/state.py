@@ -104,8 +104,11 @@ def load(optimizer, state: Mapping[str, Any], strict: bool, hyperparameters: boo
             f"{_near(report)}{from_others}\nstrict=False loads what fits, and "
             "keeps the slots of unknown names for variables that are not made yet"
         )
-    if not loaded.hyperparameters.get("learning_rate", 0) >= 0:
-        raise ValueError(f"{optimizer.name}/learning_rate in the state is {loaded.hyperparameters['learning_rate']!r}")
+    for what, value in loaded.hyperparameters.items():
+        if what != "learning_rate":
+            optimizer.check(what, value)
+        elif not value >= 0:
+            raise ValueError(f"{optimizer.name}/learning_rate in the state is {value!r}")
     loaded.slots.on_unclaimed = "raise" if strict else "warn"
     if not hyperparameters:
         loaded.hyperparameters = {}

@@ -4,19 +4,13 @@ import copy
 
 import numpy as np
 import pytest
-from test_optim import dense_of, gradients, rows, run, same_bits, values, variables
+from test_optim import MATRICES, WHOLE, dense_of, gradients, rows, run, same_bits, values, variables
 
 import autograd_vs as av
 import optim
 from autograd_vs.state import packs
 
-MAKE = {
-    "lamb": lambda **o: optim.LAMB(0.05, **o),
-    "adafactor": lambda **o: optim.Adafactor(0.05, **o),
-    "muon": lambda **o: optim.Muon(0.05, **o),
-}
-each = pytest.mark.parametrize("make", MAKE.values(), ids=MAKE.keys())
-MATRICES = ((3, 4), (5, 2), (2, 2))
+each = pytest.mark.parametrize("make", WHOLE.values(), ids=WHOLE.keys())
 
 
 @pytest.fixture(autouse=True)
@@ -149,7 +143,7 @@ def test_muons_step_is_nearly_orthogonal(shape):
 
 def test_zeros_move():
     """LAMB's quotient counts as 1, Adafactor has a least size."""
-    for make in (MAKE["lamb"], MAKE["adafactor"]):
+    for make in (WHOLE["lamb"], WHOLE["adafactor"]):
         v = av.Variable(np.zeros((2, 2)), name="zeros")
         make().apply_gradients([(np.ones((2, 2)), v)])
         assert (v.numpy() < 0).all()
