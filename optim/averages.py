@@ -28,7 +28,7 @@ def _no_rate(iterations: int) -> float:
     return 0.0  # a schedule: it is not part of the state
 
 
-class _Average(Optimizer):
+class _ExponentialMovingAverage(Optimizer):
     """Keeps the averages by name, as an optimizer keeps its slots. The "gradient" of a variable is its value."""
 
     hyperparameters = ("decay",)
@@ -58,6 +58,13 @@ class ExponentialMovingAverage:
     name : str, default "ema"
         The first part of the keys in `state_dict`.
 
+    Raises
+    ------
+    ValueError
+        If there are no variables, or `decay` is out of its range.
+    TypeError
+        If one of them is no Variable.
+
     References
     ----------
     Polyak and Juditsky, "Acceleration of stochastic approximation by averaging", 1992; the form is that of PyTorch's
@@ -79,11 +86,13 @@ class ExponentialMovingAverage:
     """
 
     def __init__(self, variables: Iterable[Any], decay: float = 0.999, name: str = "ema"):
-        self.variables = [*variables]
+        self.variables = [variables] if isinstance(variables, av.Variable) else [*variables]
+        if not self.variables:
+            raise ValueError("ExponentialMovingAverage got no variables")
         for v in self.variables:
             if not isinstance(v, av.Variable):
                 raise TypeError(f"ExponentialMovingAverage takes Variables, got {type(v).__name__}: {v!r}")
-        self._kept = _Average(decay, name)
+        self._kept = _ExponentialMovingAverage(decay, name)
         self._is_swapped = False
 
     def update(self) -> None:
@@ -96,7 +105,9 @@ class ExponentialMovingAverage:
         """
         if self._is_swapped:
             raise RuntimeError("the variables hold their averages: update() is called outside of `with ema.swapped()`")
-        self._kept.apply_gradients([(v, v) for v in self.variables if v.trainable])
+        pairs = [(v, v) for v in self.variables if v.trainable]
+        if pairs:
+            self._kept.apply_gradients(pairs)
 
     def average(self, variable: Any) -> Any:
         """The average of a variable (or of a full name): a Tensor, which later updates do not change.
@@ -159,6 +170,13 @@ class Lookahead(Optimizer):
         In (0, 1].
     name : str, default "lookahead"
         The first part of the keys of the slot "slow" (:math:`\phi`, at first the values before the first update).
+
+    Raises
+    ------
+    ValueError
+        If `steps` is no integer from 1, `alpha` not in (0, 1], or both optimizers have the same name.
+    TypeError
+        If `optimizer` is none.
 
     References
     ----------

@@ -14,7 +14,7 @@ import numpy as np
 import autograd_vs as av
 
 from . import advice
-from .clipping import clip_by_global_norm, clip_by_norm, clip_by_value, plain
+from .clipping import check_limit, clip_by_global_norm, clip_by_norm, clip_by_value, plain
 from .patterns import Patterns
 from .state import SlotMapping, load, save
 
@@ -106,14 +106,14 @@ class Optimizer:
         if unknown:
             raise TypeError(advice.unknown_arguments(type(self), unknown, learning_rate))
         name = type(self).__name__.lower() if name is None else name
-        if not name or "/" in name:
+        if not isinstance(name, str) or not name or "/" in name:
             raise ValueError(f"the name of an optimizer is a word without '/', got {name!r}")
         if sum(limit is not None for limit in (clipnorm, clipvalue, global_clipnorm)) > 1:
             raise ValueError("give one of clipnorm, clipvalue and global_clipnorm at most")
-        for limit in (clipnorm, clipvalue, global_clipnorm):
-            if limit is not None and not limit > 0:
-                raise ValueError(f"clipnorm, clipvalue and global_clipnorm must be positive, got {limit!r}")
-        if accumulate_steps != int(accumulate_steps) or accumulate_steps < 1:
+        for what, limit in {"clipnorm": clipnorm, "clipvalue": clipvalue, "global_clipnorm": global_clipnorm}.items():
+            if limit is not None:
+                check_limit(what, limit)
+        if not isinstance(accumulate_steps, (int, np.integer)) or accumulate_steps < 1:
             raise ValueError(f"accumulate_steps must be an integer >= 1, got {accumulate_steps!r}")
         if lazy and self.slot_shapes is not None:
             raise ValueError(
@@ -188,8 +188,10 @@ class Optimizer:
                 number = float(given)
             except (TypeError, ValueError):
                 raise TypeError(advice.what_is_no_number(type(self), value)) from None
-            if not number >= 0:
-                raise ValueError(f"{type(self).__name__}: learning_rate must not be negative, got {number!r}")
+            if not 0 <= number < inf:
+                raise ValueError(
+                    f"{type(self).__name__}: learning_rate must be finite and not negative, got {number!r}"
+                )
             value = value if recorded else number
         self._learning_rate = value
 
@@ -200,6 +202,13 @@ class Optimizer:
         ----------
         variable : Variable or str, optional
             Or its full name: the rate for this one, by `rates`.
+
+        Raises
+        ------
+        ValueError
+            If a schedule or a Variable gives a number that is negative or not finite.
+        TypeError
+            If a schedule gives no number.
 
         Examples
         --------
@@ -213,7 +222,18 @@ class Optimizer:
         rate = self._learning_rate
         if rate.__class__ is float:
             return rate
-        return float(rate(self.iterations)) if callable(rate) else float(rate.item())
+        number = rate(self.iterations) if callable(rate) else rate.item()
+        try:
+            fits = bool(0 <= number < inf)
+            number = float(number)
+        except (TypeError, ValueError):
+            raise TypeError(f"{self._at_iteration()} is a number, got {number!r}") from None
+        if not fits:
+            raise ValueError(f"{self._at_iteration()} must be finite and not negative, got {number!r}")
+        return number
+
+    def _at_iteration(self) -> str:
+        return f"{type(self).__name__} {self.name!r}: the learning rate at iteration {self.iterations}"
 
     def check(self, what: str, value: Any) -> None:
         """Say whether `value` can be the hyperparameter `what`.
@@ -607,9 +627,7 @@ class Optimizer:
 
     def __repr__(self):
         rate = self._learning_rate
-        # a schedule is a function made by another one, whose name says more than "<lambda>"
         shown = getattr(rate, "__qualname__", getattr(rate, "name", rate))
-        shown = shown.partition(".<locals>")[0] if isinstance(shown, str) else shown
         others = "".join(f", {what}={getattr(self, what)!r}" for what in self.hyperparameters)
         return (
             f"<{type(self).__name__} {self.name!r}: learning_rate={shown}{others}; {self.iterations} iterations, "

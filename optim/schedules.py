@@ -1,11 +1,14 @@
 """Learning rates as pure functions of `iterations`: no state of their own, so a resumed run goes on where it stopped.
 
-Any function of one int is a schedule; these are the usual ones. The first update sees iteration 0.
+Any function of one int is a schedule; these are the usual ones. The first update sees iteration 0. They can be pickled,
+say what they are, and are checked at iteration 0 when they are made.
 """
 
 from bisect import bisect_right
 from collections.abc import Callable, Sequence
-from math import cos, pi, sqrt
+from functools import wraps
+from math import cos, inf, pi, sqrt
+from typing import Any, ParamSpec
 
 __all__ = [
     "Schedule", "constant", "cosine", "cosine_restarts", "exponential_decay", "inverse_square_root", "one_cycle",
@@ -13,8 +16,50 @@ __all__ = [
 ]  # fmt: skip
 
 Schedule = Callable[[int], float]
+Arguments = ParamSpec("Arguments")
 
 
+class Made:
+    """A schedule and the call that made it, which it shows, and which makes it again from a pickle."""
+
+    def __init__(self, make: Callable, arguments: tuple, keywords: dict[str, Any], schedule: Schedule):
+        self._call, self._schedule = (make, arguments, keywords), schedule
+
+    def __call__(self, iterations: int) -> float:
+        return self._schedule(iterations)
+
+    def __reduce__(self):
+        return _again, self._call
+
+    def __repr__(self):
+        make, arguments, keywords = self._call
+        return f"{make.__name__}({', '.join([*map(repr, arguments), *(f'{k}={v!r}' for k, v in keywords.items())])})"
+
+
+def _again(make, arguments, keywords) -> Schedule:
+    return make(*arguments, **keywords)
+
+
+def _made(make: Callable[Arguments, Schedule]) -> Callable[Arguments, Schedule]:
+    """The function `make`, whose schedules are `Made`."""
+
+    @wraps(make)
+    def made(*arguments: Arguments.args, **keywords: Arguments.kwargs) -> Schedule:
+        schedule = Made(made, arguments, keywords, None)  # type: ignore[arg-type]
+        try:
+            schedule._schedule = make(*arguments, **keywords)
+            first = schedule(0)
+            fits = float(first) < inf and first >= 0
+        except TypeError as error:
+            raise TypeError(f"{schedule!r} is no schedule: {error}") from None
+        if not fits:
+            raise ValueError(f"{schedule!r}: a learning rate is finite and not negative, got {first!r} at iteration 0")
+        return schedule
+
+    return made
+
+
+@_made
 def constant(value: float) -> Schedule:
     """The same `value` for ever.
 
@@ -26,6 +71,7 @@ def constant(value: float) -> Schedule:
     return lambda iterations: value
 
 
+@_made
 def exponential_decay(value: float, steps: int, rate: float, staircase: bool = False) -> Schedule:
     """``value * rate ** (iterations / steps)``; with `staircase` the quotient is cut to an integer.
 
@@ -39,6 +85,7 @@ def exponential_decay(value: float, steps: int, rate: float, staircase: bool = F
     return lambda iterations: value * rate ** (iterations // steps if staircase else iterations / steps)
 
 
+@_made
 def cosine(value: float, steps: int, final: float = 0.0) -> Schedule:
     """From `value` down to `final` along half a cosine of `steps` iterations, then `final`.
 
@@ -56,6 +103,7 @@ def cosine(value: float, steps: int, final: float = 0.0) -> Schedule:
     return lambda iterations: final + (value - final) * 0.5 * (1.0 + cos(pi * min(iterations / steps, 1.0)))
 
 
+@_made
 def piecewise(boundaries: Sequence[int], values: Sequence[float]) -> Schedule:
     """``values[0]`` before iteration ``boundaries[0]``, then ``values[1]`` before ``boundaries[1]``, and so on.
 
@@ -78,6 +126,7 @@ def piecewise(boundaries: Sequence[int], values: Sequence[float]) -> Schedule:
     return lambda iterations: values[bisect_right(boundaries, iterations)]
 
 
+@_made
 def warm_up(schedule: Schedule | float, steps: int, start: float = 0.0) -> Schedule:
     """From `start` in a straight line up to the first value of `schedule` in `steps` iterations; then it begins.
 
@@ -101,6 +150,7 @@ def warm_up(schedule: Schedule | float, steps: int, start: float = 0.0) -> Sched
     return lambda i: start + (peak - start) * (i / steps) if i < steps else after(i - steps)
 
 
+@_made
 def cosine_restarts(value: float, steps: int, factor: float = 1.0, final: float = 0.0, shrink: float = 1.0) -> Schedule:
     """Half a cosine from `value` down to `final` in `steps` iterations, again and again.
 
@@ -154,6 +204,7 @@ def cosine_restarts(value: float, steps: int, factor: float = 1.0, final: float 
     return schedule
 
 
+@_made
 def polynomial(value: float, steps: int, final: float = 0.0, power: float = 1.0) -> Schedule:
     """``final + (value - final) * (1 - iterations / steps) ** power`` for `steps` iterations, then `final`.
 
@@ -173,6 +224,7 @@ def polynomial(value: float, steps: int, final: float = 0.0, power: float = 1.0)
     return lambda iterations: final + (value - final) * (1.0 - min(iterations / steps, 1.0)) ** power
 
 
+@_made
 def inverse_square_root(value: float, steps: int) -> Schedule:
     r"""In a straight line up to `value` in `steps` iterations, then down as the root of their number.
 
@@ -195,6 +247,7 @@ def inverse_square_root(value: float, steps: int) -> Schedule:
     return lambda iterations: value * min((iterations + 1) / steps, sqrt(steps / (iterations + 1)))
 
 
+@_made
 def one_cycle(
     value: float, steps: int, warm: float = 0.3, start_factor: float = 25.0, final_factor: float = 1e4
 ) -> Schedule:
@@ -219,7 +272,7 @@ def one_cycle(
     Raises
     ------
     ValueError
-        If `steps` is not positive, or the rate would not grow for an iteration, and fall for another one.
+        If `steps` or a factor is not positive, or the rate would not grow for an iteration, and fall for another one.
 
     References
     ----------
@@ -236,6 +289,8 @@ def one_cycle(
     top, last = warm * steps - 1.0, steps - 1.0
     if not 0.0 < top < last:
         raise ValueError(f"one_cycle rises for warm * steps - 1 iterations and then falls, got {top!r} of {last!r}")
+    if not min(start_factor, final_factor) > 0:
+        raise ValueError(f"start_factor and final_factor must be positive, got {start_factor!r} and {final_factor!r}")
     first = value / start_factor
 
     def schedule(iterations: int) -> float:

@@ -295,6 +295,23 @@ def test_changing_sets_of_variables_equal_one_by_one(make):
             assert same_bits([packed.get_slot(v, slot).numpy()], [single.get_slot(w, slot).numpy()])
 
 
+@pytest.mark.parametrize("decoupled", [False, True])
+def test_weight_decay_leaves_what_a_rule_returns_alone(decoupled):
+    """A rule may return its gradient; the decay is a formula around it."""
+
+    class Plain(optim.Optimizer):
+        hyperparameters = ("weight_decay",)
+        update = staticmethod(lambda p, g, *, learning_rate: (g,))
+        weight_decay, decoupled_weight_decay = 0.5, decoupled
+
+    v, g = av.Variable(np.array([2.0, 4.0])), np.array([1.0, -1.0])
+    Plain(0.5).apply_gradients([(g, v)])
+    assert g.tolist() == [1.0, -1.0]
+    assert v.numpy().tolist() == ([0.5, 4.0] if decoupled else [0.0, 3.0])
+    with pytest.raises(ValueError, match="Plain: weight_decay must be in"):
+        type("Plain", (Plain,), {"weight_decay": -1.0})(0.5)
+
+
 @each
 def test_two_optimizers_share_a_variable(make):
     a, b, c = variables([(3,), (2,), (4,)])

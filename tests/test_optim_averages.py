@@ -101,6 +101,17 @@ def test_frozen_variables_keep_their_average():
     assert np.array_equal(ema.average(b).numpy(), kept)
 
 
+def test_one_variable_and_none_that_is_trainable():
+    (v,) = variables([(2,)])
+    ema = optim.ExponentialMovingAverage(v)
+    v.trainable = False
+    ema.update()
+    assert not any("average/" in key for key in ema.state_dict())
+    v.trainable = True
+    ema.update()
+    assert np.array_equal(ema.average(v).numpy(), v.numpy())
+
+
 def test_constraints_are_not_applied_to_what_is_averaged():
     calls = []
     v = av.Variable([1.0], constraint=lambda x: calls.append(1) or x)
@@ -184,6 +195,14 @@ def test_a_state_that_fits_one_of_both_only_changes_neither():
         assert all(np.array_equal(v, before[k]) for k, v in optimizer.state_dict().items())
 
 
+@pytest.mark.parametrize(("key", "value"), [("steps", 0), ("steps", 2.5), ("alpha", 0.0), ("alpha", 1.5)])
+def test_a_state_with_other_arguments_than_lookahead_takes(key, value):
+    optimizer = optim.Lookahead(optim.SGD(0.1))
+    with pytest.raises(ValueError, match=f"{key} must be"):
+        optimizer.load_state_dict(optimizer.state_dict() | {f"lookahead/{key}": value})
+    assert (optimizer.steps, optimizer.alpha) == (5, 0.5)
+
+
 def test_lookahead_has_the_rate_of_its_optimizer():
     optimizer = optim.Lookahead(optim.SGD(0.5))
     optimizer.learning_rate = 0.25
@@ -210,6 +229,12 @@ def test_lookahead_counts_updates_and_not_calls():
     [
         (lambda: optim.Lookahead(0.1), TypeError, "takes an optimizer, got float"),
         (lambda: optim.Lookahead(optim.SGD(0.1), steps=0), ValueError, "steps must be"),
+        (lambda: optim.Lookahead(optim.SGD(0.1), steps=2.5), ValueError, "steps must be"),
+        (lambda: optim.Lookahead(optim.SGD(0.1), steps="2"), TypeError, "steps is a number"),
+        (lambda: optim.Lookahead(optim.SGD(0.1), alpha=1.1), ValueError, "alpha must be"),
+        (lambda: optim.ExponentialMovingAverage([]), ValueError, "got no variables"),
+        (lambda: optim.ExponentialMovingAverage([av.Variable([1.0])], "x"), TypeError, "Average: decay is a number"),
+        (lambda: optim.ReduceOnPlateau(0.1), TypeError, "takes an optimizer, got float"),
         (lambda: optim.Lookahead(optim.SGD(0.1), alpha=0.0), ValueError, "alpha must be"),
         (lambda: optim.Lookahead(optim.SGD(0.1, name="lookahead")), ValueError, "both named"),
     ],

@@ -1,6 +1,8 @@
 """Learning rates: PyTorch's values iteration by iteration, the paper's where PyTorch has none, and plateaus."""
 
+import copy
 import json
+import pickle
 from math import nan
 from pathlib import Path
 
@@ -63,6 +65,32 @@ def test_schedules_are_pure():
             assert forth == back[::-1]
 
 
+@pytest.mark.parametrize("case", [name for name, case in CASES.items() if case["schedule"]])
+def test_schedules_are_pickled_and_say_what_they_are(case):
+    make = getattr(schedules, CASES[case]["schedule"])
+    schedule = make(**CASES[case]["arguments"])
+    for again in (pickle.loads(pickle.dumps(schedule)), copy.deepcopy(schedule), eval(repr(schedule), vars(schedules))):
+        assert [again(i) for i in range(60)] == [schedule(i) for i in range(60)]
+    optimizer = pickle.loads(pickle.dumps(optim.Adam(schedules.warm_up(schedule, steps=5))))
+    assert optimizer.current_rate() == 0.0
+    assert f"learning_rate=warm_up({schedule!r}, steps=5)" in repr(optimizer)
+
+
+@pytest.mark.host("plans are NumPy's")
+@pytest.mark.parametrize("case", [name for name, case in CASES.items() if case["schedule"]])
+def test_a_traced_step_takes_the_rate_of_each_iteration(case):
+    """Steps of a gradient of one are the rates; the function is traced once."""
+    case = CASES[case]
+    v = av.Variable(np.zeros(1), name="v")
+    optimizer = optim.SGD(getattr(schedules, case["schedule"])(**case["arguments"]))
+    step = av.function(lambda g: optimizer.apply_gradients([(g, v)]))
+    for rate in case["rates"]:
+        before = v.item()
+        step(np.ones(1))
+        np.testing.assert_allclose(before - v.item(), rate, rtol=1e-12, atol=1e-14)
+    assert step.traces == 1
+
+
 @pytest.mark.host("plans are NumPy's")
 def test_a_plateau_in_a_traced_step_counts_at_the_next_one():
     v = av.Variable([1.0], name="v")
@@ -84,6 +112,14 @@ def test_a_plateau_in_a_traced_step_counts_at_the_next_one():
         (lambda: schedules.polynomial(1.0, -1), ValueError, "steps must be positive"),
         (lambda: schedules.inverse_square_root(1.0, 0), ValueError, "steps must be positive"),
         (lambda: schedules.one_cycle(1.0, 2), ValueError, "rises for warm"),
+        (lambda: schedules.one_cycle(1.0, 10, start_factor=0), ValueError, "must be positive, got 0 and 10000.0"),
+        (lambda: schedules.cosine("0.1", 10), TypeError, r"^cosine\('0.1', 10\) is no schedule"),
+        (lambda: schedules.cosine(np.ones(2), 10), TypeError, "is no schedule"),
+        (lambda: schedules.cosine(0.1, steps="10"), TypeError, r"cosine\(0.1, steps='10'\) is no schedule"),
+        (lambda: schedules.constant("0.1"), TypeError, "is no schedule"),
+        (lambda: schedules.constant(-0.1), ValueError, r"constant\(-0.1\): a learning rate is finite and not negative"),
+        (lambda: schedules.warm_up(0.1, 5, start=nan), ValueError, "got nan at iteration 0"),
+        (lambda: schedules.warm_up(None, 5), TypeError, "is no schedule"),
         (lambda: optim.ReduceOnPlateau(optim.SGD(schedules.constant(0.1))), TypeError, "'sgd' is a schedule"),
         (lambda: optim.ReduceOnPlateau(optim.SGD(0.1), factor=1.0), ValueError, "factor"),
         (lambda: optim.ReduceOnPlateau(optim.SGD(0.1), mode="low"), ValueError, "mode must be"),
