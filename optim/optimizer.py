@@ -57,6 +57,14 @@ class Optimizer:
         ``"adam/m/dense/kernel"`` to a Tensor with the present value (a copy); ``"adam/step/dense/kernel"`` to the
         number of updates of this variable.
 
+    Raises
+    ------
+    ValueError
+        If a hyperparameter is out of its range, the name is empty or has a "/", more than one kind of clipping is asked
+        for, or a pattern is none.
+    TypeError
+        If an argument is not known (the error says how it is spelled here), or is no number.
+
     Notes
     -----
     To write an optimizer, derive from this class, name its slots, set `update` to a pure function
