@@ -56,7 +56,7 @@ class ExponentialMovingAverage:
     decay : float, default 0.999
         :math:`\beta`, in [0, 1).
     name : str, default "ema"
-        The first part of the keys in `state_dict`.
+        The first part of the keys in `state_dict`. Two averages in one checkpoint need distinct names.
 
     Raises
     ------
@@ -94,6 +94,11 @@ class ExponentialMovingAverage:
                 raise TypeError(f"ExponentialMovingAverage takes Variables, got {type(v).__name__}: {v!r}")
         self._kept = _ExponentialMovingAverage(decay, name)
         self._is_swapped = False
+
+    @property
+    def name(self) -> str:
+        """The first part of the keys in `state_dict`."""
+        return self._kept.name
 
     def update(self) -> None:
         """Take the present values in: to be called after each step of the optimizer, in a traced function, too.
@@ -153,6 +158,13 @@ class ExponentialMovingAverage:
     def load_state_dict(self, state: Mapping[str, Any], strict: bool = True) -> Any:
         """Take over what `state_dict` gave; as `Optimizer.load_state_dict`."""
         return self._kept.load_state_dict(state, strict)
+
+    def prepare_state_dict(self, state: Mapping[str, Any], strict: bool = True) -> Any:
+        """The first half of `load_state_dict`; as `Optimizer.prepare_state_dict`."""
+        return self._kept.prepare_state_dict(state, strict)
+
+    def __repr__(self):
+        return f"<ExponentialMovingAverage {self.name!r}: decay={self._kept.decay}; {len(self.variables)} variables>"
 
 
 class Lookahead(Optimizer):

@@ -142,6 +142,20 @@ def test_the_average_goes_on_after_loading():
     assert sorted(one.state_dict())[:3] == ["ema/accumulated", "ema/average/a", "ema/average/b"]
 
 
+def test_two_averages_in_one_file(tmp_path):
+    (v,) = variables([(2,)])
+    emas = [optim.ExponentialMovingAverage(v, decay, name) for decay, name in ((0.5, "fast"), (0.9, "slow"))]
+    for value in (1.0, 3.0):
+        v.assign([value, -value])
+        for ema in emas:
+            ema.update()
+    av.save(tmp_path / "averages.safetensors", *emas)
+    again = [optim.ExponentialMovingAverage(v, name=name) for name in ("slow", "fast")]
+    assert av.load(tmp_path / "averages.safetensors", *again).problems() == ""
+    assert [ema.average(v).numpy().tolist() for ema in again] == [ema.average(v).numpy().tolist() for ema in emas[::-1]]
+    assert repr(again[0]) == "<ExponentialMovingAverage 'slow': decay=0.9; 1 variables>"
+
+
 # ---------------------------------------------------------------- slow weights
 @each
 def test_lookahead_is_the_algorithm(name):
