@@ -141,6 +141,24 @@ def test_muons_step_is_nearly_orthogonal(shape):
     )
 
 
+def test_muons_step_does_not_depend_on_the_size_of_the_gradient():
+    from optim.muon import orthogonalized
+
+    matrix = np.random.default_rng(0).normal(size=(3, 4))
+    for scale in (1e-5, 1e5):
+        np.testing.assert_allclose(orthogonalized(matrix * scale), orthogonalized(matrix), rtol=1e-9)
+    assert not orthogonalized(np.zeros((3, 4))).any()
+
+
+def test_adafactors_least_moments_by_hand():
+    """Algorithm 4 with moments below `epsilon_1`, and below its square."""
+    vector, matrix = av.Variable(np.ones(2)), av.Variable(np.ones((2, 2)))
+    optimizer = optim.Adafactor(0.05, epsilon_1=1e-2, clip_threshold=10.0)
+    optimizer.apply_gradients([(np.full(2, 1e-3), vector), (np.full((2, 2), 5e-2), matrix)])
+    np.testing.assert_allclose(vector.numpy(), 1 - 0.05 * 1e-3 / 1e-2, rtol=1e-13)
+    np.testing.assert_allclose(matrix.numpy(), 1 - 0.05 * 5e-2 / np.sqrt(2.5e-3**2 / 1e-2), rtol=1e-13)
+
+
 def test_zeros_move():
     """LAMB's quotient counts as 1, Adafactor has a least size."""
     for make in (WHOLE["lamb"], WHOLE["adafactor"]):
