@@ -6,7 +6,7 @@ from typing import Any
 
 import autograd_vs as av
 
-from .optimizer import Optimizer
+from .optimizer import Optimizer, unzipped
 from .state import load
 
 __all__ = ["ExponentialMovingAverage", "Lookahead", "average_update", "lookahead_update"]
@@ -249,11 +249,11 @@ class Lookahead(Optimizer):
 
     def apply_gradients(self, pairs: Iterable[tuple[Any, Any]]) -> None:
         """Let the optimizer update the variables; then, every `steps` times, go back to the slow weights."""
-        pairs = [*pairs]
-        variables = [v for g, v in pairs if g is not None and isinstance(v, av.Variable)]
-        av.outside(self._begin, variables)
+        pairs = [*zip(*unzipped(pairs), strict=True)]
+        updated = [v for g, v in pairs if g is not None and isinstance(v, av.Variable)]
+        av.outside(self._begin, updated)
         self.optimizer.apply_gradients(pairs)
-        av.outside(self._follow, variables)
+        av.outside(self._follow, updated)
 
     def _begin(self, variables) -> None:
         new = [(v, v) for v in variables if v.trainable and v.op.name not in self._slots]

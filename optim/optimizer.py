@@ -289,17 +289,9 @@ class Optimizer:
             Some gradients are None: those variables are left as they are. Once per optimizer and set of variables;
             not for frozen variables.
         """
-        try:
-            pairs = [*pairs]
-            gradients, variables = zip(*pairs, strict=True) if pairs else ((), ())
-        except (TypeError, ValueError) as error:
-            if error.__traceback__ is None or error.__traceback__.tb_next is not None:
-                raise  # from inside of an iterator
-            raise TypeError(
-                "apply_gradients takes pairs (gradient, variable), as in zip(gradients, variables, strict=True), got "
-                f"{type(pairs).__name__}: {error}"
-            ) from None
-        if not pairs or NoneType in map(type, gradients):
+        gradients, variables = unzipped(pairs)
+        if not gradients or NoneType in map(type, gradients):
+            pairs = [*zip(gradients, variables, strict=True)]
             present = [pair for pair in pairs if pair[0] is not None]
             self._report_absent([v for g, v in pairs if g is None], present)
             gradients, variables = zip(*present, strict=True)
@@ -641,6 +633,21 @@ class Optimizer:
             f"<{type(self).__name__} {self.name!r}: learning_rate={shown}{others}; {self.iterations} iterations, "
             f"{len(self._slots)} variables>"
         )
+
+
+def unzipped(pairs: Iterable[tuple[Any, Any]]) -> tuple[tuple, tuple]:
+    """The gradients and the variables of pairs; TypeError if they are none."""
+    try:
+        pairs = [*pairs]
+        gradients, variables = zip(*pairs, strict=True) if pairs else ((), ())
+        return gradients, variables
+    except (TypeError, ValueError) as error:
+        if error.__traceback__ is None or error.__traceback__.tb_next is not None:
+            raise  # from inside of an iterator
+        raise TypeError(
+            "apply_gradients takes pairs (gradient, variable), as in zip(gradients, variables, strict=True), got "
+            f"{type(pairs).__name__}: {error}"
+        ) from None
 
 
 def decayed(update, p, g, *slots, decay=None, shrink=None, **scalars):

@@ -229,6 +229,12 @@ def test_lookahead_has_the_rate_of_its_optimizer():
     assert len(optimizer.slots) == len(optimizer.optimizer.slots) == 0
 
 
+@pytest.mark.parametrize("pairs", [None, [1, 2], [(1, 2, 3)]])
+def test_lookahead_says_what_pairs_are(pairs):
+    with pytest.raises(TypeError, match=r"takes pairs \(gradient, variable\)"):
+        optim.Lookahead(optim.SGD(0.1)).apply_gradients(pairs)
+
+
 def test_lookahead_counts_updates_and_not_calls():
     (v,) = variables([(2,)])
     start = v.numpy()
