@@ -340,7 +340,7 @@ def test_reset():
 def test_reset_forgets_which_rows_were_summed_up(everything):
     """After it, one that was reset goes on as a new one."""
     of, fresh = variables([(6, 3)]), variables([(6, 3)], names="s")
-    one, two = (optim.Adam(0.1, lazy=True, accumulate_steps=2) for _ in range(2))
+    one, two = (optim.Adam(0.1, weight_decay=0.1, lazy=True, accumulate_steps=2) for _ in range(2))
     one.apply_gradients([(slices(np.ones((1, 3)), [4]), of[0])])
     one.reset(*([] if everything else of))
     two.accumulated = one.accumulated
