@@ -181,7 +181,7 @@ def _keys(optimizer, variable: str) -> list[str]:
 def _number(key: str, value):
     """What a state holds under `key`, where it must be one number."""
     array = np.asarray(value)
-    if array.size != 1 or array.dtype.kind not in "biuf":
+    if array.ndim or array.dtype.kind not in "biuf":
         raise ValueError(f"{key} in the state is no number: {value!r} (nothing was changed)")
     return array.item()
 

@@ -173,6 +173,7 @@ def test_hyperparameters_come_along_unless_told_otherwise():
         ("iterations", -1, r"adam/iterations in the state is no count"),
         ("iterations", 1.5, r"adam/iterations in the state is no count"),
         ("step/a", -1, r"adam/step/a in the state is no count"),
+        ("step/a", [1], r"adam/step/a in the state is no number"),
         ("step/a", "x", r"adam/step/a in the state is no number"),
     ],
 )
