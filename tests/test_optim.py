@@ -659,6 +659,16 @@ def test_accumulation_leaves_variables_without_gradients_alone():
     assert optimizer.get_slot(a, "step").item() == 1
 
 
+def test_a_variable_that_is_frozen_while_gradients_are_summed_up_stays():
+    a, b = variables([(2,), (2,)])
+    optimizer = optim.SGD(1.0, accumulate_steps=2)
+    before = values([a, b])
+    optimizer.apply_gradients([(np.ones(2), a), (np.ones(2), b)])
+    b.trainable = False
+    optimizer.apply_gradients([(np.ones(2), a), (None, b)])
+    assert same_bits(values([a, b]), [before[0] - 1.0, before[1]])
+
+
 def test_accumulation_of_rows():
     (v,) = variables([(4, 2)])
     before = v.numpy()

@@ -229,6 +229,32 @@ def test_lookahead_has_the_rate_of_its_optimizer():
     assert len(optimizer.slots) == len(optimizer.optimizer.slots) == 0
 
 
+def test_lookahead_follows_each_update_once():
+    """Calls that only sum up leave alone what somebody else did to the variables."""
+    (v,) = variables([(2,)])
+    optimizer = optim.Lookahead(optim.SGD(1.0, accumulate_steps=2), steps=2)
+    for _ in range(4):
+        optimizer.apply_gradients([(np.ones(2), v)])
+    v.assign([7.0, 8.0])
+    optimizer.apply_gradients([(np.ones(2), v)])
+    assert v.numpy().tolist() == [7.0, 8.0]
+
+
+@pytest.mark.parametrize("loaded", [False, True])
+def test_lookahead_follows_the_first_update_after_a_reset_or_a_load(loaded):
+    v = av.Variable(np.array([8.0]), name="v")
+    optimizer = optim.Lookahead(optim.SGD(1.0), steps=1)
+    state = optimizer.state_dict()
+    optimizer.apply_gradients([(np.array([2.0]), v)])
+    assert v.item() == 7.0
+    if loaded:
+        optimizer.load_state_dict(state)
+    else:
+        optimizer.reset()
+    optimizer.apply_gradients([(np.array([2.0]), v)])
+    assert v.item() == 6.0
+
+
 @pytest.mark.parametrize("pairs", [None, [1, 2], [(1, 2, 3)]])
 def test_lookahead_says_what_pairs_are(pairs):
     with pytest.raises(TypeError, match=r"takes pairs \(gradient, variable\)"):
