@@ -240,6 +240,30 @@ def test_lookahead_follows_each_update_once():
     assert v.numpy().tolist() == [7.0, 8.0]
 
 
+def test_lookahead_leaves_frozen_variables_alone():
+    a, b = variables([(2,), (2,)])
+    optimizer = optim.Lookahead(optim.SGD(1.0), steps=2)
+    optimizer.apply_gradients([(np.ones(2), a), (np.ones(2), b)])
+    b.trainable, before = False, b.numpy()
+    optimizer.apply_gradients([(np.ones(2), a), (None, b)])
+    assert np.array_equal(b.numpy(), before)
+
+
+@pytest.mark.host("plans are NumPy's")
+def test_no_swap_in_a_traced_function():
+    (v,) = variables([(2,)])
+    ema = optim.ExponentialMovingAverage(v)
+    ema.update()
+
+    @av.function
+    def evaluate(x):
+        with ema.swapped():
+            return av.sum(v * x)
+
+    with pytest.raises(RuntimeError, match="not in a function that is traced"):
+        evaluate(np.ones(2))
+
+
 @pytest.mark.parametrize("loaded", [False, True])
 def test_lookahead_follows_the_first_update_after_a_reset_or_a_load(loaded):
     v = av.Variable(np.array([8.0]), name="v")
