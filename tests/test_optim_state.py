@@ -233,6 +233,15 @@ def test_one_error_lists_missing_unexpected_and_misshapen_and_changes_nothing():
     run(optimizer, of, 1)
 
 
+def test_slots_of_another_kind_of_number():
+    of, optimizer = variables(), optim.Adam()
+    run(optimizer, of, 1)
+    before, state = bits(optimizer), optimizer.state_dict()
+    with pytest.raises(ValueError, match=r"adam/m/b is complex128 \(4,\), the variable float64"):
+        optimizer.load_state_dict(state | {"adam/m/b": state["adam/m/b"] * 1j})
+    assert bits(optimizer) == before
+
+
 def test_extra_names():
     state = state_of("abcd")
     fresh, used = optim.Adam(), optim.Adam()

@@ -56,6 +56,13 @@ def test_restarts_fall_from_lower_values_each_time():
     assert [longer(i) for i in (0, 10, 25)] == [1.0, 0.5, 0.25]
 
 
+@pytest.mark.parametrize("make", [schedules.cosine, schedules.polynomial, schedules.one_cycle])
+def test_the_last_rate_stays(make):
+    schedule = make(0.5, steps=40)
+    assert schedule(39) < 0.02
+    assert schedule(41) == schedule(55) == schedule(10_000) == schedule(40) <= schedule(39)
+
+
 def test_schedules_are_pure():
     """The same whatever was asked before: a resumed run goes on where it stopped."""
     for case in CASES.values():
