@@ -4,6 +4,7 @@ A key is ``<optimizer>/<slot>/<full variable name>``, or ``<optimizer>/<hyperpar
 """
 
 from collections.abc import Iterator, Mapping
+from math import inf
 from typing import Any
 
 import numpy as np
@@ -104,8 +105,11 @@ def load(optimizer, state: Mapping[str, Any], strict: bool, hyperparameters: boo
             f"{_near(report)}{from_others}\nstrict=False loads what fits, and "
             "keeps the slots of unknown names for variables that are not made yet"
         )
-    if not loaded.hyperparameters.get("learning_rate", 0) >= 0:
-        raise ValueError(f"{optimizer.name}/learning_rate in the state is {loaded.hyperparameters['learning_rate']!r}")
+    for what, value in loaded.hyperparameters.items():
+        if what != "learning_rate":
+            optimizer.check(what, value)
+        elif not 0 <= value < inf:
+            raise ValueError(f"{optimizer.name}/learning_rate in the state is {value!r}")
     loaded.slots.on_unclaimed = "raise" if strict else "warn"
     if not hyperparameters:
         loaded.hyperparameters = {}
@@ -172,6 +176,21 @@ def _zeros(loaded, v) -> dict[str, Any]:
 
 def _keys(optimizer, variable: str) -> list[str]:
     return [f"{optimizer.name}/{slot}/{variable}" for slot in (*optimizer.slot_names, "step")]
+
+
+def _number(key: str, value):
+    """What a state holds under `key`, where it must be one number."""
+    array = np.asarray(value)
+    if array.ndim or array.dtype.kind not in "biuf":
+        raise ValueError(f"{key} in the state is no number: {value!r} (nothing was changed)")
+    return array.item()
+
+
+def _count(key: str, value) -> int:
+    number = _number(key, value)
+    if number < 0 or number != int(number):
+        raise ValueError(f"{key} in the state is no count: {value!r} (nothing was changed)")
+    return int(number)
 
 
 def _array(value):
