@@ -96,11 +96,6 @@ class ExponentialMovingAverage:
         self._is_swapped = False
         self.name, self.slot_names = name, self._kept.slot_names
 
-    @property
-    def name(self) -> str:
-        """The first part of the keys in `state_dict`."""
-        return self._kept.name
-
     def update(self) -> None:
         """Take the present values in: to be called after each step of the optimizer, in a traced function, too.
 
@@ -163,10 +158,6 @@ class ExponentialMovingAverage:
     def prepare_state_dict(self, state: Mapping[str, Any], strict: bool = True, hyperparameters: bool = True) -> Any:
         """The first half of `load_state_dict`, which only checks; as `Optimizer.prepare_state_dict`."""
         return self._kept.prepare_state_dict(state, strict, hyperparameters)
-
-    def prepare_state_dict(self, state: Mapping[str, Any], strict: bool = True) -> Any:
-        """The first half of `load_state_dict`; as `Optimizer.prepare_state_dict`."""
-        return self._kept.prepare_state_dict(state, strict)
 
     def __repr__(self):
         return f"<ExponentialMovingAverage {self.name!r}: decay={self._kept.decay}; {len(self.variables)} variables>"

@@ -141,8 +141,6 @@ class LBFGS(Optimizer):
         self.result: LBFGSResult | None = None
         self._latest: tuple | None = None  # the last loss that is a `function`, its variables, and what records both
         super().__init__(learning_rate, ("s", "y"), name=name, **unknown)
-        self.check_range("tolerance_grad", 0, inf)
-        self.check_range("tolerance_change", 0, inf)
 
     def apply_gradients(self, pairs: Iterable[tuple[Any, Any]]) -> None:
         """Not here: RuntimeError, with the way to do it."""

@@ -178,7 +178,7 @@ def _keys(optimizer, variable: str) -> list[str]:
     return [f"{optimizer.name}/{slot}/{variable}" for slot in (*optimizer.slot_names, "step")]
 
 
-def _number(key: str, value):
+def _number(key: str, value) -> Any:
     """What a state holds under `key`, where it must be one number."""
     array = np.asarray(value)
     if array.ndim or array.dtype.kind not in "biuf":
@@ -188,7 +188,7 @@ def _number(key: str, value):
 
 def _count(key: str, value) -> int:
     number = _number(key, value)
-    if number < 0 or number != int(number):
+    if not 0 <= number < inf or number != int(number):
         raise ValueError(f"{key} in the state is no count: {value!r} (nothing was changed)")
     return int(number)
 
@@ -196,20 +196,6 @@ def _count(key: str, value) -> int:
 def _array(value):
     """A copy: the state that was loaded from may change later."""
     return av.asarray(value).array
-
-
-def _number(key: str, value) -> Any:
-    number = np.asarray(value)
-    if number.shape or number.dtype.kind not in "biuf" or np.isnan(number).any():
-        raise ValueError(f"{key} in the state is {value!r}, and should be a number")
-    return number.item()
-
-
-def _count(key: str, value) -> int:
-    number = _number(key, value)
-    if number < 0 or number != int(number):
-        raise ValueError(f"{key} in the state is {value!r}, and should be a number of updates")
-    return int(number)
 
 
 def _near(report) -> str:

@@ -550,7 +550,7 @@ def test_losses_that_it_does_not_take():
         ({"max_iter": 0}, ValueError, "max_iter must be an integer >= 1, got 0"),
         ({"history_size": 2.5}, ValueError, "history_size must be an integer >= 1, got 2.5"),
         ({"tolerance_grad": -1.0}, ValueError, "tolerance_grad must be in"),
-        ({"learning_rate": -1.0}, ValueError, "learning_rate must not be negative"),
+        ({"learning_rate": -1.0}, ValueError, "learning_rate must be finite and not negative"),
     ],
 )
 def test_arguments_that_it_does_not_take(arguments, error, words):
