@@ -3,12 +3,37 @@
 A file is a safetensors file. Variables lie in it under their full names, so that other programs find them. What is
 kept by something with a state (an optimizer, a History, random streams) lies under ``<its name>/<its key>`` where it is
 an array, and in the metadata where it is a number; there stands as well which array belongs to whom.
+
+What has a state
+----------------
+Any object with two methods can be saved and loaded; optimizers, metrics, batches and the like know nothing else of
+files, and users' own objects are on a par with them.
+
+``state_dict()``
+    A dict, its keys strings, its values arrays, or what fits JSON, or dicts of these. Tuples come back as lists.
+``load_state_dict(state)``
+    Takes that back, and raises if it does not fit. Should it raise half-way, or something that is loaded with it, it
+    is called again with the state from before.
+
+These are optional:
+
+``name``
+    What its state is called in the file; without it, the name of its class in small letters.
+``prepare_state_dict(state, strict, hyperparameters)``
+    Checks only: a `LoadReport`, and a function that puts the state in place and does not fail. It is called instead of
+    `load_state_dict`, and nothing has to be led back.
+``slot_names``
+    If it has this attribute, keys ``<name>/<slot>/<full name of a variable>`` are renamed with the variables.
 """
 
 import json
 import os
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import ExitStack
+from copy import deepcopy
 from fnmatch import fnmatchcase
+from functools import reduce
+from operator import getitem
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -43,9 +68,10 @@ def save(
         Missing folders are made. An existing file is replaced when the new one is whole and on the disk: a crash or a
         full disk leaves it as it was.
     *objects
-        `VariableStore`, `Variable`, optimizers, `History`, the module `av.random` (its streams),
-        `numpy.random.Generator`, anything else with `state_dict` and `load_state_dict`; or lists of these. The name of
-        a thing with a state is its attribute `name`, else "random" for the streams, or that of its class ("history",
+        `VariableStore`, `Variable`, layers, optimizers, `ExponentialMovingAverage`, `LossScaler`, `ReduceOnPlateau`,
+        `History`, batches of `av.data`, metrics, the module `av.random` (its streams), `numpy.random.Generator`,
+        anything else with `state_dict` and `load_state_dict` (see the notes); or lists of these. The name of a thing
+        with a state is its attribute `name`, else "random" for the streams, or that of its class ("history",
         "generator"). A dict gives other names: ``{"first": history}``; for a store ``{"teacher": store}`` puts
         "teacher/" before the names of its variables.
     scope : str or compiled regular expression, optional
@@ -68,7 +94,11 @@ def save(
     -----
     A variable that several parts of a model share has one name, and is stored once. Complex numbers are stored as
     pairs of floats (a last axis of length 2). Schedules are code and are not stored: what they depend on,
-    `iterations`, is. Nor is a learning rate that is a Variable, unless it is among the objects.
+    `iterations`, is. Nor is a learning rate that is a Variable, unless it is among the objects. `EarlyStopping` has no
+    state of its own: it asks its History.
+
+    Objects of your own have ``state_dict()``, which gives a dict of arrays, of what fits JSON, and of dicts of these;
+    and ``load_state_dict(state)``, which takes it back and raises if it does not fit.
 
     Examples
     --------
@@ -85,7 +115,9 @@ def save(
     (array([1., 2.], dtype=float32), {'epoch': 3})
     """
     _not_traced("save")
-    wanted = _collect(objects)
+    wanted = _asked(objects)
+    if not isinstance(metadata, Mapping | None):
+        raise TypeError(f"metadata is a dict, got {metadata!r:.60}")
     fits = matcher(scope)
     arrays: dict[str, np.ndarray] = {}
     pairs: list[str] = []
@@ -104,15 +136,11 @@ def save(
             put(name, v.array, f"variable {v.name!r}")
     table: dict[str, Any] = {}
     for name, part in wanted.parts.items():
-        values, keys = {}, []
-        for key, value in _state_of(part).items():
-            if isinstance(value, (Operand, np.generic)) or backend.is_array(value):
-                keys.append(key)
-                value = value.array if isinstance(value, Operand) else value
-                put(_stored(name, key), backend.as_array(value), f"{key!r} of {name!r}")
-            else:
-                values[key] = value
-        table[name] = {"class": type(part).__name__, "arrays": keys, "values": values}
+        found: dict[tuple[str, ...], Any] = {}
+        values = _without_arrays(name, part.state_dict(), found)
+        for keys, value in found.items():
+            put(_stored(name, keys), value, f"{'/'.join(keys)!r} of {name!r}")
+        table[name] = {"class": _kind(part), "arrays": [*found], "values": values}
     if not arrays and not table:
         raise ValueError("there is nothing to save" + (f" in the scope {scope!r}" if scope is not None else ""))
     ours = {
@@ -124,7 +152,7 @@ def save(
         "complex": pairs,
         "metadata": dict(metadata or {}),
     }
-    files.write(os.fspath(path), arrays, {_KEY: _in_json(ours)})  # one key: the bytes depend on nothing else
+    files.write(os.fsdecode(path), arrays, {_KEY: _in_json(ours)})  # one key: the bytes depend on nothing else
 
 
 def load(
@@ -135,6 +163,7 @@ def load(
     transpose: Mapping[str, Any] | None = None,
     strict: bool = True,
     cast: bool = False,
+    hyperparameters: bool = True,
 ) -> LoadReport:
     """Put what is in a file into variables, and into what trains them, by name.
 
@@ -153,7 +182,8 @@ def load(
     rename : dict or function, optional
         Names in the file to names here: ``{"encoder/": "pretrained/encoder/"}``. What ends in "/" or "." (or is empty)
         stands for all names that begin so, the longest that fits is taken; None leaves a name out. A function gets each
-        name in the file, and returns the one here or None. Slots of optimizers are renamed with their variables.
+        name in the file, and returns the one here or None. Slots of optimizers are renamed with their variables. A
+        ":0" at the end of a name, there or here, means nothing.
     transpose : dict, optional
         Names here, or patterns of them (``"*/kernel"``), to the order of axes as in `numpy.transpose`, or to a function
         of the array. The first that fits is taken. ``(1, 0)`` turns PyTorch's linear weights into kernels,
@@ -163,6 +193,8 @@ def load(
         did not.
     cast : bool, default False
         Let values take the variables' dtypes if the kind is the same (float64 to float32).
+    hyperparameters : bool, default True
+        Take over learning rates and the like of optimizers, too. False keeps the present ones.
 
     Returns
     -------
@@ -174,8 +206,11 @@ def load(
     FileNotFoundError
         If there is no such file.
     ValueError
-        If it is no checkpoint, or not a whole one; if names, shapes or dtypes do not fit (with `strict`); if an entry
-        of `rename` or `transpose` fits nothing. Nothing is changed then.
+        If it is no checkpoint, or not a whole one; if names, shapes or dtypes do not fit (with `strict`); if `scope`
+        or an entry of `rename` or `transpose` fits nothing. Nothing is changed then.
+    TypeError
+        If `rename` maps anything but names, `transpose` is no dict, or what a mapping holds is no array. Nothing is
+        changed then.
     ImportError
         If the package safetensors is not there.
 
@@ -183,6 +218,10 @@ def load(
     -----
     Variables are written in place, so functions that were traced go on with the new values. Make the variables first
     (call the model once); slots of optimizers wait for variables that are not there yet.
+
+    What becomes one variable here is combined before: PyTorch's LSTM has two biases, of which `LSTMCell` holds the sum
+    (its gates have the same order). ``weights = safetensors.numpy.load_file(path)`` gives a dict to do so in, which is
+    then loaded in place of the path. bfloat16 is that of the package ml_dtypes; where that is not installed, float32.
 
     Examples
     --------
@@ -196,27 +235,23 @@ def load(
     [[1.0], [2.0]]
     """
     _not_traced("load")
-    wanted = _collect(objects)
-    arrays = path if isinstance(path, Mapping) else files.read(os.fspath(path))
-    where = getattr(arrays, "path", "the archive" if arrays is not path else "the mapping")
-    return _place(where, arrays, wanted, matcher(scope), rename, transpose, strict, cast)
-
-
-def _place(where, arrays, wanted, fits, rename, transpose, strict, cast) -> LoadReport:
+    wanted = _asked(objects)
+    if isinstance(path, Mapping):
+        where, arrays = getattr(path, "path", "the mapping"), path
+    else:
+        where = os.fsdecode(path)
+        arrays = files.read(where)
     ours = _ours(where, arrays)
-    renamed = _Renaming(rename)
+    renamed, turned = _Renaming(rename), _Turning(transpose)
     report = LoadReport(metadata=ours["metadata"])
-    taken = {_stored(name, key) for name, part in ours["objects"].items() for key in part["arrays"]}
-    values = _matched(where, arrays, ours, wanted, fits, renamed, _Turning(transpose), taken, report, cast)
+    values = _matched(where, arrays, ours, wanted, scope, renamed, turned, report, cast)
     states = {}
     for name, part in wanted.parts.items():
-        found = ours["objects"].get(name)
-        if found is None:
-            report.missing.append(f"{name} (the {type(part).__name__})")
+        if name not in ours["objects"]:
+            report.missing.append(f"{name} (the {_kind(part)})")
         else:
-            state = {key: _array_of(where, arrays, ours, _stored(name, key)) for key in found["arrays"]}
-            states[name] = renamed.slots(part, state | found["values"])
-    renamed.check()
+            states[name] = renamed.slots(part, _state_in(where, arrays, ours, name))
+    renamed.check(arrays)
     if strict and not report.complete:
         there = ", ".join(ours["objects"])
         raise ValueError(
@@ -225,10 +260,8 @@ def _place(where, arrays, wanted, fits, rename, transpose, strict, cast) -> Load
             + "\nVariables are made by calling the model once; rename={'in the file': 'here'} maps names, cast=True "
             "converts dtypes, scope= takes a part, strict=False loads what fits"
         )
-    for more in _put_parts(where, wanted.parts, states, strict):
+    for more in _put(where, values, wanted.parts, states, strict, hyperparameters):
         report = report.merge(more)
-    for v, value in values:
-        v.assign(value)
     return report
 
 
@@ -241,12 +274,24 @@ class _Wanted(NamedTuple):
     stores: list[VariableStore]
 
 
-def _collect(objects: Iterable[Any]) -> _Wanted:
+def collect(objects: Iterable[Any]) -> _Wanted:
+    """What objects hold, by name.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If one has no state, or two have one name.
+    """
     wanted = _Wanted({}, {}, [])
     for each in objects:
         _add(wanted, each, None)
+    return wanted._replace(parts={name: _with_state(part) for name, part in wanted.parts.items()})
+
+
+def _asked(objects: Iterable[Any]) -> _Wanted:
+    wanted = collect(objects)
     if not (wanted.variables or wanted.parts or wanted.stores):
-        raise ValueError("say what: a store, variables, an optimizer, a History, av.random")
+        raise ValueError("say what: a store, variables, a layer that was called, an optimizer, a History, av.random")
     return wanted
 
 
@@ -266,8 +311,10 @@ def _add(wanted: _Wanted, each: Any, name: str | None) -> None:
     elif isinstance(each, Mapping):
         for key, one in each.items():
             _add(wanted, one, key)
+    elif not hasattr(each, "state_dict") and isinstance(getattr(each, "weights", None), list):  # a layer
+        _add(wanted, each.weights, name)
     else:
-        key = name or _name_of(each)
+        key = name or _name_of(_with_state(each))
         if wanted.parts.setdefault(key, each) is not each:
             raise ValueError(
                 f"two objects are named {key!r}: give optimizers distinct name=, others a name in a dict, "
@@ -275,100 +322,137 @@ def _add(wanted: _Wanted, each: Any, name: str | None) -> None:
             )
 
 
-def _name_of(part: Any) -> str:
-    if not (_has(part, "state_dict", "load_state_dict") or _is_streams(part) or isinstance(part, np.random.Generator)):
-        raise TypeError(
-            f"{type(part).__name__} has no state that could be saved or loaded: {part!r}. Take stores, variables, "
-            "optimizers, History, av.random, a numpy.random.Generator, or what has state_dict and load_state_dict"
-        )
-    if _is_streams(part):
-        return "random"
-    name = getattr(part, "name", None)
-    return name if isinstance(name, str) and name else type(part).__name__.lower()
-
-
-def _has(part: Any, *methods: str) -> bool:
-    return all(callable(getattr(part, method, None)) for method in methods)
-
-
-def _is_streams(part: Any) -> bool:
-    return getattr(part, "__name__", None) == f"{__package__}.random"
-
-
-def _stored(name: str, key: str) -> str:
-    """The name in the file of an array in the state of `name`: keys of optimizers begin with their names already."""
-    return key if key.startswith(name + "/") else f"{name}/{key}"
-
-
 # ---------------------------------------------------------------- what has a state
 
 
-def _state_of(part: Any) -> Mapping[str, Any]:
-    if isinstance(part, np.random.Generator):
-        return _plain(part.bit_generator.state)
-    return part.get_state() if _is_streams(part) else part.state_dict()
+def _with_state(each: Any) -> Any:
+    """What has `state_dict` and `load_state_dict` for an object: as a rule, itself."""
+    if isinstance(each, np.random.Generator):
+        return _Generator(each)
+    if getattr(each, "__name__", None) == f"{__package__}.random":
+        return _Streams(each)
+    if all(callable(getattr(each, method, None)) for method in ("state_dict", "load_state_dict")):
+        return each
+    raise TypeError(
+        f"{type(each).__name__} has no state that could be saved or loaded: {each!r}. Take stores, variables, layers, "
+        "optimizers, History, av.random, a numpy.random.Generator, or what has state_dict and load_state_dict"
+    )
 
 
-def _put_parts(where: str, parts: dict[str, Any], states: dict[str, Any], strict: bool) -> list[LoadReport]:
-    """Give each part its state; all of them, or none.
+class _Streams:
+    name = "random"
 
-    Those that can check a state first (`prepare_state_dict`) do so; the others load, and are led back if one raises.
-    """
-    reports, commits, done = [], [], []
-    checked = {name for name in states if _has(parts[name], "prepare_state_dict")}
-    name = ""
+    def __init__(self, random: Any):
+        self.state_dict, self.load_state_dict = random.get_state, random.set_state
+
+
+class _Generator:
+    name = "generator"
+
+    def __init__(self, generator: np.random.Generator):
+        self._bits = generator.bit_generator
+
+    def state_dict(self) -> Mapping[str, Any]:
+        return self._bits.state
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        _check_alike(self._bits.state, state)
+        self._bits.state = state
+
+
+_LARGEST = {"has_uint32": 1, "buffer_pos": 4, "pos": 624}  # positions in arrays: of Philox, of MT19937
+
+
+def _check_alike(mine: Any, state: Any, key: str = "") -> None:
+    """Raise unless `state` may be given to NumPy, which takes others, too, and reads outside of its arrays then."""
+    if isinstance(mine, dict) and isinstance(state, dict) and mine.keys() == state.keys():
+        for each in mine:
+            _check_alike(mine[each], state[each], each)
+    elif isinstance(mine, np.ndarray) and isinstance(state, np.ndarray):
+        if (mine.shape, mine.dtype) != (state.shape, state.dtype):
+            raise ValueError(f"{key!r} is {state.dtype} {state.shape} in the state, {mine.dtype} {mine.shape} here")
+    elif type(mine) is not type(state) or isinstance(mine, dict) or (isinstance(mine, str) and mine != state):
+        raise ValueError(f"the generator here is another one: {key!r} is {state!r} in the state, {mine!r} here")
+    elif isinstance(mine, int) and not 0 <= state <= _LARGEST.get(key, state):
+        raise ValueError(f"{key!r} cannot be {state!r}")
+
+
+def _name_of(part: Any) -> str:
+    name = getattr(part, "name", None)
+    return name if isinstance(name, str) and name else _kind(part).lower()
+
+
+def _kind(part: Any) -> str:
+    return type(part).__name__.lstrip("_")
+
+
+def _stored(name: str, keys: Iterable[str]) -> str:
+    """The name in the file of an array in the state of `name`: keys of optimizers begin with their names already."""
+    key = "/".join(keys)
+    return key if key.startswith(name + "/") else f"{name}/{key}"
+
+
+def _without_arrays(name: str, state: Any, arrays: dict[tuple[str, ...], Any], *keys: str) -> dict[str, Any]:
+    """A copy of a state without the arrays, which go to `arrays` by the keys that lead to them."""
+    if not isinstance(state, Mapping) or not all(isinstance(key, str) for key in state):
+        raise TypeError(f"the state of {name!r} is no dict with strings as keys: {state!r:.200}")
+    rest = {}
+    for key, value in state.items():
+        if isinstance(value, (Operand, np.generic)) or backend.is_array(value):
+            arrays[*keys, key] = backend.as_array(value.array if isinstance(value, Operand) else value)
+        else:
+            nested = isinstance(value, Mapping)
+            rest[key] = _without_arrays(name, value, arrays, *keys, key) if nested else value
+    return rest
+
+
+def _state_in(where: str, arrays: Mapping[str, Any], ours: dict[str, Any], name: str) -> dict[str, Any]:
+    """The state of `name` as `state_dict` gave it."""
+    found = ours["objects"][name]
+    state = found["values"]
     try:
-        for name in sorted(states, key=lambda name: name not in checked):
+        for *keys, last in found["arrays"]:
+            reduce(getitem, keys, state)[last] = _array_of(where, arrays, ours, _stored(name, [*keys, last]))
+    except (TypeError, LookupError) as error:
+        raise ValueError(f"{where}: its table of objects leads nowhere in the state of {name!r}") from error
+    return state
+
+
+def _put(where, values, parts, states, strict, hyperparameters) -> list[LoadReport]:
+    """Put new values into variables and states into parts: all of them, or none."""
+    reports, commits = [], []
+    with ExitStack() as undo:
+        for name, state in states.items():
             part = parts[name]
-            if name in checked:
-                more, commit = part.prepare_state_dict(states[name], strict)
-                reports.append(more)
-                commits.append(commit)
-            else:
-                before = _state_of(part)
-                _put_state(name, part, states[name])
-                done.append((name, part, before))
-                reports.append(LoadReport(loaded=[name]))
-    except BaseException as error:
-        for other, part, before in reversed(done):
-            _put_state(other, part, before)
-        if isinstance(error, (ValueError, TypeError, LookupError, AttributeError, OverflowError)):
-            raise ValueError(
-                f"{where}: the state of {name!r} cannot be loaded (nothing was changed): {error}"
-            ) from error
-        raise
-    for commit in commits:
-        commit()
+            try:
+                if hasattr(part, "prepare_state_dict"):
+                    report, commit = part.prepare_state_dict(state, strict, hyperparameters)
+                    commits.append(commit)
+                else:
+                    undo.callback(_lead_back, where, name, part, deepcopy(part.state_dict()))
+                    part.load_state_dict(state)
+                    report = LoadReport(loaded=[name])
+            except (ValueError, TypeError, LookupError, AttributeError, ArithmeticError, RuntimeError) as error:
+                raise ValueError(
+                    f"{where}: the state of {name!r} cannot be loaded (nothing was changed): {error}"
+                ) from error
+            reports.append(report)
+        for v, value in values:
+            undo.callback(v.assign, v.numpy())
+            v.assign(value)
+        for commit in commits:
+            commit()
+        undo.pop_all()
     return reports
 
 
-def _put_state(name: str, part: Any, state: Mapping[str, Any]) -> None:
-    if _is_streams(part):
-        part.set_state(state)
-    elif isinstance(part, np.random.Generator):
-        new = _alike(name, part.bit_generator.state, state)
-        type(part.bit_generator)(0).state = new  # a state that it does not take is refused there
-        part.bit_generator.state = new
-    else:
+def _lead_back(where: str, name: str, part: Any, state: Any) -> None:
+    try:
         part.load_state_dict(state)
-
-
-def _plain(state: Any) -> Any:
-    """Nested dicts with lists in place of arrays, which go into the metadata."""
-    if isinstance(state, dict):
-        return {key: _plain(value) for key, value in state.items()}
-    return state.tolist() if isinstance(state, np.ndarray) else state
-
-
-def _alike(name: str, model: Any, state: Any) -> Any:
-    """`state` with arrays where `model` has some."""
-    if isinstance(model, dict):
-        if not isinstance(state, dict) or state.keys() != model.keys():
-            raise ValueError(f"the state of {name!r} is of another kind of generator")
-        return {key: _alike(name, model[key], state[key]) for key in model}
-    if isinstance(model, str) and model != state:
-        raise ValueError(f"the state of {name!r} is that of {state}, the generator here is {model}")
-    return np.array(state, model.dtype) if isinstance(model, np.ndarray) else state
+    except Exception as error:
+        raise ValueError(
+            f"{where}: a load has failed, and {name!r} does not take back the state that it had: {error}"
+        ) from error
 
 
 # ---------------------------------------------------------------- names, shapes, dtypes
@@ -378,19 +462,30 @@ class _Renaming:
     """Names in the file to names here."""
 
     def __init__(self, rename: Rename | None):
-        self._rename = {} if rename is None else rename
-        self._unused = set() if callable(self._rename) else set(self._rename)
+        rules = {} if rename is None else rename
+        if not callable(rules):
+            if not isinstance(rules, Mapping):
+                raise TypeError(f"rename is a dict or a function, got {type(rules).__name__}")
+            for old, new in rules.items():
+                if not isinstance(old, str) or not (new is None or isinstance(new, str)):
+                    raise TypeError(f"rename maps names in the file to names here, or to None; got {old!r}: {new!r}")
+            rules = {_plain(old): new for old, new in rules.items()}
+        self._rules, self._unused = rules, set() if callable(rules) else set(rules)
 
     def __call__(self, name: str) -> str | None:
-        if callable(self._rename):
-            return self._rename(name)
-        prefixes = [old for old in self._rename if (not old or old[-1] in "/.") and name.startswith(old)]
-        old = name if name in self._rename else max(prefixes, key=len, default=None)
+        if callable(self._rules):
+            new = self._rules(name)
+            if not (new is None or isinstance(new, str)):
+                raise TypeError(f"rename: {self._rules!r} of {name!r} is {new!r}; it must be a name or None")
+            return new and _plain(new)
+        name = _plain(name)
+        prefixes = [old for old in self._rules if (not old or old[-1] in "/.") and name.startswith(old)]
+        old = name if name in self._rules else max(prefixes, key=len, default=None)
         if old is None:
             return name
         self._unused.discard(old)
-        new = self._rename[old]
-        return None if new is None else new + name[len(old) :]
+        new = self._rules[old]
+        return new if new is None else _plain(new + name[len(old) :])
 
     def slots(self, part: Any, state: dict[str, Any]) -> dict[str, Any]:
         """The state of an optimizer, its keys ``<name>/<slot>/<variable>`` with the variables' names here."""
@@ -404,17 +499,28 @@ class _Renaming:
                 renamed["/".join([*slot, new])] = value
         return renamed
 
-    def check(self) -> None:
-        if self._unused:
-            listed = ", ".join(map(repr, sorted(self._unused)))
-            raise ValueError(f"rename: no name in the file fits {listed}; it goes from names in the file to names here")
+    def check(self, names: Iterable[str]) -> None:
+        """Raise if a rule fits none of the names in the file."""
+        for old in sorted(self._unused):
+            below = next((f"{old}{end}" for end in "/." if any(name.startswith(old + end) for name in names)), None)
+            hint = f"; {below!r} stands for all names that begin so" if below else ""
+            raise ValueError(
+                f"rename: no name in the file fits {old!r}; it goes from names in the file to names here{hint}"
+            )
+
+
+def _plain(name: str) -> str:
+    """A full name: that of a variable has ":0" at its end."""
+    return name.removesuffix(":0")
 
 
 class _Turning:
     """Arrays of the file in the layout that they have here."""
 
     def __init__(self, transpose: Mapping[str, Any] | None):
-        self._turns = transpose or {}
+        if not isinstance(transpose, Mapping | None):
+            raise TypeError(f"transpose maps names here to orders of axes, got {transpose!r:.60}")
+        self._turns = {_plain(pattern): turn for pattern, turn in (transpose or {}).items()}
         self._unused = set(self._turns)
 
     def __call__(self, name: str, array: np.ndarray) -> np.ndarray:
@@ -425,7 +531,7 @@ class _Turning:
         turn = self._turns[pattern]
         try:
             return np.asarray(turn(array)) if callable(turn) else np.transpose(array, turn)
-        except (ValueError, TypeError) as error:
+        except (ValueError, TypeError, LookupError) as error:
             raise ValueError(f"transpose: {turn!r} does not fit {name!r} of shape {array.shape}: {error}") from error
 
     def check(self) -> None:
@@ -433,13 +539,17 @@ class _Turning:
             raise ValueError(f"transpose: no variable that is loaded fits {', '.join(map(repr, sorted(self._unused)))}")
 
 
-def _matched(where, arrays, ours, wanted, fits, renamed, turned, taken, report, cast) -> list[tuple[Variable, Any]]:
+def _matched(where, arrays, ours, wanted, scope, renamed, turned, report, cast) -> list[tuple[Variable, Any]]:
     """The variables and their new values; `report` gets what became of each name."""
+    taken = {_stored(name, keys) for name, part in ours["objects"].items() for keys in part["arrays"]}
     here: dict[str, str] = {}
     for there in arrays:
         name = None if there in taken else renamed(there)
         if name is not None and here.setdefault(name, there) != there:
             raise ValueError(f"{where}: {here[name]!r} and {there!r} would both be {name!r}")
+    fits = matcher(scope)
+    if scope is not None and not any(map(fits, wanted.variables)):
+        raise ValueError(f"no variable here is in the scope {scope!r}: make them first (call the model once)")
     values = []
     for name, v in wanted.variables.items():
         if not fits(name):
@@ -455,17 +565,22 @@ def _matched(where, arrays, ours, wanted, fits, renamed, turned, taken, report, 
             continue
         values.append((v, value.astype(v.dtype, copy=False)))
         report.loaded.append(name)
-        if there != name:
+        if _plain(there) != name:
             report.renamed.append(f"{there} -> {name}")
     turned.check()
     if wanted.stores:
-        report.unexpected.extend(there for name, there in here.items() if fits(name))
+        report.unexpected.extend(
+            there if _plain(there) == name else f"{there} -> {name}" for name, there in here.items() if fits(name)
+        )
     return values
 
 
 def _array_of(where: str, arrays: Mapping[str, Any], ours: dict[str, Any], name: str) -> np.ndarray:
     array = arrays[name]
-    array = backend.to_numpy(array.array if isinstance(array, Operand) else backend.as_array(array))
+    try:
+        array = backend.to_numpy(array.array if isinstance(array, Operand) else backend.as_array(array))
+    except TypeError as error:
+        raise TypeError(f"{where}: {name!r}: {error}") from error
     if name not in ours["complex"]:
         return array
     if array.dtype not in (np.float32, np.float64) or array.shape[-1:] != (2,):
@@ -507,7 +622,7 @@ def _ours(where: str, arrays: Mapping[str, Any]) -> dict[str, Any]:
         kinds = {"objects": dict, "complex": list, "metadata": dict}
         whole = all(isinstance(ours[key], kind) for key, kind in kinds.items()) and all(
             isinstance(part["values"], dict)
-            and all(isinstance(key, str) and _stored(name, key) in arrays for key in part["arrays"])
+            and all(isinstance(keys, list) and keys and _stored(name, keys) in arrays for keys in part["arrays"])
             for name, part in ours["objects"].items()
         )
         if not whole:

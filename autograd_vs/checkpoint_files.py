@@ -4,8 +4,10 @@ Nothing here unpickles. What is in a file is somebody else's word: sizes and off
 """
 
 import json
+import math
 import os
 from _thread import get_ident
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from typing import Any
@@ -18,7 +20,7 @@ _DTYPES = {
     "bool", "int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64", "float16", "float32", "float64",
     "bfloat16",
 }  # fmt: skip
-_LONGEST_HEADER = 100_000_000  # what the library takes, too
+_LONGEST_HEADER = 1 << 24  # bytes: more than a hundred thousand arrays have; a hostile one costs seconds at most
 _PIECE = 1 << 24  # bytes in one write
 
 
@@ -31,8 +33,6 @@ def _library() -> Any:
             "checkpoints are safetensors files, and the library of that name cannot be imported here "
             f'({error}): pip install "autograd-vs[train]"'
         ) from error
-    with suppress(ImportError):  # it gives NumPy the dtype bfloat16
-        import ml_dtypes  # noqa: F401
     return safetensors
 
 
@@ -42,14 +42,17 @@ def _library() -> Any:
 def write(path: str, arrays: Mapping[str, np.ndarray], metadata: Mapping[str, str]) -> None:
     """Write a safetensors file: `path` has the old content or the new one, whatever happens in between.
 
-    The new file is written beside the old one, brought to the disk, and moved over it.
+    The new file is written beside the old one, brought to the disk, and moved over it. It gets the permissions of the
+    old one; a symbolic link stays, and what it points to is replaced.
 
     Raises
     ------
     TypeError
         If the format has no such dtype; nothing is written.
+    ValueError
+        If names and metadata are longer than a header may be; nothing is written.
     OSError
-        If the disk is full, say. The file that was there is as it was.
+        If the disk is full, say, or the old file may not be written. The file that was there is as it was.
     """
     library = _library()  # its own function for files makes them readable for their owner only
     for name, a in arrays.items():
@@ -58,15 +61,24 @@ def write(path: str, arrays: Mapping[str, np.ndarray], metadata: Mapping[str, st
     # The library writes the bytes as they lie: other orders, of elements and in them, would be wrong data in silence.
     plain = {name: np.asarray(a, a.dtype.newbyteorder("="), order="C") for name, a in arrays.items()}
     content = memoryview(library.numpy.save(plain, dict(metadata)))
-    folder = os.path.dirname(path) or "."
-    os.makedirs(folder, exist_ok=True)
-    temporary = f"{path}.{os.getpid()}-{get_ident()}.tmp"
+    length = int.from_bytes(content[:8], "little")
+    if length > _LONGEST_HEADER:
+        raise ValueError(
+            f"names and metadata take {length} bytes, at most {_LONGEST_HEADER} are read: long lists belong into arrays"
+        )
+    target = os.path.realpath(path)
+    folder = os.path.dirname(target)
+    temporary = f"{target}.{os.getpid()}-{get_ident()}.tmp"
     try:
+        os.makedirs(folder, exist_ok=True)
+        mode = _permissions(target)
         with _opened(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | getattr(os, "O_BINARY", 0)) as file:
+            if mode is not None:
+                os.chmod(temporary, mode)
             while content:
                 content = content[os.write(file, content[:_PIECE]) :]
             os.fsync(file)
-        os.replace(temporary, path)
+        os.replace(temporary, target)
     except BaseException as error:
         with suppress(OSError):  # it may not be there
             os.remove(temporary)
@@ -76,6 +88,15 @@ def write(path: str, arrays: Mapping[str, np.ndarray], metadata: Mapping[str, st
     if os.name == "posix":  # elsewhere a folder cannot be opened
         with _opened(folder, os.O_RDONLY) as file:
             os.fsync(file)
+
+
+def _permissions(path: str) -> int | None:
+    """Those of the file that is there, once it is clear that it may be written; None if there is none."""
+    try:
+        with _opened(path, os.O_WRONLY) as file:
+            return os.fstat(file).st_mode & 0o777
+    except FileNotFoundError:
+        return None
 
 
 @contextmanager
@@ -92,6 +113,8 @@ def _opened(path: str, flags: int) -> Iterator[int]:
 
 class TensorFile(Mapping):
     """The arrays of a safetensors file by name, each read when it is asked for.
+
+    bfloat16, which NumPy lacks, is that of ml_dtypes; where that is not installed, the same numbers in float32.
 
     Parameters
     ----------
@@ -112,33 +135,42 @@ class TensorFile(Mapping):
     def __init__(self, path: str):
         library = _library()
         self.path = path
-        _check_header(path)
+        self._header = _header(path)
         try:
             self._file = library.safe_open(path, framework="numpy")
             self.metadata: dict[str, str] = self._file.metadata() or {}
-            self._names = dict.fromkeys(self._file.keys())
         except library.SafetensorError as error:
             raise _damaged(path, str(error)) from error
 
     def __getitem__(self, name: str) -> np.ndarray:
-        if name not in self._names:
-            raise KeyError(name)
+        entry = self._header[name]
         try:
-            return self._file.get_tensor(name)
+            return self._bfloat16(entry) if entry["dtype"] == "BF16" else self._file.get_tensor(name)
         except Exception as error:  # of several types: a dtype that NumPy lacks, say
             raise ValueError(
-                f"{self.path}: {name!r} cannot be read as a NumPy array ({type(error).__name__}: {error}). bfloat16 "
-                "needs the package ml_dtypes"
+                f"{self.path}: {name!r} of dtype {entry['dtype']} cannot be read as a NumPy array "
+                f"({type(error).__name__}: {error})"
             ) from error
 
+    def _bfloat16(self, entry: dict[str, Any]) -> np.ndarray:
+        with open(self.path, "rb") as file:
+            length = int.from_bytes(file.read(8), "little")
+            bits = np.fromfile(file, "<u2", math.prod(entry["shape"]), offset=length + entry["data_offsets"][0])
+        bits = bits.astype(np.uint16, copy=False).reshape(entry["shape"])
+        try:
+            from ml_dtypes import bfloat16
+        except ImportError:  # it is the upper half of a float32
+            return np.left_shift(bits, 16, dtype=np.uint32).view(np.float32)
+        return bits.view(bfloat16)
+
     def __contains__(self, name: object) -> bool:
-        return name in self._names
+        return name in self._header
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self._names)
+        return iter(self._header)
 
     def __len__(self) -> int:
-        return len(self._names)
+        return len(self._header)
 
 
 def _damaged(path: str, why: str) -> ValueError:
@@ -148,15 +180,17 @@ def _damaged(path: str, why: str) -> ValueError:
     )
 
 
-def _check_header(path: str) -> None:
-    """What the library lets pass, or says less clearly: names that come twice, lengths that the file does not have."""
+def _header(path: str) -> dict[str, Any]:
+    """The entries of arrays by name, once more than what the library checks: no name comes twice, lengths are right."""
     with open(path, "rb") as file:
         size = os.fstat(file.fileno()).st_size
         length = int.from_bytes(file.read(8), "little")
         if size < 8:
             raise _damaged(path, f"it has {size} bytes, and 8 are needed for the length of a header alone")
         if length > min(size - 8, _LONGEST_HEADER):
-            raise _damaged(path, f"its header would have {length} bytes, the file has {size}")
+            raise _damaged(
+                path, f"its header would have {length} bytes, the file has {size}, and {_LONGEST_HEADER} are the most"
+            )
         text = file.read(length)
     try:
         header = json.loads(text.decode(), object_pairs_hook=_each_once)
@@ -164,12 +198,14 @@ def _check_header(path: str) -> None:
         raise _damaged(path, f"its header is no table of arrays ({error})") from error
     if not isinstance(header, dict):
         raise _damaged(path, "its header is no table of arrays")
+    header.pop("__metadata__", None)
+    return header
 
 
 def _each_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     table = dict(pairs)
     if len(table) < len(pairs):
-        twice = next(name for i, (name, _) in enumerate(pairs) if name in dict(pairs[:i]))
+        twice = Counter(name for name, _ in pairs).most_common(1)[0][0]
         raise ValueError(f"{twice!r} is there twice")
     return table
 

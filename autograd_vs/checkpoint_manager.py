@@ -7,6 +7,7 @@ import math
 import os
 import re
 import warnings
+from operator import index
 from typing import Any
 
 from . import checkpoint
@@ -15,9 +16,6 @@ from .checkpoint_files import TensorFile
 from .history import as_float
 
 __all__ = ["CheckpointManager"]
-
-_NAME = re.compile(r"ckpt-(\d+)\.safetensors")
-_LEFT_OVER = re.compile(r"ckpt-\d+\.safetensors\.[\d-]+\.tmp")  # by a process that was killed while it wrote
 
 
 class CheckpointManager:
@@ -37,11 +35,16 @@ class CheckpointManager:
         The metric (a keyword of `save`) by which one more is kept: the best that the folder has.
     mode : {"min", "max"}, default "min"
         Which value of the metric is best. NaN never is; of equal ones, the first.
+    checkpoint_name : str, default "ckpt"
+        The first part of the names of files. Two managers in one folder need two.
 
     Raises
     ------
     ValueError
-        If a number is less than 1, or `mode` is neither "min" nor "max".
+        If a number is less than 1, `mode` is neither "min" nor "max", or `checkpoint_name` is no name of a file; if two
+        objects have one name.
+    TypeError
+        If one of the objects has no state.
 
     Notes
     -----
@@ -72,6 +75,7 @@ class CheckpointManager:
         max_to_keep: int | None = 5,
         best: str | None = None,
         mode: str = "min",
+        checkpoint_name: str = "ckpt",
     ):
         if step_interval < 1 or (max_to_keep is not None and max_to_keep < 1):
             raise ValueError(
@@ -79,7 +83,12 @@ class CheckpointManager:
             )
         if mode not in ("min", "max"):
             raise ValueError(f"mode is 'min' or 'max', got {mode!r}")
-        self.directory = os.fspath(directory)
+        if not checkpoint_name or os.path.basename(checkpoint_name) != checkpoint_name:
+            raise ValueError(f"checkpoint_name is the first part of names of files, got {checkpoint_name!r}")
+        checkpoint.collect(objects)  # what cannot be saved is said now, not hours later
+        self.directory, self.checkpoint_name = os.fsdecode(directory), checkpoint_name
+        # The second part is there after a process that was killed while it wrote.
+        self._name = re.compile(re.escape(checkpoint_name) + r"-(\d+)\.safetensors(\.[\d-]+\.tmp)?")
         self._objects = objects
         self.step_interval, self.max_to_keep = step_interval, max_to_keep
         self.best, self.mode = best, mode
@@ -89,7 +98,7 @@ class CheckpointManager:
     @property
     def checkpoints(self) -> dict[int, str]:
         """The paths of all checkpoints in the folder by step, the oldest first."""
-        found = {int(match[1]): match[0] for match in map(_NAME.fullmatch, self._listed()) if match}
+        found = {int(match[1]): match[0] for match in self._listed() if not match[2]}
         return {step: os.path.join(self.directory, found[step]) for step in sorted(found)}
 
     @property
@@ -105,11 +114,12 @@ class CheckpointManager:
         pick = min if self.mode == "min" else max
         return pick(values, key=values.__getitem__, default=None)
 
-    def _listed(self) -> list[str]:
+    def _listed(self) -> list[re.Match]:
         try:
-            return os.listdir(self.directory)
+            names = os.listdir(self.directory)
         except FileNotFoundError:
             return []
+        return [match for name in names if (match := self._name.fullmatch(name))]
 
     def _metric(self, step: int, path: str) -> float:
         """The metric `best` of a checkpoint, NaN where it has none."""
@@ -147,8 +157,10 @@ class CheckpointManager:
             If it cannot be written. All earlier checkpoints are there, and whole.
         ValueError
             If `step` is negative, or the metric `best` is not given.
+        TypeError
+            If `step` is no integer.
         """
-        step = int(step)
+        step = index(step)
         if step < 0:
             raise ValueError(f"a step is not negative, got {step}")
         if step % self.step_interval and not force:
@@ -159,7 +171,7 @@ class CheckpointManager:
                 f"the best checkpoint is found by {self.best!r}: call save(step, {self.best}=...); {given}"
             )
         numbers = {name: as_float(name, value) for name, value in metrics.items()}
-        path = os.path.join(self.directory, f"ckpt-{step:010d}.safetensors")
+        path = os.path.join(self.directory, f"{self.checkpoint_name}-{step:010d}.safetensors")
         checkpoint.save(path, *self._objects, metadata={"step": step, "metrics": numbers})
         if self.best is not None:
             self._metrics[step] = numbers[self.best]
@@ -173,17 +185,21 @@ class CheckpointManager:
             if step not in kept:
                 os.remove(path)
                 self._metrics.pop(step, None)
-        for name in filter(_LEFT_OVER.fullmatch, self._listed()):
-            os.remove(os.path.join(self.directory, name))
+        for match in self._listed():
+            if match[2]:
+                os.remove(os.path.join(self.directory, match[0]))
 
     # ---------------------------------------------------------------- reading
-    def restore(self, step: int | None = None) -> int | None:
+    def restore(self, step: int | None = None, **options: Any) -> int | None:
         """Load the newest checkpoint, or that of `step`, into the objects.
 
         Parameters
         ----------
         step : int, optional
             ``manager.restore(manager.best_step)`` takes the best one.
+        **options
+            As `autograd_vs.load` has them: ``hyperparameters=False`` keeps learning rates that were changed,
+            ``strict=False`` takes what fits.
 
         Returns
         -------
@@ -207,7 +223,7 @@ class CheckpointManager:
             if step not in there:
                 steps = ", ".join(map(str, there)) or "none"
                 raise FileNotFoundError(f"no checkpoint of step {step} in {self.directory}: there are {steps}")
-            checkpoint.load(there[step], *self._objects)
+            checkpoint.load(there[step], *self._objects, **options)
             return step
         damage: ValueError | None = None
         for newest, path in reversed(there.items()):
@@ -217,7 +233,7 @@ class CheckpointManager:
                 damage = error
                 warnings.warn(f"{error} The checkpoint before it is taken.", UserWarning, stacklevel=user_level())
                 continue
-            checkpoint.load(file, *self._objects)
+            checkpoint.load(file, *self._objects, **options)
             return newest
         if damage is not None:
             raise damage

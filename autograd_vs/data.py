@@ -34,8 +34,9 @@ def batches(
     ----------
     arrays : array, or nest of arrays (dict, list, tuple), all of one length
         Of NumPy or CuPy, Tensors, memory maps. Or the examples one by one: any iterable that is no list, tuple or
-        dict, or a function that returns one, called at the start of each epoch. An example is an array, a number or a
-        nest of them, and a batch has them stacked.
+        dict, or a function that returns one, called at the start of each epoch; or what has a length and gives the
+        example of a number, as PyTorch's datasets do. An example is an array, a number or a nest of them, and a batch
+        has them stacked.
     batch_size : int, >= 1
         None, for an iterable: what it gives are batches already.
     shuffle : int >= 0, bool, default None
@@ -81,7 +82,7 @@ def batches(
     seed = _seed_of(shuffle)
     if isinstance(arrays, (list, tuple, dict, Operand)) or is_array(arrays):
         return Batches(_Arrays(arrays, batch_size, seed, bool(drop_last)), int(prefetch))
-    if not callable(arrays) and not isinstance(arrays, Iterable):
+    if not callable(arrays) and not isinstance(arrays, Iterable) and not _is_dataset(arrays):
         raise TypeError(
             f"batches takes arrays, a nest of them, or an iterable of examples, got {arrays!r:.60} "
             f"({type(arrays).__name__})"
@@ -296,7 +297,7 @@ class _Examples:
     def stream(self, epoch: int, start: int):
         """The batches of an epoch, from the number `start` on."""
         source = self.source() if callable(self.source) else self.source
-        examples = iter(source)
+        examples = iter(source) if isinstance(source, Iterable) else (source[i] for i in range(len(source)))
         if examples is self.source:
             if self.begun:
                 raise ValueError(
@@ -398,6 +399,11 @@ class _Ahead:
 
 
 # ---------------------------------------------------------------- leaves
+
+
+def _is_dataset(x) -> bool:
+    """Whether it gives examples by their numbers."""
+    return hasattr(x, "__len__") and hasattr(x, "__getitem__")
 
 
 def _check_count(name: str, value: Any, least: int) -> None:

@@ -6,6 +6,7 @@ import numpy as np
 
 from .base.backend import namespace
 from .base.nest import flatten
+from .base.tables import as_text
 from .engine.cotangent import IndexedSlices, bare
 from .engine.numerics import Numerics, Watch
 from .engine.outside import tracing
@@ -19,7 +20,7 @@ def check_numerics(inf: bool = True) -> Watch:
     Parameters
     ----------
     inf : bool, default True
-        False: at a NaN only (masks of attention are made of ``-inf``).
+        False: at a NaN only.
 
     Returns
     -------
@@ -31,16 +32,20 @@ def check_numerics(inf: bool = True) -> Watch:
     FloatingPointError
         Inside, at once, where an op gives a NaN or Inf, its gradient does, or gradients add up to one. The message has
         the op with its scope, the line that called it (for a gradient also the one that asked for it), its inputs and
-        which of them are bad already, and the Variables behind it. Nothing has been assigned by then.
+        which of them are bad already, and the Variables behind it. Also where an optimizer is given a gradient that is
+        bad, and, behind its update, where that made a Variable so; in all other cases nothing has been assigned.
     RuntimeError
         If it is opened inside of a function that is traced (`function`).
 
     Notes
     -----
     Looked at is what depends on a trainable Variable or on what a tape watches; other values where they enter there, as
-    inputs. While it is open, a `function` that is called runs eagerly, each op waits for its device, and the gradients
-    of the uses of one Variable are added one by one, which may change their last bits. Nothing is paid for it while it
-    is not open.
+    inputs. ``-inf`` among these is taken for a mask (of an attention's scores, say), which ops may hand on; what they
+    make of it, if that is a NaN or ``+inf``, raises.
+
+    While it is open, a `function` that is called runs eagerly, each op waits for its device, and the gradients of the
+    uses of one Variable are added one by one, which may change their last bits. Nothing is paid for it while it is not
+    open.
 
     Examples
     --------
@@ -157,13 +162,7 @@ class GradientNorms(dict):
         every.largest = float(np.max([row.largest for row in self._rows.values()], initial=0.0))
         every.parameters = sum(row.parameters for row in self._rows.values())
         lines.append(("total", *_figures(self.total, every), ""))
-        widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
-        return "\n".join(
-            f"{line[0]:<{widths[0]}}  "
-            + "  ".join(f"{text:>{width}}" for text, width in zip(line[1:4], widths[1:4], strict=True))
-            + f"  {line[4]}".rstrip()
-            for line in lines
-        )
+        return as_text(lines, right=(1, 2, 3))
 
 
 def _figures(norm, row) -> tuple[str, str, str]:

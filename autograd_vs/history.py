@@ -7,11 +7,14 @@ logging never waits for the device. Drawing is in `history_plot.py`, which is im
 
 import array
 import math
+import operator
 import os
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+
+from .engine.outside import outside
 
 if TYPE_CHECKING:
     from os import PathLike
@@ -80,8 +83,8 @@ class History:
         Parameters
         ----------
         step : int, optional
-            Default: the current step if none of the names has a value there, else the next one. So a loss per step and
-            a validation loss now and then fall into place without counting.
+            Less than 2**63. Default: the current step if none of the names has a value there, else the next one. So a
+            loss per step and a validation loss now and then fall into place without counting.
         epoch : int or float, optional
             Kept with the values; `plot` uses it as the axis when there is one value per epoch.
         **scalars : float, NumPy scalar, Tensor, or any one-element array with ``item()``
@@ -90,9 +93,14 @@ class History:
         Raises
         ------
         TypeError
-            A value is not a real number, or there is none at all; the series is named and nothing is logged.
+            A value is not a real number, or there is none at all, or the step is no integer; the series is named and
+            nothing is logged.
         ValueError
             A value has more than one element.
+
+        Notes
+        -----
+        Inside of an `autograd_vs.function` it logs at each call, not only at the trace.
 
         Examples
         --------
@@ -104,17 +112,21 @@ class History:
         """
         if not scalars:
             raise TypeError("log() was given no value; use for example history.log(step=0, loss=loss).")
+        outside(self._log, step, epoch, scalars)
+
+    def _log(self, step: int | None, epoch: float | None, scalars: dict[str, Any]) -> None:
         row = {name: _hold(name, value) for name, value in scalars.items()}
+        epoch = epoch if epoch is None else as_float("epoch", epoch)
         if step is None:
             step = self._step if self._step >= 0 and self._logged_here.isdisjoint(row) else self._step + 1
         else:
-            step = int(step)
+            step = _whole(step)
         if step == self._step:
             self._logged_here.update(row)
         else:
             self._step, self._logged_here = step, set(row)
         self._rows += 1
-        self._pending.append((step, epoch if epoch is None else as_float("epoch", epoch), row))
+        self._pending.append((step, epoch, row))
         if self._deferred(row):
             if len(self._pending) >= 2 * _BATCH:
                 self._settle(_BATCH)
@@ -540,12 +552,13 @@ class EarlyStopping:
 
     Raises
     ------
-    ValueError
-        If `patience`, `min_delta` or `mode` is none of these.
+    TypeError, ValueError
+        If `history`, `patience`, `min_delta` or `mode` is none of these.
 
     Notes
     -----
-    Values that are not finite are no better than any other, and count towards the patience.
+    Values that are not finite are no better than any other, and count towards the patience. For the best weights at the
+    end, save where `improved` says so (`autograd_vs.save`, or a `CheckpointManager` with ``best=``) and load that.
 
     Examples
     --------
@@ -560,6 +573,8 @@ class EarlyStopping:
     """
 
     def __init__(self, history: History, name: str, patience: int, min_delta: float = 0.0, mode: str = "min") -> None:
+        if not isinstance(history, History):
+            raise TypeError(f"the first argument is a History, got {history!r:.60} ({type(history).__name__})")
         if isinstance(patience, bool) or not isinstance(patience, (int, np.integer)) or patience < 1:
             raise ValueError(f"patience is an integer >= 1, got {patience!r}")
         if not 0 <= min_delta < math.inf:
@@ -633,6 +648,16 @@ class _Series:
         except BaseException:
             del self.steps[length:], self.epochs[length:], self.values[length:]
             raise
+
+
+def _whole(step: Any) -> int:
+    try:
+        found = operator.index(step)
+    except TypeError:
+        raise TypeError(f"step is an integer, got {step!r:.60} ({type(step).__name__}).") from None
+    if not -(1 << 63) <= found < 1 << 63:
+        raise ValueError(f"step is less than 2**63 in size, got {found}.")
+    return found
 
 
 def as_float(name: str, value: Any) -> float:

@@ -70,9 +70,18 @@ def _label(kind: str, members: list[str]) -> str:
     return (next(iter(quantities)) if len(quantities) == 1 else kind).replace("_", " ")
 
 
-def _colours(names: list[str]) -> dict[str, str]:
+def _colours(names: list[str]) -> dict[str, Any]:
     quantities = dict.fromkeys(_split(name)[1] for name in names)
-    return {quantity: _COLOURS[i % len(_COLOURS)] for i, quantity in enumerate(quantities)}
+    return dict(zip(quantities, _palette(len(quantities)), strict=False))
+
+
+def _palette(count: int) -> Any:
+    """At least `count` colours, each once."""
+    if count <= len(_COLOURS):
+        return _COLOURS
+    from matplotlib import colormaps
+
+    return [colormaps["turbo"](i / (count - 1)) for i in range(count)]
 
 
 def _natural_x(history: "History", names: list[str]) -> str:
@@ -83,7 +92,7 @@ def _natural_x(history: "History", names: list[str]) -> str:
     return "epoch"
 
 
-def _draw_series(history: "History", name: str, ax: Any, colours: dict[str, str], smoothing: float, x: str) -> None:
+def _draw_series(history: "History", name: str, ax: Any, colours: dict[str, Any], smoothing: float, x: str) -> None:
     role, quantity = _split(name)
     colour = colours[quantity]
     where = history.epochs(name) if x == "epoch" else history.steps(name)
@@ -118,7 +127,7 @@ def _dress(history: "History", ax: Any, kind: str, members: list[str], log: bool
 
     rates = all(_is_rate(_split(name)[1]) for name in members)
     if log and not rates and any(np.any(history[name] > 0) for name in members):
-        ax.set_yscale("log")
+        ax.set_yscale("log", nonpositive="mask")
     ax.set_xlabel(x, color=_INK)
     ax.set_ylabel(kind, color=_INK)
     ax.xaxis.set_major_locator(MaxNLocator(nbins=7, integer=True))
@@ -130,7 +139,10 @@ def _dress(history: "History", ax: Any, kind: str, members: list[str], log: bool
         ax.spines[side].set_color(_GRID)
     ax.tick_params(which="both", color=_GRID, labelcolor=_INK)
     ax.margins(x=0.02)
-    ax.legend(frameon=False, labelcolor=_INK, handlelength=2.6)
+    lines = len(ax.get_legend_handles_labels()[0])
+    # Beside the curves where it would hide them.
+    beside = {"loc": "upper left", "bbox_to_anchor": (1.0, 1.0), "fontsize": "small"} if lines > 6 else {}
+    ax.legend(frameon=False, labelcolor=_INK, handlelength=2.6, **beside)
 
 
 def _new_axes(count: int, to_file: bool) -> np.ndarray:

@@ -74,7 +74,8 @@ def top_k_accuracy(predictions: Any, labels: Any, k: int = 5) -> Any:
 
     Notes
     -----
-    As TensorFlow's ``in_top_k``: classes of the same score all count as in, and a row with a NaN counts as a miss.
+    As TensorFlow's ``in_top_k``: classes of the same score all count as in; a row with a NaN counts as a miss, and so
+    does a label that is none of the classes.
 
     Examples
     --------
@@ -143,8 +144,8 @@ def auc(predictions: Any, labels: Any, weights: Any = None) -> float:
     Raises
     ------
     ValueError
-        If shapes do not fit, a score is NaN, a label is neither 0 nor 1, a weight is negative, or there are no
-        positive or no negative examples.
+        If shapes do not fit, a score is NaN, a label is neither 0 nor 1, a weight is negative or not finite, or there
+        are no positive or no negative examples.
 
     Examples
     --------
@@ -163,6 +164,8 @@ def _arrays(**given: Any) -> Any:
         a = x.array if isinstance(x, Operand) else placed(x)
         if name == "labels" and a.dtype.kind not in "biu":
             raise TypeError(f"labels are classes (integers or bools), got dtype {a.dtype}")
+        if a.dtype.kind == "c":
+            raise TypeError(f"{name} are real numbers, got dtype {a.dtype}")
         found.append(beside(a, found[0]) if found else a)
     return found
 
@@ -196,12 +199,17 @@ def _hits(predictions, labels):
 
 def _among(predictions, labels, k):
     """Where the score of the label is among the k largest."""
-    if isinstance(k, bool) or not isinstance(k, (int, np.integer)) or k < 1:
-        raise ValueError(f"k is an integer >= 1, got {k!r}")
+    _check_k(k)
     _check_scores(predictions, labels)
     xp = namespace(predictions)
-    score = xp.take_along_axis(predictions, labels[..., None], -1)
-    return ((predictions > score).sum(-1) < k) & ~xp.isnan(predictions).any(-1)
+    mine = xp.arange(predictions.shape[-1]) == labels[..., None]
+    score = xp.where(mine, predictions, 0).sum(-1, keepdims=True)
+    return ((predictions > score).sum(-1) < k) & mine.any(-1) & ~xp.isnan(predictions).any(-1)
+
+
+def _check_k(k):
+    if isinstance(k, bool) or not isinstance(k, (int, np.integer)) or k < 1:
+        raise ValueError(f"k is an integer >= 1, got {k!r}")
 
 
 def _mean(hits):
@@ -286,7 +294,7 @@ class Metric:
             If it is of another kind, or was made with other settings; nothing has been changed.
         """
         if type(other) is not type(self):
-            raise TypeError(f"a {type(self).__name__} merges with one of its kind, got {type(other).__name__}")
+            raise TypeError(f"{type(self).__name__} merges with one of its kind, got {type(other).__name__}")
         mine, others = self._settings(), other._settings()
         if mine != others:
             raise ValueError(f"a {type(self).__name__} with {mine} does not merge with one with {others}")
@@ -418,8 +426,7 @@ class TopK(Accuracy):
     """
 
     def __init__(self, k: int = 5) -> None:
-        if isinstance(k, bool) or not isinstance(k, (int, np.integer)) or k < 1:
-            raise ValueError(f"k is an integer >= 1, got {k!r}")
+        _check_k(k)
         self.k = int(k)
         super().__init__()
 
@@ -438,6 +445,11 @@ class ConfusionMatrix(Metric):
     classes : int, or sequence of str
         How many there are, or their names, which `plot` shows.
 
+    Raises
+    ------
+    TypeError, ValueError
+        If it is neither, or there are none.
+
     Examples
     --------
     >>> metric = ConfusionMatrix(["cat", "dog"])
@@ -447,7 +459,9 @@ class ConfusionMatrix(Metric):
     """
 
     def __init__(self, classes: Any) -> None:
-        self.names = [str(i) for i in range(classes)] if isinstance(classes, (int, np.integer)) else list(classes)
+        if isinstance(classes, (bool, str, float)):
+            raise TypeError(f"classes is their number, or a list of their names, got {classes!r}")
+        self.names = [*map(str, range(classes) if isinstance(classes, (int, np.integer)) else classes)]
         if not self.names:
             raise ValueError(f"at least one class is needed, got {classes!r}")
         super().__init__()
@@ -557,8 +571,9 @@ class AUC(Metric):
             raise ValueError(f"{int(np.isnan(scores).sum())} of {scores.size} scores are NaN")
         if ((labels != 0) & (labels != 1)).any():
             raise ValueError(f"labels are 0 or 1, got {labels[(labels != 0) & (labels != 1)][0]}")
-        if not (weights >= 0).all():
-            raise ValueError(f"weights are not negative, got {weights[~(weights >= 0)][0]}")
+        wrong = ~((weights >= 0) & (weights < np.inf))
+        if wrong.any():
+            raise ValueError(f"weights are finite and not negative, got {weights[wrong][0]}")
         self._add(scores=scores.astype(np.float64), labels=labels.astype(np.bool_), weights=weights.astype(np.float64))
 
     def _add(self, **parts: Any) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .history import History
-from .history_plot import _COLOURS, _INK, _STYLES, _dress, _natural_x, _new_axes, _panels, _save, _split, _strokes
+from .history_plot import _INK, _STYLES, _dress, _natural_x, _new_axes, _palette, _panels, _save, _split, _strokes
 
 if TYPE_CHECKING:
     from os import PathLike
@@ -90,19 +90,10 @@ def compare(
         panels = [(" / ".join(label for label, _ in panels), [name for _, members in panels for name in members])]
     axes = _new_axes(len(panels), to_file=path is not None) if ax is None else np.array([ax])
     for panel, (kind, members) in zip(axes, panels, strict=True):
-        for number, (label, histories) in enumerate(groups.items()):
+        for (label, histories), colour in zip(groups.items(), _palette(len(groups)), strict=False):
             for name in members:
-                _draw(
-                    panel,
-                    histories,
-                    name,
-                    label,
-                    _COLOURS[number % len(_COLOURS)],
-                    smoothing,
-                    x,
-                    band,
-                    len(members) > 1,
-                )
+                words = f"{label}, {name.replace('_', ' ')}" if len(members) > 1 else label
+                _draw(panel, histories, name, words, colour, smoothing, x, band)
         _dress(everyone[0], panel, kind, members, log, x)
     if path is not None:
         _save(axes[0].figure, os.fspath(path))
@@ -127,11 +118,10 @@ def _groups(runs) -> dict[str, list[History]]:
     return groups
 
 
-def _draw(ax, histories, name, label, colour, smoothing, x, band, several) -> None:
+def _draw(ax, histories, name, words, colour, smoothing, x, band) -> None:
     """One series of one run: a line, and a band if there are several seeds."""
     role, _ = _split(name)
     dash, marker = _STYLES[role]
-    words = f"{label}, {name.replace('_', ' ')}" if several else label
     style: dict[str, Any] = {"color": colour, "linestyle": dash, "linewidth": 1.7, "label": words}
     curves = [_curve(history, name, smoothing if role == "train" else 0.0, x) for history in histories]
     if len(curves) == 1:
@@ -176,6 +166,7 @@ def draw_confusions(counts: np.ndarray, names: list[str], ax: Any, path: Any, no
         ax = _new_axes(1, to_file=path is not None)[0]
         side = max(4.2, 0.42 * len(names) + 2)
         ax.figure.set_size_inches(side + 0.6, side)
+        ax.figure.set_layout_engine("compressed")  # knows of squares
     image = ax.imshow(shares, cmap="Blues", vmin=0, vmax=1)
     if len(names) <= 20:
         for i, j in np.ndindex(*counts.shape):

@@ -3,6 +3,8 @@
 from collections.abc import Iterable, Iterator
 from typing import Any, Generic, TypeVar
 
+from .engine.outside import tracing
+
 __all__ = ["Progress", "progress"]
 
 T = TypeVar("T")
@@ -82,7 +84,17 @@ class Progress(Generic[T]):
         **metrics : float, Tensor, one-element array, or str
             Numbers get four significant digits. They are read when the bar is about to be drawn, at most ten times a
             second.
+
+        Raises
+        ------
+        RuntimeError
+            In a function that is traced.
         """
+        if tracing() is not None:
+            raise RuntimeError(
+                "set inside of an av.function would show the numbers of the trace only: return them, and set them "
+                "outside"
+            )
         self._metrics.update(metrics)
         if self._bar is not None:
             self._show()

@@ -12,8 +12,8 @@ from .optimizer import Optimizer
 from .sgd import SGD
 
 __all__ = [
-    "LAMB", "SGD", "Adadelta", "Adafactor", "Adagrad", "Adam", "AdamW", "Adamax", "ExponentialMovingAverage", "Lion",
-    "Lookahead", "LossScaler", "Muon", "NAdam", "Optimizer", "RAdam", "RMSprop", "ReduceOnPlateau",
+    "LAMB", "LBFGS", "SGD", "Adadelta", "Adafactor", "Adagrad", "Adam", "AdamW", "Adamax", "ExponentialMovingAverage",
+    "Lion", "Lookahead", "LossScaler", "Muon", "NAdam", "Optimizer", "RAdam", "RMSprop", "ReduceOnPlateau",
     "clip_by_global_norm", "clip_by_norm", "clip_by_value", "schedules",
 ]  # fmt: skip
 
@@ -22,6 +22,7 @@ _LATER = {
     "Adadelta": "adadelta", "Adagrad": "adagrad", "Adamax": "adamax", "Lion": "lion", "NAdam": "nadam",
     "RAdam": "radam", "RMSprop": "rmsprop", "ReduceOnPlateau": "plateau", "ExponentialMovingAverage": "averages",
     "Lookahead": "averages", "LAMB": "lamb", "Adafactor": "adafactor", "Muon": "muon", "LossScaler": "scaling",
+    "LBFGS": "lbfgs",
 }  # fmt: skip
 
 if TYPE_CHECKING:  # type checkers shall say which names there are not
@@ -31,6 +32,7 @@ if TYPE_CHECKING:  # type checkers shall say which names there are not
     from .adamax import Adamax
     from .averages import ExponentialMovingAverage, Lookahead
     from .lamb import LAMB
+    from .lbfgs import LBFGS
     from .lion import Lion
     from .muon import Muon
     from .nadam import NAdam

@@ -9,10 +9,8 @@ from .optimizer import Optimizer
 __all__ = ["Adadelta", "adadelta_update"]
 
 
-def adadelta_update(p, g, square, change, *, rho, rest, rate, epsilon, decay=None):
-    """The change of a variable under `Adadelta`: ``delta, square, change``; `p` is asked for with `decay` only."""
-    if decay is not None:
-        g = g + p * decay
+def adadelta_update(p, g, square, change, *, rho, rest, rate, epsilon):
+    """The change of a variable under `Adadelta`: ``delta, square, change``."""
     square *= rho
     square += g * g * rest
     delta = np.sqrt(change + epsilon)
@@ -42,10 +40,8 @@ class Adadelta(Optimizer):
         Inside of both roots. It sets the size of the first steps.
     weight_decay : float, default 0
         :math:`\lambda`, added to the gradient (L2).
-    lazy : bool, default False
-        `IndexedSlices` change the rows that they name only, the slots "square" and "change" included.
-    name, exclude, rates, clipnorm, clipvalue, global_clipnorm, accumulate_steps :
-        See `Optimizer`.
+    **common
+        `name`, `lazy`, `exclude`, `rates`, clipping and `accumulate_steps`: see `Optimizer`.
 
     References
     ----------
@@ -69,15 +65,10 @@ class Adadelta(Optimizer):
         rho: float = 0.9,
         epsilon: float = 1e-6,
         weight_decay: float = 0.0,
-        lazy: bool = False,
-        *,
-        name: str = "adadelta",
         **common: Any,
     ):
         self.rho, self.epsilon, self.weight_decay = rho, epsilon, weight_decay
-        super().__init__(learning_rate, ("square", "change"), name=name, lazy=lazy, **common)
-        self.check_range("rho", 0, 1)
-        self.check_range("epsilon", 0, float("inf"))
+        super().__init__(learning_rate, ("square", "change"), **common)
 
     def scalars(self, step: int, rate: float) -> dict[str, float]:
         """The scalar arguments of `adadelta_update`."""

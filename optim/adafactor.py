@@ -9,7 +9,7 @@ from .optimizer import Optimizer
 __all__ = ["Adafactor", "adafactor_update"]
 
 
-def adafactor_update(p, g, row, column, full, *, rest, rate, relative, epsilon_2, limit, epsilon_1=None, shrink=None):
+def adafactor_update(p, g, row, column, full, *, rest, relative, epsilon_2, limit, epsilon_1=None):
     """The change of a whole variable under `Adafactor`: ``delta, row, column, full``.
 
     `rest` is what the moments take of the present gradient, `relative` the step for a variable of size 1.
@@ -26,8 +26,6 @@ def adafactor_update(p, g, row, column, full, *, rest, rate, relative, epsilon_2
     step = g / np.sqrt(np.maximum(estimate, tiny * tiny))
     size = np.maximum(np.sqrt((p * p).mean()), epsilon_2)
     delta = step * (relative * size / np.maximum(np.sqrt((step * step).mean()) / limit, 1))
-    if shrink is not None:
-        delta += p * shrink
     return delta, row, column, full
 
 
@@ -51,16 +49,16 @@ class Adafactor(Optimizer):
         :math:`\eta`; a function gets `iterations` (see `optim.schedules`).
     moment_decay : float, default 0.8
         :math:`c`: the moments forget less and less.
-    epsilon_1 : float, optional
-        By default the resolution of the dtype.
+    epsilon_1 : float, default 0
+        0 stands for the resolution of the dtype.
     epsilon_2 : float, default 0.001
         Variables that are smaller move as if they were of this size.
     clip_threshold : float, default 1
         :math:`d`.
     weight_decay : float, default 0
         :math:`\lambda`, decoupled.
-    name, exclude, rates, clipnorm, clipvalue, global_clipnorm, accumulate_steps :
-        See `Optimizer`.
+    **common
+        `name`, `exclude`, `rates`, clipping and `accumulate_steps`: see `Optimizer`.
 
     References
     ----------
@@ -86,19 +84,15 @@ class Adafactor(Optimizer):
         self,
         learning_rate: Any = 1e-2,
         moment_decay: float = 0.8,
-        epsilon_1: float | None = None,
+        epsilon_1: float = 0.0,
         epsilon_2: float = 1e-3,
         clip_threshold: float = 1.0,
         weight_decay: float = 0.0,
-        *,
-        name: str = "adafactor",
         **common: Any,
     ):
         self.moment_decay, self.epsilon_1, self.epsilon_2 = moment_decay, epsilon_1, epsilon_2
         self.clip_threshold, self.weight_decay = clip_threshold, weight_decay
-        super().__init__(learning_rate, ("row", "column", "full"), name=name, **common)
-        for what in ("moment_decay", "epsilon_2", "clip_threshold", *(["epsilon_1"] if epsilon_1 is not None else [])):
-            self.check_range(what, 0, float("inf"))
+        super().__init__(learning_rate, ("row", "column", "full"), **common)
 
     @staticmethod
     def slot_shapes(shape: tuple) -> list[tuple]:
@@ -111,11 +105,10 @@ class Adafactor(Optimizer):
         """The scalar arguments of `adafactor_update`."""
         scalars = {
             "rest": step**-self.moment_decay,
-            "rate": rate,
             "relative": min(rate, step**-0.5),
             "epsilon_2": self.epsilon_2,
             "limit": self.clip_threshold,
         }
-        if self.epsilon_1 is not None:
+        if self.epsilon_1:
             scalars["epsilon_1"] = self.epsilon_1
         return scalars

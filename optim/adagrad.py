@@ -9,10 +9,8 @@ from .optimizer import Optimizer
 __all__ = ["Adagrad", "adagrad_update"]
 
 
-def adagrad_update(p, g, total, *, rate, epsilon, initial=None, decay=None):
-    """The change of a variable under `Adagrad`: ``delta, total``; `p` is asked for with `decay` only."""
-    if decay is not None:
-        g = g + p * decay
+def adagrad_update(p, g, total, *, rate, epsilon, initial=None):
+    """The change of a variable under `Adagrad`: ``delta, total``."""
     total += g * g
     scale = np.sqrt(total if initial is None else total + initial)
     scale += epsilon
@@ -41,10 +39,8 @@ class Adagrad(Optimizer):
         Outside of the root, as in PyTorch.
     weight_decay : float, default 0
         :math:`\lambda`, added to the gradient (L2).
-    lazy : bool, default False
-        With weight decay, `IndexedSlices` change the rows that they name only. Without, they always do: it is the same.
-    name, exclude, rates, clipnorm, clipvalue, global_clipnorm, accumulate_steps :
-        See `Optimizer`.
+    **common
+        `name`, `lazy`, `exclude`, `rates`, clipping and `accumulate_steps`: see `Optimizer`.
 
     References
     ----------
@@ -72,16 +68,11 @@ class Adagrad(Optimizer):
         initial_accumulator_value: float = 0.0,
         epsilon: float = 1e-10,
         weight_decay: float = 0.0,
-        lazy: bool = False,
-        *,
-        name: str = "adagrad",
         **common: Any,
     ):
         self.rate_decay, self.initial_accumulator_value = rate_decay, initial_accumulator_value
         self.epsilon, self.weight_decay = epsilon, weight_decay
-        super().__init__(learning_rate, ("total",), name=name, lazy=lazy, **common)
-        for what in ("rate_decay", "initial_accumulator_value", "epsilon"):
-            self.check_range(what, 0, float("inf"))
+        super().__init__(learning_rate, ("total",), **common)
 
     @property
     def row_wise(self) -> bool:

@@ -5,40 +5,28 @@ from typing import Any
 
 import numpy as np
 
-from .optimizer import Optimizer
+from .moments import Moments, moments
 
 __all__ = ["Adam", "AdamW", "adam_update"]
 
 
-def adam_update(
-    p, g, m, v, v_max=None, *, beta_1, beta_2, rest_1, rest_2, rate, epsilon, decay=None, shrink=None
-):  # fmt: skip
+def adam_update(p, g, m, v, v_max=None, *, rate, epsilon, **means):
     """The change of a variable under `Adam`: ``delta, m, v`` (and ``v_max`` with AMSGrad).
 
-    `rest_1` is ``1 - beta_1``. Both bias corrections are folded: `rate` is ``learning_rate * sqrt(1 - beta_2**t) /
-    (1 - beta_1**t)``, `epsilon` is ``epsilon * sqrt(1 - beta_2**t)``. `decay` (Adam) goes into the gradient, `shrink`
-    (AdamW: ``learning_rate * weight_decay``) into the step; `p` is asked for with either only.
+    `means` are the arguments of `moments`. Both bias corrections are folded: `rate` is ``learning_rate *
+    sqrt(1 - beta_2**t) / (1 - beta_1**t)``, `epsilon` is ``epsilon * sqrt(1 - beta_2**t)``.
     """
-    if decay is not None:
-        g = g + p * decay
-    m *= beta_1
-    m += g * rest_1
-    v *= beta_2
-    square = g * g
-    square *= rest_2
-    v += square
+    m, v = moments(g, m, v, **means)
     if v_max is not None:
         v_max = np.maximum(v_max, v)
     scale = np.sqrt(v if v_max is None else v_max)
     scale += epsilon
     delta = m / scale
     delta *= rate
-    if shrink is not None:
-        delta += p * shrink
     return (delta, m, v) if v_max is None else (delta, m, v, v_max)
 
 
-class Adam(Optimizer):
+class Adam(Moments):
     r"""Adaptive moments: each element's step is scaled by the running mean and spread of its gradient.
 
     .. math::
@@ -61,11 +49,8 @@ class Adam(Optimizer):
         :math:`\lambda`, added to the gradient (L2); `AdamW` has the decoupled form.
     amsgrad : bool, default False
         Take the largest :math:`v` so far in the root (slot "v_max").
-    lazy : bool, default False
-        `IndexedSlices` change the rows that they name only, moments included. By default they count as the dense
-        gradient that they stand for: all rows move by their moments.
-    name, exclude, rates, clipnorm, clipvalue, global_clipnorm, accumulate_steps :
-        See `Optimizer`.
+    **common
+        `name`, `lazy`, `exclude`, `rates`, clipping and `accumulate_steps`: see `Optimizer`.
 
     References
     ----------
@@ -82,7 +67,6 @@ class Adam(Optimizer):
     [0.9 2.1] [ 0.1 -0.5]
     """
 
-    hyperparameters = ("beta_1", "beta_2", "epsilon", "weight_decay")
     update = staticmethod(adam_update)
 
     def __init__(
@@ -93,26 +77,16 @@ class Adam(Optimizer):
         epsilon: float = 1e-8,
         weight_decay: float = 0.0,
         amsgrad: bool = False,
-        lazy: bool = False,
-        *,
-        name: str = "adam",
         **common: Any,
     ):
-        self.beta_1, self.beta_2, self.epsilon, self.weight_decay = beta_1, beta_2, epsilon, weight_decay
         self.amsgrad = amsgrad
-        super().__init__(learning_rate, ("m", "v", "v_max") if amsgrad else ("m", "v"), name=name, lazy=lazy, **common)
-        self.check_range("beta_1", 0, 1)
-        self.check_range("beta_2", 0, 1)
-        self.check_range("epsilon", 0, float("inf"))
+        slots = ("m", "v", "v_max") if amsgrad else ("m", "v")
+        super().__init__(learning_rate, beta_1, beta_2, epsilon, weight_decay, slots, **common)
 
     def scalars(self, step: int, rate: float) -> dict[str, float]:
         """The scalar arguments of `adam_update`, bias corrections folded in."""
         correction = sqrt(1.0 - self.beta_2**step)
-        return {
-            "beta_1": self.beta_1,
-            "beta_2": self.beta_2,
-            "rest_1": 1.0 - self.beta_1,
-            "rest_2": 1.0 - self.beta_2,
+        return super().scalars(step, rate) | {
             "rate": rate * correction / (1.0 - self.beta_1**step),
             "epsilon": self.epsilon * correction,
         }
@@ -125,12 +99,12 @@ class AdamW(Adam):
 
     Parameters
     ----------
-    learning_rate, beta_1, beta_2, epsilon, amsgrad, lazy :
+    learning_rate, beta_1, beta_2, epsilon, amsgrad :
         As in `Adam`.
     weight_decay : float, default 0.01
         :math:`\lambda`, multiplied by the learning rate.
-    name, exclude, rates, clipnorm, clipvalue, global_clipnorm, accumulate_steps :
-        See `Optimizer`.
+    **common
+        `name`, `lazy`, `exclude`, `rates`, clipping and `accumulate_steps`: see `Optimizer`.
 
     References
     ----------
@@ -155,9 +129,6 @@ class AdamW(Adam):
         epsilon: float = 1e-8,
         weight_decay: float = 1e-2,
         amsgrad: bool = False,
-        lazy: bool = False,
-        *,
-        name: str = "adamw",
         **common: Any,
     ):
-        super().__init__(learning_rate, beta_1, beta_2, epsilon, weight_decay, amsgrad, lazy, name=name, **common)
+        super().__init__(learning_rate, beta_1, beta_2, epsilon, weight_decay, amsgrad, **common)

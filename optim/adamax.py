@@ -4,15 +4,13 @@ from typing import Any
 
 import numpy as np
 
-from .optimizer import Optimizer
+from .moments import Moments
 
 __all__ = ["Adamax", "adamax_update"]
 
 
-def adamax_update(p, g, m, norm, *, beta_1, rest_1, beta_2, rate, epsilon, decay=None):
+def adamax_update(p, g, m, norm, *, beta_1, rest_1, beta_2, rate, epsilon):
     """The change of a variable under `Adamax`: ``delta, m, norm``; `rate` holds the bias correction."""
-    if decay is not None:
-        g = g + p * decay
     m *= beta_1
     m += g * rest_1
     norm *= beta_2
@@ -22,7 +20,7 @@ def adamax_update(p, g, m, norm, *, beta_1, rest_1, beta_2, rate, epsilon, decay
     return delta, m, norm
 
 
-class Adamax(Optimizer):
+class Adamax(Moments):
     r"""Adaptive moments, with a maximum that fades in place of the mean square.
 
     .. math::
@@ -35,16 +33,12 @@ class Adamax(Optimizer):
     ----------
     learning_rate : float, function of int, or Variable, default 0.002
         :math:`\eta`; a function gets `iterations` (see `optim.schedules`).
-    beta_1, beta_2 : float, default 0.9 and 0.999
-        In [0, 1).
+    beta_1, beta_2, weight_decay :
+        As in `Adam`, with its defaults.
     epsilon : float, default 1e-8
         Added to the size of the gradient, as in PyTorch.
-    weight_decay : float, default 0
-        :math:`\lambda`, added to the gradient (L2).
-    lazy : bool, default False
-        `IndexedSlices` change the rows that they name only, the slots "m" and "norm" included.
-    name, exclude, rates, clipnorm, clipvalue, global_clipnorm, accumulate_steps :
-        See `Optimizer`.
+    **common
+        `name`, `lazy`, `exclude`, `rates`, clipping and `accumulate_steps`: see `Optimizer`.
 
     References
     ----------
@@ -60,7 +54,6 @@ class Adamax(Optimizer):
     [0.9 2.1]
     """
 
-    hyperparameters = ("beta_1", "beta_2", "epsilon", "weight_decay")
     update = staticmethod(adamax_update)
 
     def __init__(
@@ -70,16 +63,9 @@ class Adamax(Optimizer):
         beta_2: float = 0.999,
         epsilon: float = 1e-8,
         weight_decay: float = 0.0,
-        lazy: bool = False,
-        *,
-        name: str = "adamax",
         **common: Any,
     ):
-        self.beta_1, self.beta_2, self.epsilon, self.weight_decay = beta_1, beta_2, epsilon, weight_decay
-        super().__init__(learning_rate, ("m", "norm"), name=name, lazy=lazy, **common)
-        self.check_range("beta_1", 0, 1)
-        self.check_range("beta_2", 0, 1)
-        self.check_range("epsilon", 0, float("inf"))
+        super().__init__(learning_rate, beta_1, beta_2, epsilon, weight_decay, ("m", "norm"), **common)
 
     def scalars(self, step: int, rate: float) -> dict[str, float]:
         """The scalar arguments of `adamax_update`."""

@@ -25,6 +25,7 @@ _ARGUMENTS = {  # of other libraries' optimizers
     "wd": "write weight_decay",
     "l2": "write weight_decay",
     "decay": "for the rate pass a schedule (optim.schedules) as learning_rate, for the variables write weight_decay",
+    "line_search_fn": "write line_search",
     "use_nesterov": "write nesterov",
     "max_norm": "write global_clipnorm, clipnorm or clipvalue",
 }
@@ -34,6 +35,7 @@ _NAMES = {
     "AdamOptimizer": "write optim.Adam",
     "AdamWOptimizer": "write optim.AdamW",
     "GradientDescentOptimizer": "write optim.SGD",
+    "lbfgs_minimize": "write optim.LBFGS().minimize(loss_fn, variables)",
     "GradientDescent": "write optim.SGD",
     "MomentumOptimizer": "write optim.SGD(learning_rate, momentum=0.9)",
     "Momentum": "write optim.SGD(learning_rate, momentum=0.9)",
@@ -42,7 +44,7 @@ _NAMES = {
     "lr_scheduler": "write optim.schedules: a schedule is passed as learning_rate",
     "LearningRateSchedule": "any function of one int is a schedule, see optim.schedules",
 }
-_NOT_YET = ("ftrl", "lars", "lbfgs", "rprop", "asgd", "sparseadam")
+_NOT_YET = ("ftrl", "lars", "rprop", "asgd", "sparseadam")
 
 
 def missing_name(name: str, names: Iterable[str]) -> str:
@@ -96,7 +98,7 @@ def _arguments(kind: type) -> list[str]:
             found.update((p.name, None) for p in parameters if p.kind not in (p.VAR_KEYWORD, p.VAR_POSITIONAL))
             if not any(p.kind is p.VAR_KEYWORD for p in parameters):
                 break
-    return [name for name in found if name not in ("self", "slot_names")]
+    return [name for name in found if name not in ("self", "slot_names", *getattr(kind, "refused", ()))]
 
 
 def _near(name: str, names: Iterable[str]) -> str:

@@ -6,7 +6,7 @@ from typing import Any
 
 import autograd_vs as av
 
-from .optimizer import Optimizer
+from .optimizer import Optimizer, unzipped
 from .state import load
 
 __all__ = ["ExponentialMovingAverage", "Lookahead", "average_update", "lookahead_update"]
@@ -28,7 +28,7 @@ def _no_rate(iterations: int) -> float:
     return 0.0  # a schedule: it is not part of the state
 
 
-class _Average(Optimizer):
+class _ExponentialMovingAverage(Optimizer):
     """Keeps the averages by name, as an optimizer keeps its slots. The "gradient" of a variable is its value."""
 
     hyperparameters = ("decay",)
@@ -38,7 +38,6 @@ class _Average(Optimizer):
     def __init__(self, decay: float, name: str):
         self.decay = decay
         super().__init__(_no_rate, ("average",), name=name)
-        self.check_range("decay", 0, 1)
 
     def scalars(self, step: int, rate: float) -> dict[str, float]:
         """The first value is the average as it is."""
@@ -57,7 +56,14 @@ class ExponentialMovingAverage:
     decay : float, default 0.999
         :math:`\beta`, in [0, 1).
     name : str, default "ema"
-        The first part of the keys in `state_dict`.
+        The first part of the keys in `state_dict`. Two averages in one checkpoint need distinct names.
+
+    Raises
+    ------
+    ValueError
+        If there are no variables, or `decay` is out of its range.
+    TypeError
+        If one of them is no Variable.
 
     References
     ----------
@@ -80,12 +86,15 @@ class ExponentialMovingAverage:
     """
 
     def __init__(self, variables: Iterable[Any], decay: float = 0.999, name: str = "ema"):
-        self.variables = [*variables]
+        self.variables = [variables] if isinstance(variables, av.Variable) else [*variables]
+        if not self.variables:
+            raise ValueError("ExponentialMovingAverage got no variables")
         for v in self.variables:
             if not isinstance(v, av.Variable):
                 raise TypeError(f"ExponentialMovingAverage takes Variables, got {type(v).__name__}: {v!r}")
-        self._kept = _Average(decay, name)
+        self._kept = _ExponentialMovingAverage(decay, name)
         self._is_swapped = False
+        self.name, self.slot_names = name, self._kept.slot_names
 
     def update(self) -> None:
         """Take the present values in: to be called after each step of the optimizer, in a traced function, too.
@@ -97,7 +106,9 @@ class ExponentialMovingAverage:
         """
         if self._is_swapped:
             raise RuntimeError("the variables hold their averages: update() is called outside of `with ema.swapped()`")
-        self._kept.apply_gradients([(v, v) for v in self.variables if v.trainable])
+        pairs = [(v, v) for v in self.variables if v.trainable]
+        if pairs:
+            self._kept.apply_gradients(pairs)
 
     def average(self, variable: Any) -> Any:
         """The average of a variable (or of a full name): a Tensor, which later updates do not change.
@@ -140,9 +151,16 @@ class ExponentialMovingAverage:
         """The averages, the numbers of updates and the decay, by name: ``"ema/average/dense/kernel"``."""
         return self._kept.state_dict()
 
-    def load_state_dict(self, state: Mapping[str, Any], strict: bool = True) -> Any:
+    def load_state_dict(self, state: Mapping[str, Any], strict: bool = True, hyperparameters: bool = True) -> Any:
         """Take over what `state_dict` gave; as `Optimizer.load_state_dict`."""
-        return self._kept.load_state_dict(state, strict)
+        return self._kept.load_state_dict(state, strict, hyperparameters)
+
+    def prepare_state_dict(self, state: Mapping[str, Any], strict: bool = True, hyperparameters: bool = True) -> Any:
+        """The first half of `load_state_dict`, which only checks; as `Optimizer.prepare_state_dict`."""
+        return self._kept.prepare_state_dict(state, strict, hyperparameters)
+
+    def __repr__(self):
+        return f"<ExponentialMovingAverage {self.name!r}: decay={self._kept.decay}; {len(self.variables)} variables>"
 
 
 class Lookahead(Optimizer):
@@ -160,6 +178,13 @@ class Lookahead(Optimizer):
         In (0, 1].
     name : str, default "lookahead"
         The first part of the keys of the slot "slow" (:math:`\phi`, at first the values before the first update).
+
+    Raises
+    ------
+    ValueError
+        If `steps` is no integer from 1, `alpha` not in (0, 1], or both optimizers have the same name.
+    TypeError
+        If `optimizer` is none.
 
     References
     ----------
@@ -185,13 +210,17 @@ class Lookahead(Optimizer):
             raise TypeError(f"Lookahead takes an optimizer, got {type(optimizer).__name__}")
         if optimizer.name == name:
             raise ValueError(f"Lookahead and its optimizer are both named {name!r}: give one of them another name=")
-        if steps != int(steps) or steps < 1:
-            raise ValueError(f"Lookahead: steps must be an integer >= 1, got {steps!r}")
-        if not 0 < alpha <= 1:
-            raise ValueError(f"Lookahead: alpha must be in (0, 1], got {alpha!r}")
-        self.optimizer, self.steps, self.alpha = optimizer, int(steps), alpha
+        self.optimizer, self.steps, self.alpha = optimizer, steps, alpha
         self._last = optimizer.iterations  # the update of `optimizer` that was followed last
         super().__init__(optimizer.learning_rate, ("slow",), name=name)
+
+    def check(self, what: str, value: Any) -> None:
+        """ValueError unless `steps` is an integer from 1, `alpha` in (0, 1]."""
+        super().check(what, value)
+        if what == "steps" and (value < 1 or value != int(value)):
+            raise ValueError(f"Lookahead: steps must be an integer >= 1, got {value!r}")
+        if what == "alpha" and not 0 < value <= 1:
+            raise ValueError(f"Lookahead: alpha must be in (0, 1], got {value!r}")
 
     @property
     def learning_rate(self) -> Any:
@@ -216,11 +245,11 @@ class Lookahead(Optimizer):
 
     def apply_gradients(self, pairs: Iterable[tuple[Any, Any]]) -> None:
         """Let the optimizer update the variables; then, every `steps` times, go back to the slow weights."""
-        pairs = [*pairs]
-        variables = [v for g, v in pairs if g is not None and isinstance(v, av.Variable)]
-        av.outside(self._begin, variables)
+        pairs = [*zip(*unzipped(pairs), strict=True)]
+        updated = [v for g, v in pairs if g is not None and isinstance(v, av.Variable)]
+        av.outside(self._begin, updated)
         self.optimizer.apply_gradients(pairs)
-        av.outside(self._follow, variables)
+        av.outside(self._follow, updated)
 
     def _begin(self, variables) -> None:
         new = [(v, v) for v in variables if v.trainable and v.op.name not in self._slots]

@@ -10,7 +10,7 @@ import numpy as np
 
 import autograd_vs as av
 
-__all__ = ["clip_by_global_norm", "clip_by_norm", "clip_by_value", "plain"]
+__all__ = ["check_limit", "clip_by_global_norm", "clip_by_norm", "clip_by_value", "plain"]
 
 
 def clip_by_value(gradients, limit: float) -> list:
@@ -26,13 +26,20 @@ def clip_by_value(gradients, limit: float) -> list:
     list
         Of the kinds given; None stays None, rows stay rows (with each index once). Gradients flow through Tensors.
 
+    Raises
+    ------
+    ValueError
+        If the limit is not positive.
+    TypeError
+        If it is no number, or `gradients` is a single one.
+
     Examples
     --------
     >>> clip_by_value([np.array([3.0, -0.5]), None], 1.0)
     [array([ 1. , -0.5]), None]
     """
-    _check(limit, "limit")
-    return [_changed(g, lambda a: _cut(a, limit)) for g in map(_merged, gradients)]
+    check_limit("limit", limit)
+    return [_changed(g, lambda a: _cut(a, limit)) for g in _all_merged(gradients)]
 
 
 def clip_by_norm(gradients, max_norm: float) -> list:
@@ -48,13 +55,20 @@ def clip_by_norm(gradients, max_norm: float) -> list:
     list
         Of the kinds given; None stays None, rows stay rows (with each index once). Gradients flow through Tensors.
 
+    Raises
+    ------
+    ValueError
+        If the limit is not positive.
+    TypeError
+        If it is no number, or `gradients` is a single one.
+
     Examples
     --------
     >>> clip_by_norm([np.array([3.0, 4.0]), np.array([0.1])], 1.0)
     [array([0.6, 0.8]), array([0.1])]
     """
-    _check(max_norm, "max_norm")
-    return [g if g is None else _scaled(g, max_norm, _root(_squares(g))) for g in map(_merged, gradients)]
+    check_limit("max_norm", max_norm)
+    return [g if g is None else _scaled(g, max_norm, _root(_squares(g))) for g in _all_merged(gradients)]
 
 
 def clip_by_global_norm(gradients, max_norm: float) -> tuple[list, Any]:
@@ -77,6 +91,13 @@ def clip_by_global_norm(gradients, max_norm: float) -> tuple[list, Any]:
         become Tensors, too), and where arrays lie on a device, which is not waited for. Where it is Inf or NaN, all
         that comes back is NaN.
 
+    Raises
+    ------
+    ValueError
+        If the limit is not positive.
+    TypeError
+        If it is no number, or `gradients` is a single one.
+
     References
     ----------
     Pascanu, Mikolov and Bengio, "On the difficulty of training recurrent neural networks", ICML 2013.
@@ -87,8 +108,8 @@ def clip_by_global_norm(gradients, max_norm: float) -> tuple[list, Any]:
     >>> clipped, norm
     ([array([0.6]), None, array([0.8])], 5.0)
     """
-    _check(max_norm, "max_norm")
-    merged = [_merged(g) for g in gradients]
+    check_limit("max_norm", max_norm)
+    merged = _all_merged(gradients)
     norm = _root(sum(_squares(g) for g in merged if g is not None))
     clipped = [g if g is None else _scaled(g, max_norm, norm) for g in merged]
     return clipped, av.Tensor(norm) if _is_array(norm) else norm
@@ -103,9 +124,20 @@ def _plain(g):
     return g.merged() if isinstance(g, av.IndexedSlices) else _bare(g)
 
 
-def _check(limit, what) -> None:
-    if not limit > 0:
+def check_limit(what: str, limit: Any) -> None:
+    """ValueError unless `limit` is positive, TypeError if it is no number."""
+    try:
+        fits = bool(limit > 0)
+    except (TypeError, ValueError):
+        raise TypeError(f"{what} is a positive number, got {limit!r}") from None
+    if not fits:
         raise ValueError(f"{what} must be positive, got {limit!r}")
+
+
+def _all_merged(gradients) -> list:
+    if hasattr(gradients, "shape") or isinstance(gradients, av.IndexedSlices):
+        raise TypeError(f"clipping takes a sequence of gradients, got one {type(gradients).__name__}: write [gradient]")
+    return [_merged(g) for g in gradients]
 
 
 def _merged(g: Any):

@@ -1,20 +1,21 @@
 """LAMB: Adam's step, scaled to the size of the variable."""
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
-from .optimizer import Optimizer
+from .moments import Moments, moments
 
 __all__ = ["LAMB", "lamb_update"]
 
 
-def lamb_update(p, g, m, v, *, beta_1, beta_2, rest_1, rest_2, correct_1, correct_2, rate, epsilon, shrink=None):
-    """The change of a whole variable under `LAMB`: ``delta, m, v``; `shrink` is ``rate * weight_decay``."""
-    m *= beta_1
-    m += g * rest_1
-    v *= beta_2
-    v += g * g * rest_2
+def lamb_update(p, g, m, v, *, correct_1, correct_2, rate, epsilon, shrink=None, **means):
+    """The change of a whole variable under `LAMB`: ``delta, m, v``; `shrink` is ``rate * weight_decay``.
+
+    `means` are the arguments of `moments`.
+    """
+    m, v = moments(g, m, v, **means)
     delta = (m * correct_1) / (np.sqrt(v * correct_2) + epsilon)
     delta *= rate
     if shrink is not None:
@@ -25,7 +26,7 @@ def lamb_update(p, g, m, v, *, beta_1, beta_2, rest_1, rest_2, correct_1, correc
     return delta, m, v
 
 
-class LAMB(Optimizer):
+class LAMB(Moments):
     r"""Adam's step with decoupled decay; its length is the learning rate times the norm of the variable.
 
     .. math::
@@ -45,8 +46,8 @@ class LAMB(Optimizer):
         Outside of the root.
     weight_decay : float, default 0
         :math:`\lambda`.
-    name, exclude, rates, clipnorm, clipvalue, global_clipnorm, accumulate_steps :
-        See `Optimizer`.
+    **common
+        `name`, `exclude`, `rates`, clipping and `accumulate_steps`: see `Optimizer`.
 
     References
     ----------
@@ -62,7 +63,6 @@ class LAMB(Optimizer):
     [2.646 3.646]
     """
 
-    hyperparameters = ("beta_1", "beta_2", "epsilon", "weight_decay")
     update = staticmethod(lamb_update)
     decoupled_weight_decay = True
     reads_value = True
@@ -74,15 +74,14 @@ class LAMB(Optimizer):
         beta_2: float = 0.999,
         epsilon: float = 1e-6,
         weight_decay: float = 0.0,
-        *,
-        name: str = "lamb",
         **common: Any,
     ):
-        self.beta_1, self.beta_2, self.epsilon, self.weight_decay = beta_1, beta_2, epsilon, weight_decay
-        super().__init__(learning_rate, ("m", "v"), name=name, **common)
-        self.check_range("beta_1", 0, 1)
-        self.check_range("beta_2", 0, 1)
-        self.check_range("epsilon", 0, float("inf"))
+        super().__init__(learning_rate, beta_1, beta_2, epsilon, weight_decay, **common)
+
+    @property
+    def rule(self) -> Callable:
+        """The update itself, which has the decay in the step whose norm it takes."""
+        return self.update
 
     @staticmethod
     def slot_shapes(shape: tuple) -> list[tuple]:
@@ -91,13 +90,8 @@ class LAMB(Optimizer):
 
     def scalars(self, step: int, rate: float) -> dict[str, float]:
         """The scalar arguments of `lamb_update`."""
-        return {
-            "beta_1": self.beta_1,
-            "beta_2": self.beta_2,
-            "rest_1": 1.0 - self.beta_1,
-            "rest_2": 1.0 - self.beta_2,
+        return super().scalars(step, rate) | {
             "correct_1": 1.0 / (1.0 - self.beta_1**step),
             "correct_2": 1.0 / (1.0 - self.beta_2**step),
             "rate": rate,
-            "epsilon": self.epsilon,
         }

@@ -9,12 +9,10 @@ from .optimizer import Optimizer
 __all__ = ["Lion", "lion_update"]
 
 
-def lion_update(p, g, m, *, beta_1, beta_2, rest_1, rest_2, rate, shrink=None):
-    """The change of a variable under `Lion`: ``delta, m``; `p` is asked for with `shrink` only."""
+def lion_update(p, g, m, *, beta_1, beta_2, rest_1, rest_2, rate):
+    """The change of a variable under `Lion`: ``delta, m``."""
     delta = np.sign(m * beta_1 + g * rest_1)
     delta *= rate
-    if shrink is not None:
-        delta += p * shrink
     m *= beta_2
     m += g * rest_2
     return delta, m
@@ -36,10 +34,8 @@ class Lion(Optimizer):
         In [0, 1).
     weight_decay : float, default 0
         :math:`\lambda`, decoupled: multiplied by the learning rate (three to ten times AdamW's).
-    lazy : bool, default False
-        `IndexedSlices` change the rows that they name only, the slot "m" included.
-    name, exclude, rates, clipnorm, clipvalue, global_clipnorm, accumulate_steps :
-        See `Optimizer`.
+    **common
+        `name`, `lazy`, `exclude`, `rates`, clipping and `accumulate_steps`: see `Optimizer`.
 
     References
     ----------
@@ -64,15 +60,10 @@ class Lion(Optimizer):
         beta_1: float = 0.9,
         beta_2: float = 0.99,
         weight_decay: float = 0.0,
-        lazy: bool = False,
-        *,
-        name: str = "lion",
         **common: Any,
     ):
         self.beta_1, self.beta_2, self.weight_decay = beta_1, beta_2, weight_decay
-        super().__init__(learning_rate, ("m",), name=name, lazy=lazy, **common)
-        self.check_range("beta_1", 0, 1)
-        self.check_range("beta_2", 0, 1)
+        super().__init__(learning_rate, ("m",), **common)
 
     def scalars(self, step: int, rate: float) -> dict[str, float]:
         """The scalar arguments of `lion_update`."""

@@ -30,13 +30,11 @@ def orthogonalized(matrix):
     return x.T if tall else x
 
 
-def muon_update(p, g, momentum, *, rest, rate, ahead=None, shrink=None):
+def muon_update(p, g, momentum, *, rest, rate, ahead=None):
     """The change of a whole matrix under `Muon`: ``delta, momentum``; `ahead` is for Nesterov's form."""
     momentum += (g - momentum) * rest
     delta = orthogonalized(momentum if ahead is None else g + (momentum - g) * ahead)
     delta = delta * (rate * sqrt(max(1.0, g.shape[0] / g.shape[1])))
-    if shrink is not None:
-        delta += p * shrink
     return delta, momentum
 
 
@@ -62,8 +60,9 @@ class Muon(Optimizer):
         Take Nesterov's form.
     weight_decay : float, default 0.1
         :math:`\lambda`, decoupled.
-    name, exclude, rates, clipnorm, clipvalue, global_clipnorm, accumulate_steps :
-        See `Optimizer`. A variable that is no matrix is a ValueError of `apply_gradients`.
+    **common
+        `name`, `exclude`, `rates`, clipping and `accumulate_steps`: see `Optimizer`. A variable that is no matrix is a
+        ValueError of `apply_gradients`.
 
     References
     ----------
@@ -89,13 +88,10 @@ class Muon(Optimizer):
         momentum: float = 0.95,
         nesterov: bool = True,
         weight_decay: float = 0.1,
-        *,
-        name: str = "muon",
         **common: Any,
     ):
         self.momentum, self.nesterov, self.weight_decay = momentum, nesterov, weight_decay
-        super().__init__(learning_rate, ("momentum",), name=name, **common)
-        self.check_range("momentum", 0, 1)
+        super().__init__(learning_rate, ("momentum",), **common)
 
     @staticmethod
     def slot_shapes(shape: tuple) -> list[tuple]:

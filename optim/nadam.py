@@ -5,33 +5,27 @@ from typing import Any
 
 import numpy as np
 
-from .optimizer import Optimizer
+from .moments import Moments, moments
 
 __all__ = ["NAdam", "nadam_update"]
 
 
-def nadam_update(p, g, m, v, *, beta_1, beta_2, rest_1, rest_2, now, ahead, epsilon, decay=None, shrink=None):
+def nadam_update(p, g, m, v, *, now, ahead, epsilon, **means):
     """The change of a variable under `NAdam`: ``delta, m, v``.
 
-    `now` and `ahead` are the rates of gradient and momentum; they and `epsilon` hold the bias corrections.
+    `now` and `ahead` are the rates of gradient and momentum; they and `epsilon` hold the bias corrections. `means` are
+    the arguments of `moments`.
     """
-    if decay is not None:
-        g = g + p * decay
-    m *= beta_1
-    m += g * rest_1
-    v *= beta_2
-    v += g * g * rest_2
+    m, v = moments(g, m, v, **means)
     scale = np.sqrt(v)
     scale += epsilon
     delta = g * now
     delta += m * ahead
     delta /= scale
-    if shrink is not None:
-        delta += p * shrink
     return delta, m, v
 
 
-class NAdam(Optimizer):
+class NAdam(Moments):
     r"""Adaptive moments with Nesterov's momentum, which grows over the first steps.
 
     .. math::
@@ -47,20 +41,14 @@ class NAdam(Optimizer):
     ----------
     learning_rate : float, function of int, or Variable, default 0.002
         :math:`\eta`; a function gets `iterations` (see `optim.schedules`).
-    beta_1, beta_2 : float, default 0.9 and 0.999
-        In [0, 1).
-    epsilon : float, default 1e-8
-        Outside of the root of the bias-corrected moment, as in PyTorch.
-    weight_decay : float, default 0
-        :math:`\lambda`, added to the gradient (L2).
+    beta_1, beta_2, epsilon, weight_decay :
+        As in `Adam`, with its defaults.
     momentum_decay : float, default 0.004
         :math:`\psi`.
     decoupled_weight_decay : bool, default False
         The variable shrinks by :math:`\eta \lambda p` in place of the decay in the gradient, as in `AdamW`.
-    lazy : bool, default False
-        `IndexedSlices` change the rows that they name only, the slots "m" and "v" included.
-    name, exclude, rates, clipnorm, clipvalue, global_clipnorm, accumulate_steps :
-        See `Optimizer`.
+    **common
+        `name`, `lazy`, `exclude`, `rates`, clipping and `accumulate_steps`: see `Optimizer`.
 
     References
     ----------
@@ -76,7 +64,7 @@ class NAdam(Optimizer):
     [0.894 2.106]
     """
 
-    hyperparameters = ("beta_1", "beta_2", "epsilon", "weight_decay", "momentum_decay", "decoupled_weight_decay")
+    hyperparameters = (*Moments.hyperparameters, "momentum_decay", "decoupled_weight_decay")
     update = staticmethod(nadam_update)
 
     def __init__(
@@ -88,18 +76,10 @@ class NAdam(Optimizer):
         weight_decay: float = 0.0,
         momentum_decay: float = 4e-3,
         decoupled_weight_decay: bool = False,
-        lazy: bool = False,
-        *,
-        name: str = "nadam",
         **common: Any,
     ):
-        self.beta_1, self.beta_2, self.epsilon, self.weight_decay = beta_1, beta_2, epsilon, weight_decay
         self.momentum_decay, self.decoupled_weight_decay = momentum_decay, decoupled_weight_decay
-        super().__init__(learning_rate, ("m", "v"), name=name, lazy=lazy, **common)
-        self.check_range("beta_1", 0, 1)
-        self.check_range("beta_2", 0, 1)
-        self.check_range("epsilon", 0, float("inf"))
-        self.check_range("momentum_decay", 0, float("inf"))
+        super().__init__(learning_rate, beta_1, beta_2, epsilon, weight_decay, **common)
 
     def momentum(self, step: int) -> float:
         r""":math:`\mu_t` at update `step`."""
@@ -118,11 +98,7 @@ class NAdam(Optimizer):
         """The scalar arguments of `nadam_update`, bias corrections folded in."""
         correction = sqrt(1.0 - self.beta_2**step)
         product, following = self.momentum_product(step), self.momentum(step + 1)
-        return {
-            "beta_1": self.beta_1,
-            "beta_2": self.beta_2,
-            "rest_1": 1.0 - self.beta_1,
-            "rest_2": 1.0 - self.beta_2,
+        return super().scalars(step, rate) | {
             "now": rate * correction * (1.0 - self.momentum(step)) / (1.0 - product),
             "ahead": rate * correction * following / (1.0 - product * following),
             "epsilon": self.epsilon * correction,

@@ -4,6 +4,7 @@ import warnings
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import nullcontext
 from functools import partial
+from math import inf
 from operator import attrgetter
 from types import NoneType
 from typing import Any
@@ -13,7 +14,7 @@ import numpy as np
 import autograd_vs as av
 
 from . import advice
-from .clipping import clip_by_global_norm, clip_by_norm, clip_by_value, plain
+from .clipping import check_limit, clip_by_global_norm, clip_by_norm, clip_by_value, plain
 from .patterns import Patterns
 from .state import SlotMapping, load, save
 
@@ -30,10 +31,12 @@ class Optimizer:
         (`minimize` leaves it out of the variables that it finds by itself).
     slot_names : sequence of str
         The arrays that the update rule keeps for each variable.
-    name : str
+    name : str, default the name of the class in lower case
         The first part of the keys in `slots` and in checkpoints. Two optimizers in one checkpoint need distinct names.
     lazy : bool, default False
-        `IndexedSlices` change the rows that they name only.
+        `IndexedSlices` change the rows that they name only, slots and weight decay included. By default they count as
+        the dense gradient that they stand for: all rows move, as momentum and decay have it. (Where rows without a
+        gradient would not move anyway, they are left alone in both cases.)
     clipnorm, clipvalue, global_clipnorm : float, optional
         Clip each gradient by its norm, by value, or all of them by their common norm, before the update. One of them
         at most. See `clip_by_norm`, `clip_by_value`, `clip_by_global_norm`.
@@ -54,13 +57,22 @@ class Optimizer:
         ``"adam/m/dense/kernel"`` to a Tensor with the present value (a copy); ``"adam/step/dense/kernel"`` to the
         number of updates of this variable.
 
+    Raises
+    ------
+    ValueError
+        If a hyperparameter is out of its range, the name is empty or has a "/", more than one kind of clipping is asked
+        for, or a pattern is none.
+    TypeError
+        If an argument is not known (the error says how it is spelled here), or is no number.
+
     Notes
     -----
-    To write an optimizer, derive from this class, name its slots, set ``update`` to a pure function
-    ``(p, g, *slots, **scalars) -> (delta, *slots)`` (see `autograd_vs.apply_update`) and compute its scalars. If it
-    has a `weight_decay`, the rule gets that as `decay`, times the variable to be added to the gradient; or, where
-    `decoupled_weight_decay` is True, times the learning rate as `shrink`, for the step. Neither is there where nothing
-    decays.
+    To write an optimizer, derive from this class, name its slots, set `update` to a pure function
+    ``(p, g, *slots, **scalars) -> (delta, *slots)`` (see `autograd_vs.apply_update`) and compute its scalars.
+    `hyperparameters` says which attributes are checked, saved and loaded: none is negative, and those that `below_one`
+    names are less than 1. If one of them is `weight_decay`, the gradient that `update` gets has so many times the
+    variable in it; or, where `decoupled_weight_decay` is True, the step gets that, times the learning rate, afterwards.
+    `docs/examples/add_an_optimizer.py` is a worked example.
 
     >>> import numpy as np
     >>> def sign_update(p, g, *, rate):
@@ -70,16 +82,17 @@ class Optimizer:
     ...     def scalars(self, step, rate):
     ...         return {"rate": rate}
     >>> v = av.Variable([1.0, 2.0], name="sign_example")
-    >>> SignDescent(0.5, name="sign").apply_gradients([([0.1, -7.0], v)])
+    >>> SignDescent(0.5).apply_gradients([([0.1, -7.0], v)])
     >>> v.numpy().tolist()
     [0.5, 2.5]
     """
 
     hyperparameters: tuple[str, ...] = ()
+    below_one: tuple[str, ...] = ("beta_1", "beta_2", "rho", "momentum", "decay")  # of all optimizers
     update: Callable
     weight_decay: float = 0.0
     decoupled_weight_decay: bool = False
-    reads_value: bool = False  # whether the rule needs the values without weight decay, too
+    reads_value: bool = False  # whether `update` needs the values without weight decay, too
     slot_shapes: Callable | None = None  # for an update that needs whole variables: `shapes` of `Slots`
     constraints: bool = True  # whether those of the variables are applied after an update
 
@@ -88,7 +101,7 @@ class Optimizer:
         learning_rate: Any,
         slot_names: Iterable[str] = (),
         *,
-        name: str,
+        name: str | None = None,
         lazy: bool = False,
         clipnorm: float | None = None,
         clipvalue: float | None = None,
@@ -100,14 +113,15 @@ class Optimizer:
     ):
         if unknown:
             raise TypeError(advice.unknown_arguments(type(self), unknown, learning_rate))
-        if not name or "/" in name:
+        name = type(self).__name__.lower() if name is None else name
+        if not isinstance(name, str) or not name or "/" in name:
             raise ValueError(f"the name of an optimizer is a word without '/', got {name!r}")
         if sum(limit is not None for limit in (clipnorm, clipvalue, global_clipnorm)) > 1:
             raise ValueError("give one of clipnorm, clipvalue and global_clipnorm at most")
-        for limit in (clipnorm, clipvalue, global_clipnorm):
-            if limit is not None and not limit > 0:
-                raise ValueError(f"clipnorm, clipvalue and global_clipnorm must be positive, got {limit!r}")
-        if accumulate_steps != int(accumulate_steps) or accumulate_steps < 1:
+        for what, limit in {"clipnorm": clipnorm, "clipvalue": clipvalue, "global_clipnorm": global_clipnorm}.items():
+            if limit is not None:
+                check_limit(what, limit)
+        if not isinstance(accumulate_steps, (int, np.integer)) or accumulate_steps < 1:
             raise ValueError(f"accumulate_steps must be an integer >= 1, got {accumulate_steps!r}")
         if lazy and self.slot_shapes is not None:
             raise ValueError(
@@ -124,14 +138,12 @@ class Optimizer:
         self._sums = av.Slots(("gradient",), "ignore")
         self._touched: dict[str, Any] = {}  # the rows that were added to, by variable; None: a dense gradient was
         self._warned: set[tuple] = set()
-        self.check_range("weight_decay", 0, float("inf"))
+        for what in self.hyperparameters:
+            self.check(what, getattr(self, what))
 
     # ---------------------------------------------------------------- what an optimizer says of itself
     def scalars(self, step: int, rate: float) -> dict[str, float]:
-        """The scalar arguments of the rule at a variable's `step`-th update (from 1) with the learning rate `rate`.
-
-        Weight decay is not among them: it is added to them.
-        """
+        """The scalar arguments of `update` at a variable's `step`-th one (from 1) with the learning rate `rate`."""
         return {"learning_rate": rate}
 
     def _all_scalars(self, step: int, rate: float, share: float = 1.0, decays: bool = True) -> dict[str, float]:
@@ -143,6 +155,11 @@ class Optimizer:
             else:
                 scalars["decay"] = self.weight_decay
         return scalars
+
+    @property
+    def rule(self) -> Callable:
+        """`update` and weight decay, which is left out where there is none."""
+        return partial(decayed, self.update) if self.weight_decay else self.update
 
     def _new_slots(self, names: Iterable[str], on_unclaimed: str = "raise") -> av.Slots:
         return av.Slots(tuple(names), on_unclaimed, self._sort, self.slot_shapes)
@@ -179,8 +196,10 @@ class Optimizer:
                 number = float(given)
             except (TypeError, ValueError):
                 raise TypeError(advice.what_is_no_number(type(self), value)) from None
-            if not number >= 0:
-                raise ValueError(f"{type(self).__name__}: learning_rate must not be negative, got {number!r}")
+            if not 0 <= number < inf:
+                raise ValueError(
+                    f"{type(self).__name__}: learning_rate must be finite and not negative, got {number!r}"
+                )
             value = value if recorded else number
         self._learning_rate = value
 
@@ -191,6 +210,13 @@ class Optimizer:
         ----------
         variable : Variable or str, optional
             Or its full name: the rate for this one, by `rates`.
+
+        Raises
+        ------
+        ValueError
+            If a schedule or a Variable gives a number that is negative or not finite.
+        TypeError
+            If a schedule gives no number.
 
         Examples
         --------
@@ -204,17 +230,36 @@ class Optimizer:
         rate = self._learning_rate
         if rate.__class__ is float:
             return rate
-        return float(rate(self.iterations)) if callable(rate) else float(rate.item())
-
-    def check_range(self, what: str, low: float, high: float) -> None:
-        """ValueError unless the attribute `what` is in ``[low, high)``, TypeError if it is no number."""
-        value = getattr(self, what)
+        number = rate(self.iterations) if callable(rate) else rate.item()
         try:
-            fits = bool(low <= value < high)
+            fits = bool(0 <= number < inf)
+            number = float(number)
         except (TypeError, ValueError):
-            raise TypeError(f"{type(self).__name__}: {what} is a number in [{low}, {high}), got {value!r}") from None
+            raise TypeError(f"{self._at_iteration()} is a number, got {number!r}") from None
         if not fits:
-            raise ValueError(f"{type(self).__name__}: {what} must be in [{low}, {high}), got {value!r}")
+            raise ValueError(f"{self._at_iteration()} must be finite and not negative, got {number!r}")
+        return number
+
+    def _at_iteration(self) -> str:
+        return f"{type(self).__name__} {self.name!r}: the learning rate at iteration {self.iterations}"
+
+    def check(self, what: str, value: Any) -> None:
+        """Say whether `value` can be the hyperparameter `what`.
+
+        Raises
+        ------
+        ValueError
+            If it is negative, not finite, or 1 and more where `below_one` names it.
+        TypeError
+            If it is no number.
+        """
+        high = 1 if what in self.below_one else inf
+        try:
+            fits = bool(0 <= value < high)
+        except (TypeError, ValueError):
+            raise TypeError(f"{type(self).__name__}: {what} is a number in [0, {high}), got {value!r}") from None
+        if not fits:
+            raise ValueError(f"{type(self).__name__}: {what} must be in [0, {high}), got {value!r}")
 
     # ---------------------------------------------------------------- updates
     def apply_gradients(self, pairs: Iterable[tuple[Any, Any]]) -> None:
@@ -244,17 +289,9 @@ class Optimizer:
             Some gradients are None: those variables are left as they are. Once per optimizer and set of variables;
             not for frozen variables.
         """
-        try:
-            pairs = [*pairs]
-            gradients, variables = zip(*pairs, strict=True) if pairs else ((), ())
-        except (TypeError, ValueError) as error:
-            if error.__traceback__ is None or error.__traceback__.tb_next is not None:
-                raise  # from inside of an iterator
-            raise TypeError(
-                "apply_gradients takes pairs (gradient, variable), as in zip(gradients, variables, strict=True), got "
-                f"{type(pairs).__name__}: {error}"
-            ) from None
-        if not pairs or NoneType in map(type, gradients):
+        gradients, variables = unzipped(pairs)
+        if not gradients or NoneType in map(type, gradients):
+            pairs = [*zip(gradients, variables, strict=True)]
             present = [pair for pair in pairs if pair[0] is not None]
             self._report_absent([v for g, v in pairs if g is None], present)
             gradients, variables = zip(*present, strict=True)
@@ -303,7 +340,7 @@ class Optimizer:
             rate = self.current_rate()  # a schedule may raise: nothing is changed then
         try:
             av.apply_update(
-                self.update,
+                self.rule,
                 variables,
                 gradients,
                 self._slots,
@@ -312,8 +349,8 @@ class Optimizer:
                 rows=self.row_wise,
                 constraints=self.constraints,
             )
-        except ValueError as error:
-            if getattr(error, "updated", False):  # a constraint failed after the update
+        except Exception as error:
+            if getattr(error, "updated", False):  # raised after the update, by a constraint or `check_numerics`
                 self.iterations += 1
             raise
         av.outside(self._count, writes=())
@@ -390,6 +427,12 @@ class Optimizer:
         >>> optimizer.minimize(lambda: v * v, [v]).item(), round(v.item(), 2)
         (9.0, 2.4)
         """
+        loss, variables, gradients = self._recorded(loss_fn, variables)
+        self.apply_gradients(zip(gradients, variables, strict=True))
+        return loss
+
+    def _recorded(self, loss_fn, variables) -> tuple[Any, list, list]:
+        """The loss, the variables (None: those that it reads), and their gradients."""
         if not callable(loss_fn):
             raise TypeError(
                 f"minimize takes a function that computes the loss, got {type(loss_fn).__name__}: call "
@@ -403,8 +446,7 @@ class Optimizer:
         elif isinstance(variables, av.Variable):
             variables = [variables]
         variables = list(variables)
-        self.apply_gradients(zip(tape.gradient(loss, variables), variables, strict=True))
-        return loss
+        return loss, variables, tape.gradient(loss, variables)
 
     def _clipped(self, gradients) -> list:
         if self.global_clipnorm is not None:
@@ -500,13 +542,14 @@ class Optimizer:
         """
         if variable is None:
             self._slots, self._sums = self._new_slots(self.slot_names), av.Slots(("gradient",), "ignore")
-            self.iterations = self.accumulated = 0
+            self.iterations, self.accumulated, self._touched = 0, 0, {}
             return
         name = _full_name(variable)
         if name not in self._slots and name not in self._sums:
             raise KeyError(f"{self.name!r} has no slots for {name!r}")
         self._slots.forget(name)
         self._sums.forget(name)
+        self._touched.pop(name, None)
 
     def state_dict(self) -> dict[str, Any]:
         """All state, as copies: slots, step counts, `iterations`, hyperparameters that are numbers.
@@ -589,14 +632,39 @@ class Optimizer:
 
     def __repr__(self):
         rate = self._learning_rate
-        # a schedule is a function made by another one, whose name says more than "<lambda>"
         shown = getattr(rate, "__qualname__", getattr(rate, "name", rate))
-        shown = shown.partition(".<locals>")[0] if isinstance(shown, str) else shown
         others = "".join(f", {what}={getattr(self, what)!r}" for what in self.hyperparameters)
         return (
             f"<{type(self).__name__} {self.name!r}: learning_rate={shown}{others}; {self.iterations} iterations, "
             f"{len(self._slots)} variables>"
         )
+
+
+def unzipped(pairs: Iterable[tuple[Any, Any]]) -> tuple[tuple, tuple]:
+    """The gradients and the variables of pairs; TypeError if they are none."""
+    try:
+        pairs = [*pairs]
+        gradients, variables = zip(*pairs, strict=True) if pairs else ((), ())
+        return gradients, variables
+    except (TypeError, ValueError) as error:
+        if error.__traceback__ is None or error.__traceback__.tb_next is not None:
+            raise  # from inside of an iterator
+        raise TypeError(
+            "apply_gradients takes pairs (gradient, variable), as in zip(gradients, variables, strict=True), got "
+            f"{type(pairs).__name__}: {error}"
+        ) from None
+
+
+def decayed(update, p, g, *slots, decay=None, shrink=None, **scalars):
+    """The rule `update` with weight decay: `decay` times `p` joins the gradient, `shrink` times `p` the step."""
+    if decay is not None:
+        g = g + p * decay
+    delta, *slots = update(p, g, *slots, **scalars)
+    if shrink is not None:
+        step = p * shrink
+        step += delta
+        delta = step
+    return (delta, *slots)
 
 
 def _add_up(p, g, total):

@@ -37,7 +37,8 @@ class ReduceOnPlateau:
     ValueError
         If an argument is out of its range.
     TypeError
-        If the learning rate is a schedule: it says what the rate is at each iteration already.
+        If the learning rate is a schedule: it says what the rate is at each iteration already; or if `optimizer` is
+        none.
 
     References
     ----------
@@ -64,6 +65,8 @@ class ReduceOnPlateau:
         mode: str = "min",
         cooldown: int = 0,
     ):
+        if not hasattr(optimizer, "learning_rate"):
+            raise TypeError(f"ReduceOnPlateau takes an optimizer, got {type(optimizer).__name__}: {optimizer!r}")
         if callable(optimizer.learning_rate):
             raise TypeError(
                 f"the learning rate of {optimizer.name!r} is a schedule, which says the rate at each iteration: give "

@@ -5,35 +5,27 @@ from typing import Any
 
 import numpy as np
 
-from .optimizer import Optimizer
+from .moments import Moments, moments
 
 __all__ = ["RAdam", "radam_update"]
 
 
-def radam_update(
-    p, g, m, v, *, beta_1, beta_2, rest_1, rest_2, plain, rectified, epsilon, decay=None, shrink=None
-):  # fmt: skip
+def radam_update(p, g, m, v, *, plain, rectified, epsilon, **means):
     """The change of a variable under `RAdam`: ``delta, m, v``.
 
-    `plain` is the rate of momentum alone, `rectified` that of Adam's step: one of them is 0.
+    `plain` is the rate of momentum alone, `rectified` that of Adam's step: one of them is 0. `means` are the
+    arguments of `moments`.
     """
-    if decay is not None:
-        g = g + p * decay
-    m *= beta_1
-    m += g * rest_1
-    v *= beta_2
-    v += g * g * rest_2
+    m, v = moments(g, m, v, **means)
     scale = np.sqrt(v)
     scale += epsilon
     delta = rectified / scale
     delta += plain
     delta *= m
-    if shrink is not None:
-        delta += p * shrink
     return delta, m, v
 
 
-class RAdam(Optimizer):
+class RAdam(Moments):
     r"""Adaptive moments, rectified: the scaling begins when the running mean of squares has a finite variance.
 
     .. math::
@@ -50,18 +42,14 @@ class RAdam(Optimizer):
     ----------
     learning_rate : float, function of int, or Variable, default 0.001
         :math:`\eta`; a function gets `iterations` (see `optim.schedules`).
-    beta_1, beta_2 : float, default 0.9 and 0.999
-        In [0, 1).
+    beta_1, beta_2, weight_decay :
+        As in `Adam`, with its defaults.
     epsilon : float, default 1e-8
         Outside of the root of the moment that is not bias-corrected, as in PyTorch.
-    weight_decay : float, default 0
-        :math:`\lambda`, added to the gradient (L2).
     decoupled_weight_decay : bool, default False
         The variable shrinks by :math:`\eta \lambda p` in place of the decay in the gradient, as in `AdamW`.
-    lazy : bool, default False
-        `IndexedSlices` change the rows that they name only, the slots "m" and "v" included.
-    name, exclude, rates, clipnorm, clipvalue, global_clipnorm, accumulate_steps :
-        See `Optimizer`.
+    **common
+        `name`, `lazy`, `exclude`, `rates`, clipping and `accumulate_steps`: see `Optimizer`.
 
     References
     ----------
@@ -77,7 +65,7 @@ class RAdam(Optimizer):
     [0.9 2.5]
     """
 
-    hyperparameters = ("beta_1", "beta_2", "epsilon", "weight_decay", "decoupled_weight_decay")
+    hyperparameters = (*Moments.hyperparameters, "decoupled_weight_decay")
     update = staticmethod(radam_update)
 
     def __init__(
@@ -88,17 +76,10 @@ class RAdam(Optimizer):
         epsilon: float = 1e-8,
         weight_decay: float = 0.0,
         decoupled_weight_decay: bool = False,
-        lazy: bool = False,
-        *,
-        name: str = "radam",
         **common: Any,
     ):
-        self.beta_1, self.beta_2, self.epsilon, self.weight_decay = beta_1, beta_2, epsilon, weight_decay
         self.decoupled_weight_decay = decoupled_weight_decay
-        super().__init__(learning_rate, ("m", "v"), name=name, lazy=lazy, **common)
-        self.check_range("beta_1", 0, 1)
-        self.check_range("beta_2", 0, 1)
-        self.check_range("epsilon", 0, float("inf"))
+        super().__init__(learning_rate, beta_1, beta_2, epsilon, weight_decay, **common)
 
     def rectification(self, step: int) -> float:
         """The factor under the root at update `step`, its root taken; 0 as long as the step is not scaled."""
@@ -111,12 +92,7 @@ class RAdam(Optimizer):
     def scalars(self, step: int, rate: float) -> dict[str, float]:
         """The scalar arguments of `radam_update`, bias corrections folded in."""
         factor, rate = self.rectification(step), rate / (1.0 - self.beta_1**step)
-        return {
-            "beta_1": self.beta_1,
-            "beta_2": self.beta_2,
-            "rest_1": 1.0 - self.beta_1,
-            "rest_2": 1.0 - self.beta_2,
+        return super().scalars(step, rate) | {
             "plain": 0.0 if factor else rate,
             "rectified": rate * factor * sqrt(1.0 - self.beta_2**step),
-            "epsilon": self.epsilon,
         }

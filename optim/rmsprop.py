@@ -9,16 +9,13 @@ from .optimizer import Optimizer
 __all__ = ["RMSprop", "rmsprop_update"]
 
 
-def rmsprop_update(p, g, square, *others, rho, rest, rate, epsilon, inertia=None, decay=None):
+def rmsprop_update(p, g, square, *others, rho, rest, rate, epsilon, inertia=None):
     """The change of a variable under `RMSprop`: ``delta, square`` and, where they are, ``mean, momentum``.
 
-    `rest` is ``1 - rho``; `inertia` is there with the slot `momentum`, the slot `mean` if centered. `p` is asked for
-    with `decay` only.
+    `rest` is ``1 - rho``; `inertia` is there with the slot `momentum`, the slot `mean` if centered.
     """
     mean = others[0] if len(others) > (inertia is not None) else None
     momentum = others[-1] if inertia is not None else None
-    if decay is not None:
-        g = g + p * decay
     square *= rho
     square += g * g * rest
     spread = square
@@ -61,10 +58,8 @@ class RMSprop(Optimizer):
         Scale by the spread around the mean (slot "mean") in place of the mean square (slot "square").
     weight_decay : float, default 0
         :math:`\lambda`, added to the gradient (L2).
-    lazy : bool, default False
-        `IndexedSlices` change the rows that they name only, slots included.
-    name, exclude, rates, clipnorm, clipvalue, global_clipnorm, accumulate_steps :
-        See `Optimizer`.
+    **common
+        `name`, `lazy`, `exclude`, `rates`, clipping and `accumulate_steps`: see `Optimizer`.
 
     References
     ----------
@@ -92,18 +87,12 @@ class RMSprop(Optimizer):
         epsilon: float = 1e-8,
         centered: bool = False,
         weight_decay: float = 0.0,
-        lazy: bool = False,
-        *,
-        name: str = "rmsprop",
         **common: Any,
     ):
         self.rho, self.momentum, self.epsilon, self.weight_decay = rho, momentum, epsilon, weight_decay
         self.centered = centered
         slots = ("square", *(["mean"] if centered else []), *(["momentum"] if momentum else []))
-        super().__init__(learning_rate, slots, name=name, lazy=lazy, **common)
-        self.check_range("rho", 0, 1)
-        self.check_range("momentum", 0, 1)
-        self.check_range("epsilon", 0, float("inf"))
+        super().__init__(learning_rate, slots, **common)
 
     def scalars(self, step: int, rate: float) -> dict[str, float]:
         """The scalar arguments of `rmsprop_update`."""

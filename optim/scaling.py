@@ -44,6 +44,11 @@ class LossScaler:
     ----------
     Micikevicius et al., "Mixed precision training", ICLR 2018, section 3.2, in the form of PyTorch's ``GradScaler``.
 
+    Notes
+    -----
+    In a traced function (`autograd_vs.function`) `scale` and `apply_gradients` are calls that each replay makes on the
+    values of its time, so overflows are found, and the scale moves, as in eager steps.
+
     Examples
     --------
     >>> import optim
@@ -81,40 +86,47 @@ class LossScaler:
         return self._scale
 
     def scale(self, loss: Any) -> Any:
-        """The loss times the scale, recorded by a tape.
+        """The loss times the scale, recorded by a tape; in a traced function times that of each replay."""
+        return loss * (self._scale if av.tracer() is None else av.outside(self._scale_as, loss.dtype))
 
-        Raises
-        ------
-        RuntimeError
-            In a function that is traced: which steps are left out depends on values, so it would keep the first scale.
-        """
-        if av.tracer() is not None:
-            raise RuntimeError("LossScaler works in eager steps only: trace the forward pass, not the scaling")
-        return loss * self._scale
-
-    def apply_gradients(self, pairs: Iterable[tuple[Any, Any]]) -> bool:
+    def apply_gradients(self, pairs: Iterable[tuple[Any, Any]]) -> Any:
         """Divide the gradients by the scale and let the optimizer apply them, if all are finite.
 
         Returns
         -------
         bool
-            Whether there was an update.
+            Whether there was an update; in a traced function a Tensor of it, which each replay decides anew.
 
         Raises
         ------
         Exception
             What `Optimizer.apply_gradients` raises. The scale stays as it was then.
         """
-        gradients, variables = zip(*pairs, strict=True)
-        if av.tracer() is not None:
-            raise RuntimeError("LossScaler works in eager steps only: whether there is an update depends on values")
+        pairs = [*pairs]
+        gradients, variables = zip(*pairs, strict=True) if pairs else ((), ())
+        tracer = av.tracer()
+        if tracer is None:
+            return bool(self._apply(variables, gradients))
+        state, iterations = self.state_dict(), self.optimizer.iterations
+
+        def undo() -> None:
+            self.load_state_dict(state)
+            self.optimizer.iterations = iterations
+
+        tracer.on_failure(undo)
+        return av.Tensor(av.outside(self._apply, variables, gradients))
+
+    def _scale_as(self, dtype):
+        return np.asarray(self._scale, dtype)
+
+    def _apply(self, variables, gradients):
         arrays = [None if g is None else plain([g])[0] for g in gradients]
         share = 1.0 / self._scale
         if not all(map(_finite, arrays)):
             self._scale *= self.backoff
             self._good = 0
             self.skipped += 1
-            return False
+            return np.asarray(False)
         scaled = [None if g is None else g * share for g in arrays]
         self.optimizer.apply_gradients(zip(scaled, variables, strict=True))
         self._good += 1
@@ -122,7 +134,7 @@ class LossScaler:
             self._good = 0
             if isfinite(self._scale * self.growth):
                 self._scale *= self.growth
-        return True
+        return np.asarray(True)
 
     def minimize(self, loss_fn: Callable[[], Any], variables: Iterable[Any]) -> Any:
         """One training step; returns the loss, not scaled."""

@@ -1,11 +1,15 @@
 """Learning rates as pure functions of `iterations`: no state of their own, so a resumed run goes on where it stopped.
 
-Any function of one int is a schedule; these are the usual ones. The first update sees iteration 0.
+Any function of one int is a schedule; these are the usual ones. The first update sees iteration 0. They can be pickled,
+say what they are, and are checked when they are made: TypeError if an argument is no number, ValueError if one
+that must be positive is not, or the rate at iteration 0 is negative or not finite.
 """
 
 from bisect import bisect_right
 from collections.abc import Callable, Sequence
-from math import cos, pi, sqrt
+from functools import wraps
+from math import cos, inf, pi, sqrt
+from typing import Any, ParamSpec
 
 __all__ = [
     "Schedule", "constant", "cosine", "cosine_restarts", "exponential_decay", "inverse_square_root", "one_cycle",
@@ -13,10 +17,56 @@ __all__ = [
 ]  # fmt: skip
 
 Schedule = Callable[[int], float]
+Arguments = ParamSpec("Arguments")
 
 
+class Made:
+    """A schedule and the call that made it, which it shows, and which makes it again from a pickle."""
+
+    def __init__(self, make: Callable, arguments: tuple, keywords: dict[str, Any], schedule: Schedule):
+        self._call, self._schedule = (make, arguments, keywords), schedule
+
+    def __call__(self, iterations: int) -> float:
+        return self._schedule(iterations)
+
+    def __reduce__(self):
+        return _again, self._call
+
+    def __repr__(self):
+        make, arguments, keywords = self._call
+        return f"{make.__name__}({', '.join([*map(repr, arguments), *(f'{k}={v!r}' for k, v in keywords.items())])})"
+
+
+def _again(make, arguments, keywords) -> Schedule:
+    return make(*arguments, **keywords)
+
+
+def _made(make: Callable[Arguments, Schedule]) -> Callable[Arguments, Schedule]:
+    """The function `make`, whose schedules are `Made`."""
+
+    @wraps(make)
+    def made(*arguments: Arguments.args, **keywords: Arguments.kwargs) -> Schedule:
+        schedule = Made(made, arguments, keywords, None)  # type: ignore[arg-type]
+        try:
+            schedule._schedule = make(*arguments, **keywords)
+            first = schedule(0)
+            fits = float(first) < inf and first >= 0
+        except TypeError as error:
+            raise TypeError(f"{schedule!r} is no schedule: {error}") from None
+        if not fits:
+            raise ValueError(f"{schedule!r}: a learning rate is finite and not negative, got {first!r} at iteration 0")
+        return schedule
+
+    return made
+
+
+@_made
 def constant(value: float) -> Schedule:
     """The same `value` for ever.
+
+    Parameters
+    ----------
+    value : float
 
     Examples
     --------
@@ -26,8 +76,23 @@ def constant(value: float) -> Schedule:
     return lambda iterations: value
 
 
+@_made
 def exponential_decay(value: float, steps: int, rate: float, staircase: bool = False) -> Schedule:
     """``value * rate ** (iterations / steps)``; with `staircase` the quotient is cut to an integer.
+
+    Parameters
+    ----------
+    value : float
+        The first rate.
+    steps : int, > 0
+        In so many iterations the rate is multiplied by `rate`.
+    rate : float, > 0
+    staircase : bool, default False
+        All at once in place of bit by bit.
+
+    References
+    ----------
+    Keras' ``ExponentialDecay``; PyTorch's ``ExponentialLR`` has ``steps=1``, ``StepLR`` the staircase.
 
     Examples
     --------
@@ -35,12 +100,20 @@ def exponential_decay(value: float, steps: int, rate: float, staircase: bool = F
     >>> schedule(0), schedule(200)
     (0.1, 0.025)
     """
-    _check_steps(steps)
+    _check_positive(steps=steps, rate=rate)
     return lambda iterations: value * rate ** (iterations // steps if staircase else iterations / steps)
 
 
+@_made
 def cosine(value: float, steps: int, final: float = 0.0) -> Schedule:
     """From `value` down to `final` along half a cosine of `steps` iterations, then `final`.
+
+    Parameters
+    ----------
+    value : float
+        The first rate.
+    steps : int, > 0
+    final : float, default 0
 
     References
     ----------
@@ -52,12 +125,20 @@ def cosine(value: float, steps: int, final: float = 0.0) -> Schedule:
     >>> schedule(0), round(schedule(50), 6), schedule(100), schedule(500)
     (0.1, 0.05, 0.0, 0.0)
     """
-    _check_steps(steps)
+    _check_positive(steps=steps)
     return lambda iterations: final + (value - final) * 0.5 * (1.0 + cos(pi * min(iterations / steps, 1.0)))
 
 
+@_made
 def piecewise(boundaries: Sequence[int], values: Sequence[float]) -> Schedule:
     """``values[0]`` before iteration ``boundaries[0]``, then ``values[1]`` before ``boundaries[1]``, and so on.
+
+    Parameters
+    ----------
+    boundaries : sequence of int
+        Ascending.
+    values : sequence of float
+        One more than boundaries.
 
     Raises
     ------
@@ -78,6 +159,7 @@ def piecewise(boundaries: Sequence[int], values: Sequence[float]) -> Schedule:
     return lambda iterations: values[bisect_right(boundaries, iterations)]
 
 
+@_made
 def warm_up(schedule: Schedule | float, steps: int, start: float = 0.0) -> Schedule:
     """From `start` in a straight line up to the first value of `schedule` in `steps` iterations; then it begins.
 
@@ -95,12 +177,13 @@ def warm_up(schedule: Schedule | float, steps: int, start: float = 0.0) -> Sched
     >>> schedule(0), schedule(5), schedule(10), round(schedule(60), 6)
     (0.0, 0.05, 0.1, 0.05)
     """
-    _check_steps(steps)
+    _check_positive(steps=steps)
     after = schedule if callable(schedule) else constant(schedule)
     peak = after(0)
     return lambda i: start + (peak - start) * (i / steps) if i < steps else after(i - steps)
 
 
+@_made
 def cosine_restarts(value: float, steps: int, factor: float = 1.0, final: float = 0.0, shrink: float = 1.0) -> Schedule:
     """Half a cosine from `value` down to `final` in `steps` iterations, again and again.
 
@@ -137,7 +220,7 @@ def cosine_restarts(value: float, steps: int, factor: float = 1.0, final: float 
     >>> schedule(0), round(schedule(50), 6), schedule(100), round(schedule(200), 6), schedule(300)
     (0.1, 0.05, 0.1, 0.05, 0.1)
     """
-    _check_steps(steps)
+    _check_positive(steps=steps)
     if not factor >= 1:
         raise ValueError(f"factor must be 1 or more, got {factor!r}")
 
@@ -154,10 +237,18 @@ def cosine_restarts(value: float, steps: int, factor: float = 1.0, final: float 
     return schedule
 
 
+@_made
 def polynomial(value: float, steps: int, final: float = 0.0, power: float = 1.0) -> Schedule:
     """``final + (value - final) * (1 - iterations / steps) ** power`` for `steps` iterations, then `final`.
 
-    With ``power=1`` a straight line.
+    Parameters
+    ----------
+    value : float
+        The first rate.
+    steps : int, > 0
+    final : float, default 0
+    power : float, > 0, default 1
+        1 is a straight line.
 
     References
     ----------
@@ -169,16 +260,24 @@ def polynomial(value: float, steps: int, final: float = 0.0, power: float = 1.0)
     >>> schedule(0), schedule(50), schedule(500)
     (0.1, 0.025, 0.0)
     """
-    _check_steps(steps)
+    _check_positive(steps=steps, power=power)
     return lambda iterations: final + (value - final) * (1.0 - min(iterations / steps, 1.0)) ** power
 
 
+@_made
 def inverse_square_root(value: float, steps: int) -> Schedule:
     r"""In a straight line up to `value` in `steps` iterations, then down as the root of their number.
 
     .. math:: \eta_i = v \min\left(\frac{i + 1}{n}, \sqrt{\frac{n}{i + 1}}\right)
 
     with :math:`v` the `value` and :math:`n` the `steps`; iteration :math:`i` from 0 is the paper's step :math:`i + 1`.
+
+    Parameters
+    ----------
+    value : float
+        The highest rate.
+    steps : int, > 0
+        It is reached after so many iterations.
 
     References
     ----------
@@ -191,10 +290,11 @@ def inverse_square_root(value: float, steps: int) -> Schedule:
     >>> schedule(49), schedule(99), schedule(399)
     (0.05, 0.1, 0.05)
     """
-    _check_steps(steps)
+    _check_positive(steps=steps)
     return lambda iterations: value * min((iterations + 1) / steps, sqrt(steps / (iterations + 1)))
 
 
+@_made
 def one_cycle(
     value: float, steps: int, warm: float = 0.3, start_factor: float = 25.0, final_factor: float = 1e4
 ) -> Schedule:
@@ -219,7 +319,7 @@ def one_cycle(
     Raises
     ------
     ValueError
-        If `steps` is not positive, or the rate would not grow for an iteration, and fall for another one.
+        If `steps` or a factor is not positive, or the rate would not grow for an iteration, and fall for another one.
 
     References
     ----------
@@ -232,7 +332,7 @@ def one_cycle(
     >>> [round(schedule(i), 3) for i in (0, 25, 50, 75, 100, 1000)]
     [0.1, 0.557, 1.0, 0.493, 0.001, 0.001]
     """
-    _check_steps(steps)
+    _check_positive(steps=steps, start_factor=start_factor, final_factor=final_factor)
     top, last = warm * steps - 1.0, steps - 1.0
     if not 0.0 < top < last:
         raise ValueError(f"one_cycle rises for warm * steps - 1 iterations and then falls, got {top!r} of {last!r}")
@@ -247,9 +347,10 @@ def one_cycle(
     return schedule
 
 
-def _check_steps(steps) -> None:
-    if not steps > 0:
-        raise ValueError(f"steps must be positive, got {steps!r}")
+def _check_positive(**numbers: float) -> None:
+    for what, number in numbers.items():
+        if not number > 0:
+            raise ValueError(f"{what} must be positive, got {number!r}")
 
 
 def _half_cosine(start: float, end: float, part: float) -> float:

@@ -7,13 +7,11 @@ from .optimizer import Optimizer
 __all__ = ["SGD", "sgd_update"]
 
 
-def sgd_update(p, g, momentum=None, *, learning_rate, inertia=None, lookahead=None, decay=None):
+def sgd_update(p, g, momentum=None, *, learning_rate, inertia=None, lookahead=None):
     """The change of a variable under `SGD`: ``delta, momentum`` (without momentum only ``delta``).
 
-    `p` is asked for with `decay` only; `lookahead` is the inertia again, for Nesterov's form.
+    `lookahead` is the inertia again, for Nesterov's form.
     """
-    if decay is not None:
-        g = g + p * decay
     if momentum is None:
         return (g * learning_rate,)
     momentum *= inertia
@@ -41,11 +39,8 @@ class SGD(Optimizer):
         Take Nesterov's form; needs momentum.
     weight_decay : float, default 0
         :math:`\lambda`, added to the gradient (L2).
-    lazy : bool, default False
-        `IndexedSlices` change the rows that they name only, momentum and decay included. By default they do so without
-        momentum and decay (where it is the same), and count as dense gradients with either.
-    name, exclude, rates, clipnorm, clipvalue, global_clipnorm, accumulate_steps :
-        See `Optimizer`.
+    **common
+        `name`, `lazy`, `exclude`, `rates`, clipping and `accumulate_steps`: see `Optimizer`.
 
     References
     ----------
@@ -72,16 +67,12 @@ class SGD(Optimizer):
         momentum: float = 0.0,
         nesterov: bool = False,
         weight_decay: float = 0.0,
-        lazy: bool = False,
-        *,
-        name: str = "sgd",
         **common: Any,
     ):
         if nesterov and not momentum:
             raise ValueError("SGD(nesterov=True) needs momentum > 0")
         self.momentum, self.nesterov, self.weight_decay = momentum, nesterov, weight_decay
-        super().__init__(learning_rate, ("momentum",) if momentum else (), name=name, lazy=lazy, **common)
-        self.check_range("momentum", 0, 1)
+        super().__init__(learning_rate, ("momentum",) if momentum else (), **common)
 
     @property
     def row_wise(self) -> bool:

@@ -4,6 +4,7 @@ A key is ``<optimizer>/<slot>/<full variable name>``, or ``<optimizer>/<hyperpar
 """
 
 from collections.abc import Iterator, Mapping
+from math import inf
 from typing import Any
 
 import numpy as np
@@ -104,8 +105,11 @@ def load(optimizer, state: Mapping[str, Any], strict: bool, hyperparameters: boo
             f"{_near(report)}{from_others}\nstrict=False loads what fits, and "
             "keeps the slots of unknown names for variables that are not made yet"
         )
-    if not loaded.hyperparameters.get("learning_rate", 0) >= 0:
-        raise ValueError(f"{optimizer.name}/learning_rate in the state is {loaded.hyperparameters['learning_rate']!r}")
+    for what, value in loaded.hyperparameters.items():
+        if what != "learning_rate":
+            optimizer.check(what, value)
+        elif not 0 <= value < inf:
+            raise ValueError(f"{optimizer.name}/learning_rate in the state is {value!r}")
     loaded.slots.on_unclaimed = "raise" if strict else "warn"
     if not hyperparameters:
         loaded.hyperparameters = {}
@@ -131,10 +135,10 @@ def _sort(optimizer, state, loaded) -> dict[str, dict[str, Any]]:
             loaded.touched[variable] = _array(value)
             loaded.report.loaded.append(key)
         elif not variable and what in ("iterations", "accumulated"):
-            setattr(loaded, what, int(value))
+            setattr(loaded, what, _count(key, value))
             loaded.report.loaded.append(key)
         elif not variable and what in ("learning_rate", *optimizer.hyperparameters):
-            loaded.hyperparameters[what] = np.asarray(value).item()
+            loaded.hyperparameters[what] = _number(key, value)
             loaded.report.loaded.append(key)
         else:
             loaded.report.unexpected.append(key)
@@ -162,7 +166,7 @@ def _take(optimizer, loaded, variable: str, parts: dict[str, Any], v) -> None:
         if v is not None:
             loaded.slots.put(variable, 0, _zeros(loaded, v))
         return
-    loaded.slots.put(variable, int(parts["step"]), arrays)
+    loaded.slots.put(variable, _count(keys[-1], parts["step"]), arrays)
     (report.waiting if v is None else report.loaded).extend(keys)
 
 
@@ -172,6 +176,21 @@ def _zeros(loaded, v) -> dict[str, Any]:
 
 def _keys(optimizer, variable: str) -> list[str]:
     return [f"{optimizer.name}/{slot}/{variable}" for slot in (*optimizer.slot_names, "step")]
+
+
+def _number(key: str, value) -> Any:
+    """What a state holds under `key`, where it must be one number."""
+    array = np.asarray(value)
+    if array.ndim or array.dtype.kind not in "biuf":
+        raise ValueError(f"{key} in the state is no number: {value!r} (nothing was changed)")
+    return array.item()
+
+
+def _count(key: str, value) -> int:
+    number = _number(key, value)
+    if not 0 <= number < inf or number != int(number):
+        raise ValueError(f"{key} in the state is no count: {value!r} (nothing was changed)")
+    return int(number)
 
 
 def _array(value):

@@ -1,7 +1,9 @@
 """av.save and av.load: names, scopes, renaming, layouts; what does not fit; and that nothing is half-loaded."""
 
 import json
+import os
 import struct
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -125,7 +127,7 @@ def test_the_metadata_says_what_is_there(path):
     assert table["format"] == 1 and table["version"] == av.__version__ and table["metadata"] == {"step": 1}
     assert table["seeds"]["stores"] == [7]
     adam = table["objects"]["adam"]
-    assert adam["class"] == "Adam" and adam["arrays"] == ["adam/m/w", "adam/v/w"]
+    assert adam["class"] == "Adam" and adam["arrays"] == [["adam/m/w"], ["adam/v/w"]]
     assert adam["values"]["adam/iterations"] == 1 and adam["values"]["adam/step/w"] == 1
 
 
@@ -160,6 +162,8 @@ def test_a_path_in_new_folders_and_as_a_string(tmp_path):
     av.save(str(tmp_path / "new" / "folder" / "w.safetensors"), store)
     assert av.load(tmp_path / "new" / "folder" / "w.safetensors", store).complete
     assert [p.name for p in (tmp_path / "new" / "folder").iterdir()] == ["w.safetensors"]
+    av.save(os.fsencode(tmp_path / "bytes"), store)
+    assert av.load(os.fsencode(tmp_path / "bytes"), store).complete and (tmp_path / "bytes").exists()
 
 
 # ---------------------------------------------------------------- parts, renaming, layouts
@@ -223,6 +227,10 @@ def test_what_a_rename_and_a_transpose_do_not_fit_is_an_error(path):
         av.load(path, store, transpose={"*/kernel": (1, 0)})
     with pytest.raises(ValueError, match=r"transpose: \(0, 1, 2\) does not fit 'w' of shape \(2, 3\)"):
         av.load(path, store, transpose={"w": (0, 1, 2)})
+    with pytest.raises(ValueError, match=r"transpose: .* does not fit 'w' of shape"):
+        av.load(path, store, transpose={"w": lambda a: a[9]})
+    with pytest.raises(TypeError, match="transpose maps names here"):
+        av.load(path, store, transpose=True)
     both = model("w", "u")
     av.save(path, both)
     with pytest.raises(ValueError, match="'u' and 'w' would both be 'w'"):
@@ -240,6 +248,13 @@ def test_two_stores_of_the_same_names(path):
     av.load(path, {"teacher": teacher, "student": student})
     same(values(teacher), wanted[0])
     same(values(student), wanted[1])
+
+
+def test_a_dict_gives_names_to_lists_too(path):
+    store = model("a", "b")
+    av.save(path, {"old": list(store.variables())})
+    assert sorted(safetensors_numpy.load_file(path)) == ["old/a", "old/b"]
+    assert av.load(path, {"old": store}).loaded == ["old/a", "old/b"]
 
 
 def test_dtypes_are_converted_on_request_only(path):
@@ -305,6 +320,8 @@ def test_what_has_no_state_and_what_is_there_twice(path):
         av.save(path, store, scope="nowhere")
     with pytest.raises(ValueError, match="two objects are named 'adam': give optimizers distinct name="):
         av.save(path, optim.Adam(), optim.Adam())
+    with pytest.raises(TypeError, match="metadata is a dict"):
+        av.save(path, store, metadata=[1])
     with pytest.raises(TypeError, match="fit for JSON"):
         av.save(path, store, metadata={"a": {1, 2}})
     with av.VariableStore() as taken:
@@ -313,6 +330,8 @@ def test_what_has_no_state_and_what_is_there_twice(path):
     optimizer.minimize(lambda: av.sum(store["w"] ** 2))
     with pytest.raises(ValueError, match="'adam/m/w', a name that is taken"):
         av.save(path, taken, optimizer)
+    with pytest.raises(ValueError, match="'__metadata__', a name that is taken"):
+        av.save(path, {"__metadata__": store["w"]})
     assert not path.exists() and not list(path.parent.iterdir())
 
 
@@ -370,6 +389,282 @@ def test_a_traced_function_must_not_save_or_load(path):
     with pytest.raises(RuntimeError, match="outside of a function that is traced"):
         step()
     assert not path.exists()
+    av.save(path, store)
+    with pytest.raises(RuntimeError, match=r"av.load belongs outside of a function that is traced"):
+        av.function(lambda: av.load(path, store))()
+
+
+# ---------------------------------------------------------------- what has a state
+
+
+def all_kinds(store):
+    """Objects with a state, each with a function that uses it and tells what it does."""
+    w = store["w"]
+
+    def batch(data):
+        return [batch.tolist() for batch in islice(data, 1)]  # an epoch that is at its end has none
+
+    def seen(metric):
+        metric.update(np.array([0, 1, 1]), np.array([1, 1, 0]))
+        return metric.result()
+
+    def averaged(ema):
+        w.assign(w * 0.5)
+        ema.update()
+        return ema.average(w).numpy().tolist()
+
+    def stepped(optimizer):
+        optimizer.minimize(lambda: av.sum(w * w), [w])
+        return w.numpy().tolist()
+
+    def scaled(scaler):
+        scaler.apply_gradients([(w * scaler.scale(1.0), w)])
+        return scaler.state_dict(), w.numpy().tolist()
+
+    def waited(plateau):
+        return plateau.update(1.0), plateau.optimizer.learning_rate
+
+    def mean(metric):
+        metric.update(len(repr(metric)) + 0.1)
+        return metric.result()
+
+    adam = optim.Adam(0.1)
+    return [
+        (av.data.batches(np.arange(40), 3, shuffle=8, drop_last=True), batch),
+        (av.data.batches(range(9), 2), batch),
+        (av.metrics.Mean(), mean),
+        (av.metrics.Accuracy(), lambda m: (m.update(np.eye(3), np.array([0, 1, 1])), m.result())),
+        (av.metrics.ConfusionMatrix(2), lambda m: seen(m).tolist()),
+        (av.metrics.AUC(), seen),
+        (optim.ExponentialMovingAverage([w], 0.75), averaged),
+        (optim.Lookahead(optim.SGD(0.1, momentum=0.9), steps=3), stepped),
+        (optim.LossScaler(optim.SGD(0.1), growth_steps=3), scaled),
+        ((optim.ReduceOnPlateau(adam, patience=1), adam), waited),
+        (np.random.default_rng(3), lambda rng: rng.random()),
+    ]
+
+
+@pytest.mark.parametrize("which", range(11))
+@pytest.mark.parametrize("uses", [0, 1, 4])
+def test_everything_goes_on_from_where_it_was_saved(path, which, uses):
+    store, other = model("w"), model("w", seed=1)
+    objects, use = all_kinds(store)[which]
+    main = objects[0] if isinstance(objects, tuple) else objects
+    for _ in range(uses):
+        use(main)
+    av.save(path, store, objects)
+    wanted = [use(main) for _ in range(5)]
+
+    objects, use = all_kinds(other)[which]
+    main = objects[0] if isinstance(objects, tuple) else objects
+    assert av.load(path, other, objects).complete
+    assert [use(main) for _ in range(5)] == wanted
+
+
+class Own:
+    """An object of a user; its second number is refused if it is no integer."""
+
+    def __init__(self, first, second):
+        self.first, self.second, self.array = first, second, np.arange(3.0)
+
+    def state_dict(self):
+        nested = {"array": self.array, "empty": {}, "deeper": {"array": self.array * 2}}
+        return {"first": self.first, "nested": nested, "second": self.second}
+
+    def load_state_dict(self, state):
+        self.first = state["first"]
+        self.array[:] = state["nested"]["array"]
+        if state["nested"]["deeper"]["array"].tolist() != (self.array * 2).tolist():
+            raise ValueError("the arrays do not agree")
+        self.second = int(state["second"])
+
+
+def test_own_objects_and_nested_states(path):
+    own = Own(None, 2)
+    own.array += 5
+    av.save(path, own)
+    assert sorted(safetensors_numpy.load_file(path)) == ["own/nested/array", "own/nested/deeper/array"]
+    other = Own("x", 3)
+    assert av.load(path, other).loaded == ["own"]
+    assert (other.first, other.second, other.array.tolist()) == (None, 2, [5, 6, 7])
+
+
+def test_what_has_a_state_and_weights_is_asked_for_its_state(path):
+    own = Own(1, 2)
+    own.weights = [0.5]
+    av.save(path, own)
+    own.first = 3
+    assert av.load(path, own).loaded == ["own"] and own.first == 1
+
+
+def test_own_objects_that_fail_half_way_are_led_back_with_all_others(path):
+    store, own, rng = model("w"), Own(1, "two"), np.random.default_rng(0)
+    own.array += 5
+    av.save(path, store, rng, own)
+    rng.random()
+    own.first, own.second = 3, 4
+    own.array[:] = 9
+    store["w"].assign(np.ones((2, 3)))
+    live = [repr(own.__dict__), repr(rng.bit_generator.state), repr(values(store))]
+    with pytest.raises(ValueError, match=r"the state of 'own' cannot be loaded \(nothing was changed\): invalid lit"):
+        av.load(path, store, rng, own)
+    assert live == [repr(own.__dict__), repr(rng.bit_generator.state), repr(values(store))]
+
+    class Interrupted(Own):
+        def load_state_dict(self, state):
+            if state["first"] == 1:
+                raise KeyboardInterrupt
+
+    class Stubborn(Own):
+        def load_state_dict(self, state):
+            raise ValueError("no")
+
+    with pytest.raises(ValueError, match="'own' does not take back the state that it had: no") as error:
+        av.load(path, store, {"own": Stubborn(3, 4)}, rng)
+    assert "the state of 'own' cannot be loaded" in str(error.value.__context__.__context__)
+    assert live[1:] == [repr(rng.bit_generator.state), repr(values(store))]
+
+    with pytest.raises(KeyboardInterrupt):
+        av.load(path, store, rng, {"own": Interrupted(3, 4)})
+    assert live[1:] == [repr(rng.bit_generator.state), repr(values(store))]
+
+
+def test_a_variable_that_cannot_be_written_leaves_all_as_it_was(path, monkeypatch):
+    """On a device there may be no memory for it."""
+    store, optimizer = model("a", "b"), optim.Adam()
+    optimizer.minimize(lambda: av.sum(store["a"] * store["b"]), store.variables())
+    av.save(path, store, optimizer)
+    optimizer.minimize(lambda: av.sum(store["a"] * store["b"]), store.variables())
+    before = values(store)
+    real = av.Variable.assign
+
+    def assign(v, value):
+        if v is store["b"] and not failed:
+            failed.append(v)
+            raise MemoryError
+        return real(v, value)
+
+    failed = []
+    monkeypatch.setattr(av.Variable, "assign", assign)
+    with pytest.raises(MemoryError):
+        av.load(path, store, optimizer)
+    same(values(store), before)
+    assert failed and optimizer.iterations == 2
+
+
+@pytest.mark.parametrize("state", [[1], None, {1: 2}, {"a": {2: 3}}])
+def test_states_that_would_not_come_back_are_refused(path, state):
+    own = Own(1, 2)
+    own.state_dict = lambda: state
+    with pytest.raises(TypeError, match="the state of 'own' is no dict with strings as keys"):
+        av.save(path, own)
+
+
+def test_averages_have_their_names_and_are_renamed_with_their_variables(path):
+    store, other = model("a/w"), model("b/w", seed=1)
+    averages = [optim.ExponentialMovingAverage(store.variables(), decay, name=f"ema{decay}") for decay in (0.5, 0.75)]
+    for _ in range(2):
+        store["a/w"].assign(store["a/w"] + 1)
+        for ema in averages:
+            ema.update()
+    av.save(path, store, averages)
+    assert "ema0.5/average/a/w" in safetensors_numpy.load_file(path)
+    loaded = [optim.ExponentialMovingAverage(other.variables(), decay, name=f"ema{decay}") for decay in (0.5, 0.75)]
+    av.load(path, other, loaded, rename={"a/": "b/"})
+    for ema, new in zip(averages, loaded, strict=True):
+        assert new.average("b/w").numpy().tolist() == ema.average("a/w").numpy().tolist()
+
+
+def test_hyperparameters_stay_on_request(path):
+    store = model("w")
+    first = optim.Adam(0.5, beta_1=0.8)
+    first.minimize(lambda: av.sum(store["w"] ** 2))
+    ema = optim.ExponentialMovingAverage(store.variables(), 0.5)
+    av.save(path, store, first, ema)
+    second, mean = optim.Adam(0.25, beta_1=0.7), optim.ExponentialMovingAverage(store.variables(), 0.75)
+    av.load(path, store, second, mean, hyperparameters=False)
+    assert (second.learning_rate, second.beta_1, second.iterations) == (0.25, 0.7, 1)
+    assert mean.state_dict()["ema/decay"] == 0.75
+    av.load(path, store, second, mean)
+    assert (second.learning_rate, second.beta_1) == (0.5, 0.8)
+    assert mean.state_dict()["ema/decay"] == 0.5
+
+
+def test_layers_stand_for_their_variables(path):
+    with av.VariableStore(seed=0) as store:
+        net = av.layers.Sequential([av.layers.Dense(4), av.layers.BatchNorm()], name="net")
+        av.get_variable("other", (2,))
+        with pytest.raises(ValueError, match="a layer that was called"):
+            av.save(path, net)
+        net(np.ones((2, 3), np.float32), training=False)
+    av.save(path, net)
+    names = [v.op.name for v in net.weights]
+    assert sorted(safetensors_numpy.load_file(path)) == sorted(names) and len(names) == 6
+    before = values(store)
+    for v in store.variables():
+        v.assign(v * 0 + 7)
+    assert av.load(path, net).loaded == names
+    assert (store["other"].numpy() == 7).all()
+    same({name: store[name].numpy() for name in names}, {name: before[name] for name in names})
+
+
+def test_zero_at_the_end_of_a_name_means_nothing():
+    store = model("a/kernel", "b/kernel")
+    source = {f"{x}/weight:0": np.full((3, 2), i, np.float32) for i, x in enumerate("ab", 1)}
+    av.load(
+        source,
+        store,
+        rename={"a/weight": store["a/kernel"].name, "b/weight:0": "b/kernel"},
+        transpose={store["a/kernel"].name: (1, 0), "b/*": (1, 0)},
+    )
+    assert store["a/kernel"].numpy()[0, 0] == 1 and store["b/kernel"].numpy()[0, 0] == 2
+    av.load({v.name: v.numpy() * 3 for v in store.variables()}, store)
+    assert store["a/kernel"].numpy()[0, 0] == 3
+    report = av.load({"w": source["a/weight:0"].T}, store["a/kernel"], rename=lambda name: store["a/kernel"].name)
+    assert report.renamed == ["w -> a/kernel"]
+
+
+def test_rules_that_overlap():
+    """The exact name goes before prefixes, the longest prefix before others; each rule counts as used where it is."""
+    store = model("x/w", "y/w", "z/w", "k/w")
+    source = {name: np.full((2, 3), i, np.float32) for i, name in enumerate(["a/w", "a.b/w", "a/b/w", "c", "junk/u"])}
+    rules = {"a/": "x/", "a.": "y/", "a/b/": "z/", "c": "k/w", "y/b/": "never/", "junk/": None}
+    with pytest.raises(ValueError, match="no name in the file fits 'y/b/'"):  # rules are not applied to their results
+        av.load(source, store, rename=rules, strict=False)
+    del rules["y/b/"]
+    rules["a."] = "y"
+    with pytest.raises(ValueError, match=r"1 unexpected: a.b/w -> yb/w"):
+        av.load(source, store, rename=rules)
+    rules["a.b/"] = "y/"
+    rules.pop("a.")
+    assert av.load(source, store, rename=rules).complete
+    assert [store[f"{x}/w"].numpy()[0, 0] for x in "xyzk"] == [0, 1, 2, 3]
+
+
+@pytest.mark.parametrize(
+    "rename, text",
+    [
+        ({"a": "b"}, "fits 'a'; .*; 'a/' stands for all names that begin so"),
+        ({"l": None}, "fits 'l'; .*; 'l.' stands for all names that begin so"),
+        ({"a/w": 3}, "rename maps names in the file to names here, or to None; got 'a/w': 3"),
+        ({3: "a"}, "rename maps names"),
+        (["a/"], "rename is a dict or a function, got list"),
+        (lambda name: 3, "it must be a name or None"),
+    ],
+)
+def test_rules_that_are_none(rename, text):
+    with pytest.raises((ValueError, TypeError), match=text):
+        av.load({"a/w": np.zeros((2, 3)), "l.w": np.zeros(1)}, model("a/w"), rename=rename)
+
+
+def test_a_scope_that_has_no_variables_and_values_that_are_no_arrays(path):
+    store = model("a/w")
+    av.save(path, store)
+    for scope in ("b", "a/w"):
+        with pytest.raises(ValueError, match=f"no variable here is in the scope '{scope}'"):
+            av.load(path, store, scope=scope)
+    with pytest.raises(TypeError, match="'a/w': cannot make an array of numbers of None"):
+        av.load({"a/w": None}, store)
 
 
 # ---------------------------------------------------------------- the table of objects, as a stranger may write it
@@ -402,11 +697,23 @@ def damaged(path, change):
         lambda t: t.update(complex=["w"]),
         lambda t: t["objects"]["adam"]["arrays"].append("adam/m/nothing"),
         lambda t: t["objects"]["adam"]["arrays"].append(["adam"]),
+        lambda t: t["objects"]["adam"]["arrays"].append([]),
+        lambda t: t["objects"]["adam"]["arrays"].append([{}]),
+        lambda t: t["objects"]["adam"]["arrays"].append(["adam", "m", "w"]),
+        lambda t: t["objects"]["adam"].update(arrays=[["adam/iterations", "x"]]),
+        lambda t: t["objects"]["adam"]["values"].update({"adam/beta_1": "x"}),
+        lambda t: t["objects"]["adam"]["values"].update({"adam/beta_1": None}),
+        lambda t: t["objects"]["adam"]["values"].update({"adam/epsilon": float("nan")}),
+        lambda t: t["objects"]["adam"]["values"].update({"adam/iterations": -1}),
+        lambda t: t["objects"]["adam"]["values"].update({"adam/iterations": 1.5}),
+        lambda t: t["objects"]["adam"]["values"].update({"adam/iterations": "1"}),
+        lambda t: t["objects"]["adam"]["values"].update({"adam/step/w": -1}),
         lambda t: t["objects"]["adam"]["values"].update({"adam/step/w": [1]}),
         lambda t: t["objects"]["adam"]["values"].update({"adam/iterations": None}),
         lambda t: t["objects"]["adam"]["values"].update({"adam/learning_rate": -1.0}),
         lambda t: t["objects"]["random"]["values"].update(seed=-1),
         lambda t: t["objects"]["random"]["values"].update(streams={"a": "b"}),
+        lambda t: t["objects"]["random"]["values"].update(streams=json.loads('{"a":' * 600 + "1" + "}" * 600)),
         lambda t: t["objects"]["random"]["values"].pop("seed") and None,
         lambda t: t["objects"]["rng"]["values"].update(bit_generator="MT19937"),
         lambda t: t["objects"]["rng"]["values"].update(state={"state": -1, "inc": 3}),
@@ -461,6 +768,35 @@ def test_generators_of_numpy(path, kind):
     with pytest.raises(ValueError, match="the state of 'generator' cannot be loaded"):
         av.load(path, other)
     assert repr(other.bit_generator.state) == before
+
+
+@pytest.mark.parametrize(
+    "kind, key, wrong",
+    [
+        ("MT19937", "pos", [-1, 625, 2**40, 1.0, None, True]),  # NumPy takes the first three, and crashes
+        ("MT19937", "key", [np.zeros(623, np.uint32), np.zeros(624), np.zeros(625, np.uint32), 3]),
+        ("Philox", "buffer_pos", [-1, 5]),
+        ("Philox", "buffer", [np.zeros(3, np.uint64), np.zeros(4, np.int64)]),
+        ("SFC64", "state", [np.zeros(1, np.uint64)]),
+        ("PCG64", "state", [-1, 0.5, "1"]),
+        ("PCG64", "has_uint32", [2, -1]),
+        ("PCG64", "bit_generator", ["PCG64DXSM", None]),
+    ],
+)
+def test_states_that_crash_numpy_are_refused(path, kind, key, wrong):
+    rng = np.random.Generator(getattr(np.random, kind)(3))
+    for value in wrong:
+        other = np.random.Generator(getattr(np.random, kind)(4))
+        state = other.bit_generator.state
+        inner = state["state"] if key in state["state"] else state
+        inner[key] = value
+        before = repr(rng.bit_generator.state)
+        stand_in = Own(1, 2)
+        stand_in.state_dict = lambda state=state: state
+        av.save(path, {"rng": stand_in})
+        with pytest.raises(ValueError, match="the state of 'rng' cannot be loaded"):
+            av.load(path, {"rng": rng})
+        assert repr(rng.bit_generator.state) == before
 
 
 # ---------------------------------------------------------------- weights of other programs
@@ -546,3 +882,37 @@ def test_weights_of_pytorch_compute_what_they_did_there():
     norm = [store[f"norm/{name}"] for name in ("gamma", "beta", "moving_mean", "moving_variance")]
     y = av.nn.linear(av.mean(av.nn.relu(av.nn.batch_norm(h, *norm)), (1, 2)), store["fc/kernel"], store["fc/bias"])
     np.testing.assert_allclose(y.numpy(), np.array(case["y"]), rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("file", ["pytorch_text.safetensors", "pytorch_text.npz"])
+def test_a_language_model_of_pytorch(file):
+    """LSTM with the gates in the order of `av.layers`, one bias for two; the table of words is the last layer, too."""
+    load = safetensors_numpy.load_file if file.endswith("safetensors") else np.load
+    weights = dict(load(GOLDEN / file))
+    weights["lstm.bias"] = weights.pop("lstm.bias_ih_l0") + weights.pop("lstm.bias_hh_l0")
+    with av.VariableStore() as store:
+        words, norm = av.layers.Embedding(7, 4, name="words"), av.layers.LayerNorm(name="norm")
+        rnn = av.layers.RNN(av.layers.LSTMCell(4, name="lstm"), return_sequences=True, name="rnn")
+
+        def predict(ids):
+            return words.attend(norm(rnn(words(ids))))
+
+        predict(np.zeros((1, 1), np.int64))
+    rename = {
+        "embed.weight": words.weights[0].name, "norm.weight": "norm/gamma", "norm.bias": "norm/beta",
+        "lstm.weight_ih_l0": "rnn/lstm/kernel", "lstm.weight_hh_l0": "rnn/lstm/recurrent_kernel", "lstm.": "rnn/lstm/",
+    }  # fmt: skip
+    if "out.weight" in weights:  # PyTorch's own dict has both names of tied weights
+        rename["out.weight"] = None
+    report = av.load(weights, store, rename=rename, transpose={"rnn/*kernel": (1, 0)})
+    assert report.complete and len(report.loaded) == 6
+    case = json.loads((GOLDEN / "checkpoint.json").read_text())["cases"]["text"]
+    np.testing.assert_allclose(predict(np.array(case["ids"])).numpy(), case["y"], rtol=1e-5, atol=1e-6)
+
+
+def test_bfloat16_of_pytorch():
+    with av.VariableStore():
+        v = av.get_variable("numbers", (2, 3))
+    av.load(GOLDEN / "pytorch_bfloat16.safetensors", v, cast=True)
+    wanted = json.loads((GOLDEN / "checkpoint.json").read_text())["cases"]["bfloat16"]
+    assert v.numpy().tolist() == wanted

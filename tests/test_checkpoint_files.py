@@ -158,16 +158,64 @@ def test_bfloat16_of_other_programs(tmp_path):
     (tmp_path / "a").write_bytes(
         header({"a": {**SPEC, "dtype": "BF16", "shape": [4]}}, struct.pack("<4H", 0x3F80, 0x4000, 0, 0xBF80))
     )
-    v = av.Variable(np.zeros(4, np.float32), name="a")
-    v._name = "a"
-    try:
-        import ml_dtypes  # noqa: F401
-    except ImportError:
-        with pytest.raises(ValueError, match="bfloat16 needs the package ml_dtypes"):
-            av.load(tmp_path / "a", v)
-    else:
-        av.load(tmp_path / "a", v, cast=True)
-        assert v.numpy().tolist() == [1, 2, 0, -1]
+    with av.VariableStore():
+        v = av.get_variable("a", (4,))
+    av.load(tmp_path / "a", v, cast=True)
+    assert v.numpy().tolist() == [1, 2, 0, -1]
+
+
+def test_bfloat16_where_numpy_lacks_it_is_float32_bit_for_bit(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "ml_dtypes", None)
+    patterns = np.arange(2**16, dtype="<u2").reshape(256, 256)  # each number there is, and each NaN
+    table = {
+        "first": {"dtype": "U8", "shape": [3], "data_offsets": [0, 3]},
+        "all": {"dtype": "BF16", "shape": [256, 256], "data_offsets": [3, 3 + 2**17]},
+        "none": {"dtype": "BF16", "shape": [0, 4], "data_offsets": [3 + 2**17, 3 + 2**17]},
+        "single": {"dtype": "BF16", "shape": [], "data_offsets": [3 + 2**17, 5 + 2**17]},
+    }
+    (tmp_path / "a").write_bytes(header(table, b"123" + patterns.tobytes() + b"\x49\x40"))
+    found = files.read(str(tmp_path / "a"))
+    assert found["all"].dtype == np.float32 and np.array_equal(
+        found["all"].view(np.uint32), patterns.astype(np.uint32) << 16
+    )
+    assert found["none"].shape == (0, 4) and found["single"].shape == () and found["single"] == 3.140625
+
+
+def test_bfloat16_of_ml_dtypes_comes_back(tmp_path):
+    bfloat16 = pytest.importorskip("ml_dtypes").bfloat16
+    files.write(str(tmp_path / "a"), {"a": np.array([1, 3.140625, np.inf], bfloat16)}, {})
+    assert files.read(str(tmp_path / "a"))["a"].dtype == bfloat16
+    assert files.read(str(tmp_path / "a"))["a"].tolist() == [1, 3.140625, np.inf]
+
+
+def test_dtypes_that_numpy_lacks_are_said(tmp_path):
+    (tmp_path / "a").write_bytes(header({"a": {**SPEC, "dtype": "F8_E4M3", "shape": [8]}}))
+    with av.VariableStore():
+        v = av.get_variable("a", (8,))
+    with pytest.raises(ValueError, match="'a' of dtype F8_E4M3 cannot be read as a NumPy array"):
+        av.load(tmp_path / "a", v)
+
+
+def test_long_headers_are_refused_before_they_are_read_and_never_written(tmp_path, monkeypatch):
+    path, length = tmp_path / "a", 100_000_000
+    with open(path, "wb") as file:  # a sparse file: as long as its header claims
+        file.write(struct.pack("<Q", length))
+        file.truncate(8 + length)
+    monkeypatch.setattr(files.json, "loads", lambda text: pytest.fail("it was read"))
+    with pytest.raises(ValueError, match=r"its header would have 100000000 bytes, .* 16777216 are the most"):
+        files.read(str(path))
+    path.unlink()
+    with pytest.raises(ValueError, match="long lists belong into arrays"):
+        files.write(str(path), {"a": np.zeros(1)}, {"text": "x" * 2**24})
+    assert os.listdir(tmp_path) == []
+
+
+def test_which_of_many_names_comes_twice_is_found_at_once(tmp_path):
+    empty = b'{"dtype":"F32","shape":[0],"data_offsets":[0,0]}'
+    names = [b"n%d" % i for i in range(20_000)] + [b"n19999"]
+    (tmp_path / "a").write_bytes(header(b"{" + b",".join(b'"%s":%s' % (name, empty) for name in names) + b"}", b""))
+    with pytest.raises(ValueError, match="'n19999' is there twice"):
+        files.read(str(tmp_path / "a"))
 
 
 # ---------------------------------------------------------------- full disks
@@ -229,6 +277,40 @@ def test_others_may_read_what_the_umask_lets_them(run):
     path, *_ = run
     (path.parent / "plain").write_bytes(b"")
     assert path.stat().st_mode == (path.parent / "plain").stat().st_mode
+
+
+@pytest.mark.skipif(os.name != "posix", reason="permissions of POSIX")
+def test_a_file_keeps_its_permissions_and_one_that_may_not_be_written_its_content(run, monkeypatch):
+    path, store, optimizer = run
+    path.chmod(0o600)
+    av.save(path, store, optimizer)
+    assert path.stat().st_mode & 0o777 == 0o600
+    path.chmod(0o400)
+    old, real = path.read_bytes(), os.open
+
+    def as_a_user(name, flags, *mode):  # root may write all
+        if os.fspath(name) == str(path) and flags & os.O_WRONLY:
+            raise PermissionError(13, "Permission denied", name)
+        return real(name, flags, *mode)
+
+    monkeypatch.setattr(files.os, "open", as_a_user)
+    with pytest.raises(PermissionError, match="what was there is unchanged"):
+        av.save(path, store)
+    assert path.read_bytes() == old and os.listdir(path.parent) == [path.name]
+
+
+@pytest.mark.skipif(os.name != "posix", reason="links of POSIX")
+def test_a_link_stays_and_what_it_points_to_is_replaced(run, tmp_path):
+    path, store, _ = run
+    folder = tmp_path / "elsewhere"
+    folder.mkdir()
+    link, dangling = folder / "link", folder / "dangling"
+    link.symlink_to(path)
+    dangling.symlink_to(tmp_path / "new")
+    for each in (link, dangling):
+        av.save(each, store["encoder/bias"])
+        assert each.is_symlink() and list(files.read(str(each))) == ["encoder/bias"]
+    assert not link.samefile(dangling) and sorted(os.listdir(folder)) == ["dangling", "link"]
 
 
 @pytest.mark.parametrize("call", ["fsync", "replace"])

@@ -60,6 +60,35 @@ def test_all_are_kept_on_request_and_others_files_are_left_alone(tmp_path, w):
     assert len(names) == 14 and "notes.txt" in names and "ckpt-1.safetensors.bak" in names
 
 
+def test_two_managers_in_one_folder_leave_each_other_alone(tmp_path, w):
+    with av.VariableStore():
+        u = av.get_variable("u", (3,))
+    first = av.CheckpointManager(tmp_path, w, max_to_keep=1)
+    second = av.CheckpointManager(tmp_path, u, max_to_keep=2, checkpoint_name="ckpt-1")
+    left = tmp_path / "ckpt-1-0000000009.safetensors.5-6.tmp"
+    left.write_bytes(b"of a process that was killed")
+    for step in (1, 2, 3):
+        first.save(step)
+        assert left.exists() == (step == 1)
+        second.save(step)
+    assert list(first.checkpoints) == [3] and list(second.checkpoints) == [2, 3]
+    assert first.restore() == second.restore() == 3
+    for name in ("", "a/b", "../x"):
+        with pytest.raises(ValueError, match="checkpoint_name is the first part of names of files"):
+            av.CheckpointManager(tmp_path, w, checkpoint_name=name)
+
+
+def test_options_of_load_are_passed_on(tmp_path, w):
+    import optim
+
+    av.CheckpointManager(tmp_path, w, optim.SGD(0.5)).save(1)
+    optimizer = optim.SGD(0.25)
+    manager = av.CheckpointManager(tmp_path, w, optimizer)
+    for step in (None, 1):
+        assert manager.restore(step, hyperparameters=False) == 1 and optimizer.learning_rate == 0.25
+    assert manager.restore() == 1 and optimizer.learning_rate == 0.5
+
+
 def test_arguments_that_cannot_be(tmp_path, w):
     for options in ({"step_interval": 0}, {"max_to_keep": 0}):
         with pytest.raises(ValueError, match="at least 1"):
@@ -71,6 +100,12 @@ def test_arguments_that_cannot_be(tmp_path, w):
         manager.save(1, accuracy=0.5)
     with pytest.raises(ValueError, match="not negative"):
         manager.save(-1, loss=0.5)
+    with pytest.raises(TypeError, match="integer"):
+        manager.save(2.7, loss=0.5)
+    with pytest.raises(TypeError, match="int has no state"):
+        av.CheckpointManager(tmp_path, w, 3)
+    with pytest.raises(ValueError, match="two objects are named 'history'"):
+        av.CheckpointManager(tmp_path, av.History(), av.History())
     with pytest.raises(TypeError, match="'loss'"):
         manager.save(1, loss="low")
     assert os.listdir(tmp_path) == []

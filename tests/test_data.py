@@ -248,6 +248,26 @@ def test_examples_are_stacked():
     assert lists(rows) == lists(rows) == [[[0, 0], [1, 1], [2, 2]]]
 
 
+def test_examples_by_their_numbers():
+    """A dataset as PyTorch's users write it: it need not raise behind its end."""
+
+    class Squares:
+        def __len__(self):
+            return 5
+
+        def __getitem__(self, i):
+            return np.array([i, i * i]), i % 2
+
+    data = av.data.batches(Squares(), 2)
+    assert len(data) == 3
+    for _ in range(2):
+        assert [(x.tolist(), y.tolist()) for x, y in data] == [
+            ([[0, 0], [1, 1]], [0, 1]),
+            ([[2, 4], [3, 9]], [0, 1]),
+            ([[4, 16]], [0]),
+        ]
+
+
 def test_length_of_iterables():
     assert len(av.data.batches(range(5), 2)) == 3
     assert len(av.data.batches(range(5), 2, drop_last=True)) == 2
@@ -277,6 +297,10 @@ def test_an_iterable_that_is_shorter_than_its_position():
     assert lists_after(av.data.batches(range(11), 2), state) == []  # it ended with a smaller batch
     with pytest.raises(ValueError, match="go on behind batch 6, but the iterable ends after 10 examples"):
         lists_after(av.data.batches(range(10), 2), state)
+    whole = {**state, "drop_last": np.array(1)}
+    assert lists_after(av.data.batches(range(15), 2, drop_last=True), whole) == [[12, 13]]
+    with pytest.raises(ValueError, match="behind batch 6, but the iterable ends after 11 examples"):
+        lists_after(av.data.batches(range(11), 2, drop_last=True), whole)
 
 
 def lists_after(data, state):

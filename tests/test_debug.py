@@ -1,6 +1,7 @@
 """check_numerics: the first NaN or Inf, forwards and backwards, and what it says of it."""
 
 import threading
+from itertools import count
 from pathlib import Path
 
 import numpy as np
@@ -198,6 +199,63 @@ def test_nan_only():
             y - y
 
 
+@pytest.mark.parametrize(
+    "masked",
+    [
+        lambda s, out: av.where(out, -np.inf, s),
+        lambda s, out: s + np.where(out, np.float32(-np.inf), np.float32(0)),
+        lambda s, out: av.add(s, [*np.where(out, np.float32(-np.inf), np.float32(0))]),
+        lambda s, out: av.stack([s[0], *(av.where(out, av.Tensor(np.float32(-np.inf)), s)[1:])]) * 0.5,
+    ],
+)
+def test_masks_of_minus_inf_pass_and_what_they_spoil_does_not(masked):
+    """The gradients are those where nobody looks; rows without anything and overflows beside a mask are errors."""
+    v = av.Variable(np.random.default_rng(0).normal(size=(4, 3)).astype(np.float32), name="scores")
+    out = np.triu(np.ones((4, 4), bool), 1)
+
+    def gradient(out, scale=1.0):
+        with av.GradientTape() as tape:
+            loss = av.sum(av.nn.softmax(masked(v @ v.T, out) * scale) @ v)
+        return tape.gradient(loss, v).numpy()
+
+    with av.debug.check_numerics():
+        found = gradient(out)
+        with pytest.raises(FloatingPointError, match="softmax gave the first NaN"):
+            gradient(np.ones((4, 4), bool))
+        with pytest.raises(FloatingPointError, match="multiply gave the first Inf"):
+            gradient(out, np.float32(3e38))
+        v.assign(np.full(v.shape, -np.inf))
+        with pytest.raises(FloatingPointError, match=r"Variable 'scores.*which has Inf"):
+            v + 1.0
+    v.assign(np.random.default_rng(0).normal(size=(4, 3)))
+    np.testing.assert_array_equal(found, gradient(out))
+    assert np.isfinite(found).all()
+
+
+@pytest.mark.parametrize("rows", [False, True])
+def test_updates_by_what_is_bad_and_updates_that_overflow(rows):
+    def gradient(x):
+        g = np.array([[0.0, x], [1.0, 1.0]], np.float32)
+        return av.IndexedSlices(av.Tensor(g), av.Tensor([2, 0]), (3, 2)) if rows else av.Tensor(np.vstack([g, g[:1]]))
+
+    v, other = av.Variable(np.ones((3, 2), np.float32), name="updated"), av.Variable(np.ones(2), name="other")
+    g = av.Tensor(np.ones(2, np.float32))
+    optimizer = optim.SGD(1e10)
+    with av.debug.check_numerics():
+        with pytest.raises(
+            FloatingPointError, match=r"gradient for Variable 'updated.* has NaN.* nothing has been"
+        ) as e:
+            optimizer.apply_gradients([(g, other), (gradient(np.nan), v)])  # a bad update
+        assert e.match(line_of("# a bad " + "update"))
+        assert other.numpy().tolist() == [1, 1] and v.numpy().tolist() == [[1, 1]] * 3
+        with pytest.raises(FloatingPointError, match=r"the update at .* gave Variable 'updated\S* .* the first Inf"):
+            optimizer.apply_gradients([(g, other), (gradient(1e30), v)])
+        assert optimizer.iterations == 1  # this one was made, the one before was not
+        with pytest.raises(FloatingPointError, match=r"^Variable 'updated\S* .* has Inf"):
+            optimizer.apply_gradients([(gradient(1.0), v)])
+    optimizer.apply_gradients([(gradient(np.nan), v)])
+
+
 def test_what_nobody_follows_and_integers_pass():
     with av.debug.check_numerics():
         assert np.isnan(av.log(av.Tensor(np.array(-1.0))).item())
@@ -384,36 +442,138 @@ def test_gradient_norms_errors():
 
 
 def cells(text):
-    return {tuple(line.split()[:-3]): line.split()[-3:] for line in text.splitlines()}
+    return {tuple(line.split()[:-4]): line.split()[-4:] for line in text.splitlines()}
 
 
-def test_profile_of_a_tape():
+@pytest.fixture
+def clock(monkeypatch):
+    """Each look at the clock of profiles is a second later than the one before."""
+    monkeypatch.setattr("autograd_vs.engine.profile.perf_counter", map(float, count()).__next__)
+
+
+def test_profile_of_a_tape(clock):
     w = av.Variable(np.ones((50, 20), np.float32), name="w_of_profile")
     x = av.Tensor(np.ones((10, 50), np.float32))
-    with av.GradientTape() as tape:
+    with av.GradientTape(profile=True) as tape:
         with av.name_scope("hidden"):
             h = np.tanh(x @ w)
         loss = av.sum(np.tanh(h) * h)
-    found = cells(tape.profile(loss))
-    kept = {key: row[2] for key, row in found.items()}
-    assert kept["matmul",] == "2,000"  # x; the memory of w does not count
-    assert found["hidden",][0] == "2" and kept["hidden",] == "2,800"  # and h
-    assert found["tanh",][0] == "1" and found["total",][0] == "5" and kept["total",] == "3,600"
-    assert kept["multiply",] == "0"  # both are kept already
-    assert float(found["total",][1]) > 0
-    before = tape.gradient(loss, w).numpy()  # it was not used up
-    assert before.shape == w.shape
-    with pytest.raises(RuntimeError, match="profile: this tape is used up"):
-        tape.profile(loss)
+    forward = tape.profile()
+    tape.gradient(loss, w)
+    profile = tape.profile()
+    found = cells(str(profile))
+    assert found["tanh",] == ["1", "1000000", "1000000", "800"]  # of hidden, or that outside
+    assert found["multiply",] == ["1", "1000000", "2000000", "0"]  # both gradients; what it needs is kept already
+    assert found["matmul",][3] == "2,000"  # x; the memory of w does not count
+    assert found["hidden",] == ["2", "2000000", "2000000", "2,800"]  # and h
+    assert found["total",] == ["5", "5000000", "6000000", "3,600"]
+    assert [line.split()[0] for line in str(profile).splitlines()[1:3]] == ["(none)", "multiply"]  # what takes longest
+    assert profile.total.seconds == 11 and list(profile.scopes) == ["hidden", ""]
+    assert profile.ops["hidden", "matmul"].seconds_back == 1
+    assert forward.ops["hidden", "matmul"].seconds_back == 0 and forward.total.seconds_forward == 5  # a copy
+    with pytest.raises(RuntimeError, match=r"GradientTape\(profile=True\)"):
+        av.GradientTape().profile()
 
 
-def test_profile_with_sources_inside_of_the_tape_and_with_nothing():
-    x, unused = av.Tensor(np.ones(3)), av.Variable(1.0)
-    with av.GradientTape(persistent=True) as tape:
-        tape.watch(x)
-        y = av.exp(x)
-        inside = tape.profile(y, [x, unused])
-    assert cells(inside)["exp",][::2] == ["1", "24"]
-    assert cells(tape.profile(y))["total",][0] == "1"
-    with pytest.raises(TypeError, match="a source must be"):
-        tape.profile(y, [3.0])
+def test_profile_takes_the_time_of_ops_and_rules_only(monkeypatch):
+    passed = [0.0]
+    monkeypatch.setattr("autograd_vs.engine.profile.perf_counter", lambda: passed[0])
+
+    def wait(seconds):
+        passed[0] += seconds
+
+    @av.custom_gradient
+    def slow(x):
+        wait(2)
+        return x * 1.0, lambda g: (wait(1), g)[1]
+
+    v = av.Variable(1.0)
+    wait(50)
+    with av.GradientTape(profile=True, persistent=True) as tape:
+        wait(0.5)  # between the ops
+        y = slow(v)
+    wait(50)
+    for _ in range(3):
+        tape.gradient(y, v)
+    wait(50)
+    with tape:
+        y * 2.0
+    total = tape.profile().total
+    assert (total.seconds_forward, total.seconds_back) == (2.5, 3.0)
+
+
+def test_profile_sums_over_scopes_opened_again_and_changes_no_bit():
+    def gradient(**options):
+        with av.VariableStore(seed=0):
+            with av.GradientTape(**options) as tape:
+                h = np.ones((2, 4), np.float32)
+                for i in range(6):
+                    with av.variable_scope("cell", reuse=i > 0):
+                        h = np.tanh(h @ av.get_variable("w", (4, 4)))
+                loss = av.sum(h)
+            return tape, tape.gradient(loss, tape.watched_variables())[0].numpy().tobytes()
+
+    (tape, watched), (_, plain) = gradient(profile=True), gradient()
+    assert watched == plain  # products of several uses are stacked, as ever
+    assert {key: row.calls for key, row in tape.profile().ops.items()} == {
+        ("cell", "matmul"): 6,
+        ("cell", "tanh"): 6,
+        ("", "sum"): 1,
+    }
+
+
+def test_profile_of_higher_orders_counts_nothing_twice(clock):
+    x = av.Variable(0.5, dtype=np.float64)
+    with av.GradientTape(profile=True, persistent=True) as outer:
+        with av.GradientTape(profile=True) as inner:
+            y = av.sin(x)
+        dy = inner.gradient(y, x)
+        itself = outer.gradient(dy, x)
+        y * 2.0
+    assert itself.item() == -np.sin(0.5)
+    inside, total = inner.profile().total, outer.profile().total
+    assert inside.calls == 1 and inside.seconds_forward >= 1 and inside.seconds_back >= 1
+    assert total.calls > 2 and total.seconds_forward == 2 + 1  # sin, and the product: all others are parts of rules
+    assert total.seconds_back > inside.seconds_back  # and its own walk
+
+
+def test_profile_counts_what_the_tape_keeps_and_forgets_at_reset():
+    v = av.Variable(np.ones(5, np.float32))
+    with av.GradientTape(profile=True, persistent=True) as tape:
+        for _ in range(2):
+            tape.reset()
+            y = av.recompute_grad(lambda x: av.sin(av.cos(x)))(v * np.float32(2)) + av.square(v)
+    ops = tape.profile().ops
+    assert [ops["", op].bytes for op in ("cos", "square", "multiply")] == [0, 0, 4]  # the Variable is there anyway
+    assert ops["", "cos"].calls == 1
+    with tape:
+        tape.gradient(y, v)  # this tape hears the walk inside of the rule, too
+    ops = tape.profile().ops
+    assert ops["", "cos"].calls > 1 and tape.profile().total.seconds_back > 0
+    assert ops["", "sin"].seconds_back == ops["", "cos"].seconds_back == 0  # it is part of the rule
+    tape.reset()
+    assert tape.profile().ops == {}
+
+
+def test_profile_with_numerics_anew_and_in_a_function():
+    v = av.Variable(2.0)
+    tape = av.GradientTape(profile=True, check_numerics=True)
+    for _ in range(2):  # each time anew
+        with tape:
+            y = av.split(v * np.ones(2, np.float32), 2)[0]
+        tape.gradient(y, v)
+        assert {op: row.calls for (_, op), row in tape.profile().ops.items()} == {
+            "multiply": 1,
+            "array_split": 1,
+            "item": 0,
+        }
+    with pytest.raises(FloatingPointError, match="log gave"), tape:
+        av.log(v - 2.0)
+
+    @av.function
+    def f():
+        with av.GradientTape(profile=True):
+            return v * 2.0
+
+    with pytest.raises(RuntimeError, match=r"f\.profile\(arguments\)"):
+        f()

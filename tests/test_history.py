@@ -9,6 +9,7 @@ import sys
 import numpy as np
 import pytest
 
+import autograd_vs as av
 from autograd_vs.history import History
 
 
@@ -116,6 +117,39 @@ def test_what_is_no_scalar_names_the_series_and_logs_nothing(value, error, text)
         history.log(step=1)
 
 
+@pytest.mark.parametrize(
+    ("step", "error", "text"),
+    [
+        (1.5, TypeError, r"step is an integer, got 1.5 \(float\)"),
+        ("x", TypeError, "got 'x'"),
+        (1 << 63, ValueError, "2"),
+    ],
+)
+def test_what_is_no_step_logs_nothing(step, error, text):
+    history = History()
+    history.log(step=np.int32(3), loss=1.0)
+    with pytest.raises(error, match=text):
+        history.log(step=step, loss=2.0)
+    history.log(loss=3.0)
+    assert (len(history), history.steps("loss").tolist(), history["loss"].tolist()) == (2, [3, 4], [1.0, 3.0])
+
+
+@pytest.mark.host("plans are of calls of NumPy")
+def test_inside_of_a_function_each_call_is_logged(tmp_path):
+    history = History(tmp_path / "log.jsonl")
+
+    @av.function
+    def step(x):
+        history.log(loss=av.sum(x), constant=1.0)
+        return x * 2.0
+
+    for i in range(4):
+        step(np.full(3, float(i)))
+    assert step.traces == 1
+    for read in (history, History.load(tmp_path / "log.jsonl")):
+        assert read["loss"].tolist() == [0.0, 3.0, 6.0, 9.0] and read.steps("constant").tolist() == [0, 1, 2, 3]
+
+
 def test_arrays_that_change_later_were_read_at_once():
     history, value = History(), np.array(1.0)
     history.log(loss=value)
@@ -186,6 +220,7 @@ def test_going_on_with_a_file(tmp_path):
 
 CRASH = """
 import os, sys
+import autograd_vs as av
 from autograd_vs.history import History
 history = History(sys.argv[1])
 for step in range(5):

@@ -300,6 +300,51 @@ def test_frozen_before_it_is_built():
     assert names(partly.trainable_weights) == names(partly.weights)[2:]
 
 
+def test_thawing_thaws_what_was_trainable_only(store):
+    class Counts(layers.Layer):
+        def build(self, shape):
+            self.n = self.add_weight("n", (), "int64", av.initializers.zeros)
+            self.scale = self.add_weight("scale", (), trainable=False)
+            self.shift = self.add_weight("shift", ())
+
+        def call(self, x):
+            return x * self.scale + self.shift
+
+    for before in (True, False):
+        counts = Counts(trainable=before)
+        counts(X)
+        counts.trainable = False
+        counts.trainable = True
+        assert counts.trainable_weights == [counts.shift] and counts.non_trainable_weights == [counts.n, counts.scale]
+    with av.variable_scope("m"):
+        kernel = av.get_variable("fc/kernel", (3, 2), trainable=False)
+    with av.variable_scope("m", reuse=av.AUTO_REUSE):
+        dense = layers.Dense(2, name="fc", trainable=False)
+        dense(X)
+    dense.trainable = True
+    assert dense.kernel is kernel and dense.trainable_weights == [dense.bias]
+    dense.bias.trainable = False  # by itself, after the layer thawed it
+    dense.trainable = True
+    assert not dense.trainable_weights
+
+
+def test_a_first_call_that_failed_goes_on_with_its_variables(store):
+    class Half(layers.Layer):
+        def call(self, x):
+            scale = av.get_variable("scale", ())
+            if self.fails:
+                raise RuntimeError("not yet")
+            return x * scale * av.get_variable("shift", ())
+
+    half = Half()
+    half.fails = True
+    with pytest.raises(RuntimeError, match="not yet"):
+        half(X)
+    half.fails = False
+    half(X)
+    assert names(half.weights) == ["half/scale", "half/shift"] == list(store)
+
+
 def test_what_a_call_gets_by_name_is_frozen_too(store):
     class Functional(layers.Layer):
         def call(self, x):
@@ -308,6 +353,7 @@ def test_what_a_call_gets_by_name_is_frozen_too(store):
     for before in (True, False):
         net = Functional(trainable=before)
         net(X)
+        assert bool(net.trainable_weights) is before
         net.trainable = False
         assert not net.trainable_weights and len(net.weights) == 4
         net.trainable = True
@@ -432,11 +478,33 @@ def test_copies_have_variables_of_their_own(twin):
     assert len(twin(layers.Dense(3)).weights) == 0
 
 
+def test_a_copy_with_a_name_does_not_know_what_it_is_a_copy_of(store):
+    net = layers.Sequential([layers.Dense(2, name="fc"), layers.BatchNorm()], name="net")
+    net(X, training=False)
+    other = copy.deepcopy(net)
+    other(X, training=False)
+    assert other.variable_scope.name == "net_1" and other[0].variable_scope.name == "net_1/fc"
+    assert len(other.weights) == 6 and not {id(v) for v in net.weights} & {id(v) for v in other.weights}
+    other.trainable = False
+    assert len(net.trainable_weights) == 4 and len(store) == 6
+    with av.VariableStore():
+        third = pickle.loads(pickle.dumps(net))
+        third(X, training=False)
+        assert third.variable_scope.name == "net"
+
+
 def test_a_shallow_copy_of_a_layer_not_built_is_another():
     a = layers.Dense(2)
     b = copy.copy(a)
-    a(X), b(X)
+    a(X)
+    assert not b.weights
+    b(X)
     assert a.kernel is not b.kernel
+    a = layers.Dense(2, trainable=False)
+    b = copy.copy(a)
+    a(X), b(X)
+    a.trainable = True
+    assert len(a.trainable_weights) == 2 and not b.trainable_weights
 
 
 # ---------------------------------------------------------------- what holds what
@@ -463,7 +531,7 @@ def test_what_a_layer_holds_is_found_once():
     assert not holder.plain.trainable
 
 
-def test_a_build_that_failed_goes_on():
+def test_a_build_that_failed_leaves_nothing(store):
     class Half(layers.Layer):
         fails = True
 
@@ -479,11 +547,40 @@ def test_a_build_that_failed_goes_on():
     half = Half()
     with pytest.raises(RuntimeError, match="not yet") as error:
         half(X)
-    assert error.value.__notes__ == ["in layer 'half' (Half), called with shapes (2, 3); it has a ()"]
-    assert not half.built
+    assert error.value.__notes__ == ["in layer 'half' (Half), called with shapes (2, 3)"]
+    assert not half.built and not half.weights and not len(store) and not store.readers
     half.fails = False
     half(X)
-    assert half.built and names(half.weights) == ["half/a", "half/b"]
+    assert half.built and names(half.weights) == ["half/a", "half/b"] == list(store)
+    with pytest.raises(ValueError, match="its initializer"):
+        layers.Dense(2, bias_initializer=lambda shape, dtype: np.ones(3), name="fc")(X)
+    layers.Dense(2, name="fc")(X)
+    assert store["fc/kernel"].shape == (3, 2)
+
+
+def test_a_build_that_failed_leaves_what_was_there(store):
+    with av.variable_scope("m"):
+        layers.Dense(2, name="fc")(X)
+        kernel = store["m/fc/kernel"]
+    with av.variable_scope("m", reuse=av.AUTO_REUSE), pytest.raises(ValueError, match="its initializer"):
+        layers.functional(Two)(X, name="fc")
+    assert store["m/fc/kernel"] is kernel and list(store) == ["m/fc/kernel", "m/fc/bias"]
+
+
+class Two(layers.Layer):
+    def build(self, shape):
+        self.add_weight("kernel", (3, 2))
+        self.add_weight("new", (2,))
+        self.add_weight("wrong", (2,), initializer=lambda shape, dtype: np.ones(3))
+
+
+def test_one_name_for_two_weights_is_an_error():
+    class Twice(layers.Layer):
+        def build(self, shape):
+            self.a, self.b = self.add_weight("w", (2,)), self.add_weight("w", (2,))
+
+    with pytest.raises(ValueError, match="'twice/w:0' exists already"):
+        Twice()(X)
 
 
 def test_shapes_that_do_not_fit_name_the_layer():
@@ -517,6 +614,48 @@ def test_build_gets_the_shapes_of_a_nest():
 def test_mistakes():
     with pytest.raises(NotImplementedError, match="Layer has no method `call`"):
         layers.Layer()(X)
+    with pytest.raises(ValueError, match=r"Dense takes as its first argument an array of shape .*, got nothing"):
+        layers.Dense(1)()
+    for layer in (layers.Dense(1), layers.Flatten(), layers.GRUCell(1), layers.LayerNorm()):
+        with pytest.raises(ValueError, match=r"takes as its first argument an array of shape .*, got shape \(\)"):
+            layer(1.0)
+    with pytest.raises(ValueError, match=r"got shape \(\(2, 3\), \(2, 3\)\)"):
+        layers.Dense(1)((X, X))
+    with pytest.raises(ValueError, match=r"MaxPool takes .*batch, places, ..., channels.*, got shape"):
+        layers.GlobalMaxPool()(X)
+    with pytest.raises(ValueError, match=r"'linear'. For none write None: av.nn.linear takes more than one array"):
+        layers.Dense(1, "linear")
+    with pytest.raises(ValueError, match="an activation is a function of one array"):
+        layers.Dense(1, layers.Dense)
+    for size in ((3, 3, 3), "33", 0, 2.0):
+        with pytest.raises(ValueError, match="Conv2D: kernel_size is an integer above 0, or 2 of them"):
+            layers.Conv2D(4, size)
+    with pytest.raises(ValueError, match="Conv1D: data_format is 'NWC' or 'NCW', got 'channels_last'"):
+        layers.Conv1D(4, 3, data_format="channels_last")
+    for make in (lambda **options: layers.Conv2D(4, 3, **options), layers.MaxPool2D):
+        with pytest.raises(TypeError, match=r"has no option 'dilation'. Did you mean 'dilations'"):
+            make(dilation=2)
+    for cls in (layers.Conv1D, layers.Conv1DTranspose):
+        with pytest.raises(ValueError, match="2 channels and 3 filters do not both fall into groups=2"):
+            cls(3, 1, groups=2)(X[..., :2, None].swapaxes(1, 2))
+    for axis in (2, (1, -1), 0.5):
+        with pytest.raises(ValueError, match=r"BatchNorm: axis .* of an array of shape \(2, 3\)"):
+            layers.BatchNorm(axis)(X, training=True)
+    for layer in (layers.Dropout(0.5), layers.BatchNorm()):
+        with pytest.raises(TypeError, match="needs training=True or training=False"):
+            layer(X, training=None)
+    with pytest.raises(ValueError, match=r"Embedding.attend takes x of shape \(..., 2\), got \(2, 3\)"):
+        layers.Embedding(5, 2).attend(X)
+    model = layers.Sequential([layers.Dense(1)])
+    model(X)
+    with pytest.raises(RuntimeError, match=r"called already.*Sequential\(\[\*model, <Dense 'dense', not built>\]\)"):
+        model.add(layers.Dense(2))
+    model.steps.append(layers.Dense(2))
+    with pytest.raises(ValueError, match="with reuse=True none is made") as error:
+        model(X)
+    assert "make a new layer that holds the old ones and this one" in error.value.__notes__[0]
+    model.steps.pop()
+    assert len(model) == 1 and layers.Sequential([*model, layers.Dense(2)])(X).shape == (2, 2)
     with pytest.raises(ValueError, match=r"Dense: an activation is .*'rellu'.*Did you mean 'relu'"):
         layers.Dense(1, "rellu")
     with pytest.raises(TypeError, match="training"):
@@ -537,23 +676,28 @@ def test_sequential():
     model = layers.Sequential([layers.Dense(4), layers.Sequential([layers.Dropout(0.5), av.nn.relu])])
     model.add(layers.Dense(2))
     assert model(X, training=True).shape == (2, 2) and len(model) == 3 and len(model[1]) == 2
+    assert layers.Sequential([layers.Dense(1)])(X, training=True).shape == (2, 1) and layers.Sequential()
     assert model.takes("training") and not model.takes("mask") and not model[0].takes("training")
     with pytest.raises(TypeError, match="training"):
         model(X)
 
 
 def test_dropout_draws_by_the_name_of_its_layer(seed):
-    def run():
+    def run(second_first=False):
         av.random.set_state({"seed": 1, "streams": {}})
         with av.VariableStore():
-            first, second = layers.Dropout(0.5), layers.Dropout(0.5)
+            first, second = layers.Dropout(0.5, name="first"), layers.Dropout(0.5, name="second")
             x = np.ones((50,), np.float32)
+            if second_first:
+                return [drop(x, training=True).numpy() for drop in (second, first)][::-1]
             return first(x, training=True).numpy(), second(x, training=True).numpy()
 
     seed(1)
     a, b = run()
     assert not np.array_equal(a, b) and set(a) == {0.0, 2.0}
-    c, d = run()
+    rows = layers.Dropout(0.5, noise_shape=(None, 1))(np.ones((20, 3), np.float32), training=True).numpy()
+    assert np.array_equal(rows, np.repeat(rows[:, :1], 3, axis=1)) and set(rows.ravel()) == {0.0, 2.0}
+    c, d = run(second_first=True)
     assert np.array_equal(a, c) and np.array_equal(b, d)
 
 
@@ -572,6 +716,13 @@ def test_tied_embeddings(store):
     assert len(store) == 1 and gradient.shape == (5, 3)
     first = layers.Embedding(5, 3)
     assert first.attend(np.ones((2, 3), np.float32)).shape == (2, 5) and first.built
+    assert -0.05 <= first.embeddings.numpy().min() < 0 < first.embeddings.numpy().max() < 0.05
+
+
+def test_axes_are_in_the_order_of_the_array():
+    norm = layers.LayerNorm(axis=[-1, 1])
+    norm(np.ones((2, 3, 4), np.float32))
+    assert norm.gamma.shape == norm.beta.shape == (3, 4)
 
 
 def test_batch_norm_frozen_keeps_its_statistics():

@@ -47,6 +47,7 @@ def test_over_batches_it_is_the_value_of_the_whole(case):
     for batch in BATCHES[:2]:
         one.update(*map(av.Tensor, part(batch)))
     other.update(*part(BATCHES[2]))
+    again.update(*part(slice(0, 25)))  # which the state replaces
     again.load_state_dict(one.state_dict())
     for metric in (one, again):
         metric.merge(other)
@@ -120,6 +121,16 @@ def test_top_k_of_nan_is_a_miss():
     assert metrics.top_k_accuracy(scores, np.array([0, 2, 2]), 3).item() == pytest.approx(1 / 3)
 
 
+def test_top_k_of_labels_that_are_no_class_is_a_miss():
+    """As `in_top_k` says of them; -1 and -100 stand for padding. Bools and small unsigned integers are classes."""
+    for sign in (1, -1):
+        signed = np.array([[1, 2, 3]] * 5, np.int8) * sign
+        assert metrics.top_k_accuracy(signed, np.array([-1, -100, 3, 0, 2]), 3).item() == 2 / 5
+    scores = np.array([[1, 2, 3]] * 3, np.uint8)
+    assert metrics.top_k_accuracy(scores, np.array([2, 1, 0], np.uint8), 2).item() == pytest.approx(2 / 3)
+    assert metrics.top_k_accuracy(scores[:2, :2], np.array([True, False]), 1).item() == 0.5
+
+
 def test_confusion_matrix():
     expected = np.zeros((5, 5), int)
     for true, found in zip(LABELS, SCORES.argmax(1), strict=True):
@@ -172,6 +183,10 @@ def test_auc_of_scikit_learns_documentation():
         (lambda: metrics.auc(np.ones(2), np.array([0, 2])), ValueError, "labels are 0 or 1, got 2"),
         (lambda: metrics.auc(np.ones(2), np.array([0.0, 1.0])), TypeError, "labels are classes"),
         (lambda: metrics.auc(np.ones(2), np.array([0, 1]), -np.ones(2)), ValueError, "not negative, got -1"),
+        (lambda: metrics.auc(np.ones(2), np.array([0, 1]), np.array([1, np.inf])), ValueError, "finite .* got inf"),
+        (lambda: metrics.auc(np.ones(2), np.array([0, 1]), np.array([1, np.nan])), ValueError, "finite .* got nan"),
+        (lambda: metrics.Mean().update(np.array([1j])), TypeError, "values are real numbers, got dtype complex128"),
+        (lambda: metrics.Mean().update(1.0, weights=np.array(1j)), TypeError, "weights are real"),
         (lambda: metrics.auc(np.ones((2, 1)), np.array([0, 1])), ValueError, r"\(2, 1\), \(2,\)"),
         (lambda: metrics.accuracy(SCORES, LABELS[1:]), ValueError, r"got \(40, 5\) and \(39,\)"),
         (lambda: metrics.accuracy(np.ones(3), np.ones(3, int)), TypeError, "pass predictions > 0.5"),
@@ -180,6 +195,9 @@ def test_auc_of_scikit_learns_documentation():
         (lambda: metrics.TopK(0), ValueError, "k is an integer >= 1"),
         (lambda: metrics.top_k_accuracy(SCORES, LABELS, 1.5), ValueError, "k is an integer >= 1"),
         (lambda: metrics.ConfusionMatrix([]), ValueError, "at least one class"),
+        (lambda: metrics.ConfusionMatrix("cat"), TypeError, "or a list of their names, got 'cat'"),
+        (lambda: metrics.ConfusionMatrix(2.5), TypeError, "got 2.5"),
+        (lambda: metrics.ConfusionMatrix(True), TypeError, "got True"),
         (lambda: metrics.TopK(2).merge(metrics.TopK(3)), ValueError, "'k': 2"),
         (lambda: metrics.Mean().merge(metrics.Accuracy()), TypeError, "merges with one of its kind"),
     ],
@@ -233,3 +251,8 @@ def test_plot(tmp_path):
     shares = metric.plot(path=tmp_path / "shares.png", normalize=True)
     assert {t.get_text() for t in shares.texts} == {"1.00", "0.50"}
     assert metric.plot(ax=ax) is ax
+    years = metrics.ConfusionMatrix([1999, 2000]).plot(path=tmp_path / "years.png")  # with nothing in it yet
+    assert [t.get_text() for t in years.get_xticklabels()] == ["1999", "2000"]
+    two = metrics.ConfusionMatrix(2).plot(path=tmp_path / "two.png")
+    two.figure.draw_without_rendering()
+    assert two.yaxis.label.get_window_extent().x0 >= 0  # inside of the picture

@@ -101,6 +101,17 @@ def test_frozen_variables_keep_their_average():
     assert np.array_equal(ema.average(b).numpy(), kept)
 
 
+def test_one_variable_and_none_that_is_trainable():
+    (v,) = variables([(2,)])
+    ema = optim.ExponentialMovingAverage(v)
+    v.trainable = False
+    ema.update()
+    assert not any("average/" in key for key in ema.state_dict())
+    v.trainable = True
+    ema.update()
+    assert np.array_equal(ema.average(v).numpy(), v.numpy())
+
+
 def test_constraints_are_not_applied_to_what_is_averaged():
     calls = []
     v = av.Variable([1.0], constraint=lambda x: calls.append(1) or x)
@@ -129,6 +140,20 @@ def test_the_average_goes_on_after_loading():
     train(optimizer, of, 3, 3, after=lambda: (one.update(), two.update()))
     assert all(np.array_equal(one.average(v).numpy(), two.average(v).numpy()) for v in of)
     assert sorted(one.state_dict())[:3] == ["ema/accumulated", "ema/average/a", "ema/average/b"]
+
+
+def test_two_averages_in_one_file(tmp_path):
+    (v,) = variables([(2,)])
+    emas = [optim.ExponentialMovingAverage(v, decay, name) for decay, name in ((0.5, "fast"), (0.9, "slow"))]
+    for value in (1.0, 3.0):
+        v.assign([value, -value])
+        for ema in emas:
+            ema.update()
+    av.save(tmp_path / "averages.safetensors", *emas)
+    again = [optim.ExponentialMovingAverage(v, name=name) for name in ("slow", "fast")]
+    assert av.load(tmp_path / "averages.safetensors", *again).problems() == ""
+    assert [ema.average(v).numpy().tolist() for ema in again] == [ema.average(v).numpy().tolist() for ema in emas[::-1]]
+    assert repr(again[0]) == "<ExponentialMovingAverage 'slow': decay=0.9; 1 variables>"
 
 
 # ---------------------------------------------------------------- slow weights
@@ -184,6 +209,14 @@ def test_a_state_that_fits_one_of_both_only_changes_neither():
         assert all(np.array_equal(v, before[k]) for k, v in optimizer.state_dict().items())
 
 
+@pytest.mark.parametrize(("key", "value"), [("steps", 0), ("steps", 2.5), ("alpha", 0.0), ("alpha", 1.5)])
+def test_a_state_with_other_arguments_than_lookahead_takes(key, value):
+    optimizer = optim.Lookahead(optim.SGD(0.1))
+    with pytest.raises(ValueError, match=f"{key} must be"):
+        optimizer.load_state_dict(optimizer.state_dict() | {f"lookahead/{key}": value})
+    assert (optimizer.steps, optimizer.alpha) == (5, 0.5)
+
+
 def test_lookahead_has_the_rate_of_its_optimizer():
     optimizer = optim.Lookahead(optim.SGD(0.5))
     optimizer.learning_rate = 0.25
@@ -194,6 +227,62 @@ def test_lookahead_has_the_rate_of_its_optimizer():
     assert v.item() == 2.0
     optimizer.reset()
     assert len(optimizer.slots) == len(optimizer.optimizer.slots) == 0
+
+
+def test_lookahead_follows_each_update_once():
+    """Calls that only sum up leave alone what somebody else did to the variables."""
+    (v,) = variables([(2,)])
+    optimizer = optim.Lookahead(optim.SGD(1.0, accumulate_steps=2), steps=2)
+    for _ in range(4):
+        optimizer.apply_gradients([(np.ones(2), v)])
+    v.assign([7.0, 8.0])
+    optimizer.apply_gradients([(np.ones(2), v)])
+    assert v.numpy().tolist() == [7.0, 8.0]
+
+
+def test_lookahead_leaves_frozen_variables_alone():
+    a, b = variables([(2,), (2,)])
+    optimizer = optim.Lookahead(optim.SGD(1.0), steps=2)
+    optimizer.apply_gradients([(np.ones(2), a), (np.ones(2), b)])
+    b.trainable, before = False, b.numpy()
+    optimizer.apply_gradients([(np.ones(2), a), (None, b)])
+    assert np.array_equal(b.numpy(), before)
+
+
+@pytest.mark.host("plans are NumPy's")
+def test_no_swap_in_a_traced_function():
+    (v,) = variables([(2,)])
+    ema = optim.ExponentialMovingAverage(v)
+    ema.update()
+
+    @av.function
+    def evaluate(x):
+        with ema.swapped():
+            return av.sum(v * x)
+
+    with pytest.raises(RuntimeError, match="not in a function that is traced"):
+        evaluate(np.ones(2))
+
+
+@pytest.mark.parametrize("loaded", [False, True])
+def test_lookahead_follows_the_first_update_after_a_reset_or_a_load(loaded):
+    v = av.Variable(np.array([8.0]), name="v")
+    optimizer = optim.Lookahead(optim.SGD(1.0), steps=1)
+    state = optimizer.state_dict()
+    optimizer.apply_gradients([(np.array([2.0]), v)])
+    assert v.item() == 7.0
+    if loaded:
+        optimizer.load_state_dict(state)
+    else:
+        optimizer.reset()
+    optimizer.apply_gradients([(np.array([2.0]), v)])
+    assert v.item() == 6.0
+
+
+@pytest.mark.parametrize("pairs", [None, [1, 2], [(1, 2, 3)]])
+def test_lookahead_says_what_pairs_are(pairs):
+    with pytest.raises(TypeError, match=r"takes pairs \(gradient, variable\)"):
+        optim.Lookahead(optim.SGD(0.1)).apply_gradients(pairs)
 
 
 def test_lookahead_counts_updates_and_not_calls():
@@ -210,6 +299,12 @@ def test_lookahead_counts_updates_and_not_calls():
     [
         (lambda: optim.Lookahead(0.1), TypeError, "takes an optimizer, got float"),
         (lambda: optim.Lookahead(optim.SGD(0.1), steps=0), ValueError, "steps must be"),
+        (lambda: optim.Lookahead(optim.SGD(0.1), steps=2.5), ValueError, "steps must be"),
+        (lambda: optim.Lookahead(optim.SGD(0.1), steps="2"), TypeError, "steps is a number"),
+        (lambda: optim.Lookahead(optim.SGD(0.1), alpha=1.1), ValueError, "alpha must be"),
+        (lambda: optim.ExponentialMovingAverage([]), ValueError, "got no variables"),
+        (lambda: optim.ExponentialMovingAverage([av.Variable([1.0])], "x"), TypeError, "Average: decay is a number"),
+        (lambda: optim.ReduceOnPlateau(0.1), TypeError, "takes an optimizer, got float"),
         (lambda: optim.Lookahead(optim.SGD(0.1), alpha=0.0), ValueError, "alpha must be"),
         (lambda: optim.Lookahead(optim.SGD(0.1, name="lookahead")), ValueError, "both named"),
     ],

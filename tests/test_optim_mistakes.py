@@ -230,11 +230,31 @@ def variable():
         (lambda: optim.SGD().apply_gradients([(1, 2, 3)]), r"takes pairs \(gradient, variable\).*got list"),
         (lambda: optim.SGD().load_state_dict(None), r"load_state_dict takes the mapping.*NoneType"),
         (lambda: optim.SGD().load_state_dict("state.npz"), r"load_state_dict takes the mapping.*str"),
+        (lambda: optim.SGD(clipnorm="1"), r"clipnorm is a positive number, got '1'"),
+        (lambda: optim.clip_by_norm(np.ones(3), 1.0), r"sequence of gradients, got one ndarray: write \[gradient\]"),
+        (lambda: optim.clip_by_value(av.Tensor(np.ones(3)), 1.0), r"sequence of gradients, got one Tensor"),
+        (lambda: optim.clip_by_global_norm([np.ones(3)], None), r"max_norm is a positive number, got None"),
+        (lambda: optim.SGD(lambda i: None).current_rate(), r"SGD 'sgd': the learning rate at iteration 0 is a number"),
+        (lambda: optim.SGD(lambda i: 1j).current_rate(), r"iteration 0 is a number, got 1j"),
+        (lambda: optim.NAdam(decoupled_weight_decay="yes"), r"NAdam: decoupled_weight_decay is a number"),
     ],
 )
 def test_wrong_kinds(make, words):
     with pytest.raises(TypeError, match=words):
         make()
+
+
+@pytest.mark.parametrize("rate", [-0.1, float("nan"), float("inf")])
+def test_a_schedule_that_gives_no_rate_changes_nothing(rate):
+    v = variable()
+    optimizer = optim.SGD(lambda i: rate if i else 0.5)
+    optimizer.apply_gradients([(np.ones(2), v)])
+    with pytest.raises(ValueError, match="SGD 'sgd': the learning rate at iteration 1 must be finite and not negative"):
+        optimizer.apply_gradients([(np.ones(2), v)])
+    assert v.numpy().tolist() == [0.5, 0.5]
+    assert optimizer.iterations == 1
+    with pytest.raises(ValueError, match="finite and not negative"):
+        optimizer.learning_rate = rate
 
 
 @pytest.mark.parametrize("value", [-1, float("nan")])
@@ -248,7 +268,7 @@ def test_what_a_learning_rate_may_be():
         assert type(optim.SGD(value).learning_rate) is float
     for value in (av.Variable(0.5), av.Tensor(np.array([0.5]))):
         assert optim.SGD(value).learning_rate is value
-    with pytest.raises(ValueError, match="SGD: learning_rate must not be negative"):
+    with pytest.raises(ValueError, match="SGD: learning_rate must be finite and not negative"):
         optim.SGD(av.Variable(-0.5))
 
 
@@ -267,7 +287,7 @@ def test_an_error_inside_of_the_pairs_stays_as_it_is():
         ("AdamOptimizer", "write optim.Adam"),
         ("GradientDescentOptimizer", "write optim.SGD"),
         ("MomentumOptimizer", "momentum=0.9"),
-        ("Ftrl", "no 'Ftrl' yet: there are LAMB, SGD, Adadelta, .*RMSprop, "),
+        ("Ftrl", "no 'Ftrl' yet: there are LAMB, LBFGS, SGD, .*RMSprop, "),
         ("RMSPropOptimizer", "write optim.RMSprop"),
         ("AdagradOptimizer", "write optim.Adagrad"),
         ("Adamw", r"is 'AdamW' meant\?"),

@@ -9,7 +9,7 @@ from test_optim import OPTIMIZERS, gradients, run, same_bits, values, variables
 import autograd_vs as av
 import optim
 
-SHAPES = ((3, 4), (4,), (4,), (3, 4), (2,))
+SHAPES = ((3, 4), (4, 1), (1, 4), (3, 4), (2, 1))
 NAMES = ("encoder/kernel", "encoder/bias", "encoder/layer_norm/scale", "head/kernel", "head/bias")
 DECAYING = [name for name, make in OPTIMIZERS.items() if make().weight_decay]
 

@@ -7,7 +7,7 @@ import warnings
 
 import numpy as np
 import pytest
-from test_optim import each, gradients, rows, run, same_bits, values, variables
+from test_optim import MATRICES, OPTIMIZERS, each, gradients, rows, run, same_bits, values, variables
 
 import autograd_vs as av
 import optim
@@ -66,6 +66,21 @@ def test_state_before_the_first_step(make):
     two.load_state_dict(one.state_dict())  # back to the start
     assert two.iterations == 0
     assert len(two.slots) == 0
+
+
+@pytest.mark.parametrize("make", OPTIMIZERS.values(), ids=OPTIMIZERS.keys())
+def test_files_hold_the_state(make, tmp_path):
+    of = variables(MATRICES)
+    through = make(accumulate_steps=2)
+    run(through, of, 5)
+    av.save(tmp_path / "state.safetensors", *of, through)
+    run(through, of, 5, start=5)
+    with av.VariableStore():
+        again, resumed = variables(MATRICES, seed=1), make(accumulate_steps=2)
+        assert av.load(tmp_path / "state.safetensors", *again, resumed).complete
+        run(resumed, again, 5, start=5)
+        assert same_bits(values(of), values(again))
+        assert bits(resumed) == bits(through)
 
 
 def test_a_state_taken_before_the_loaded_slots_are_claimed_has_them():
@@ -145,6 +160,33 @@ def test_hyperparameters_come_along_unless_told_otherwise():
     assert three.beta_1 == 0.7
 
 
+@pytest.mark.parametrize(
+    ("key", "value", "words"),
+    [
+        ("beta_1", 1.0, r"beta_1 must be in \[0, 1\), got 1.0"),
+        ("beta_2", float("nan"), r"beta_2 must be in"),
+        ("epsilon", -1e-8, r"epsilon must be in"),
+        ("beta_1", np.ones(2), r"adam/beta_1 in the state is no number"),
+        ("weight_decay", "x", r"adam/weight_decay in the state is no number"),
+        ("learning_rate", -1.0, r"adam/learning_rate in the state is -1.0"),
+        ("learning_rate", float("inf"), r"adam/learning_rate in the state is inf"),
+        ("iterations", -1, r"adam/iterations in the state is no count"),
+        ("iterations", 1.5, r"adam/iterations in the state is no count"),
+        ("step/a", -1, r"adam/step/a in the state is no count"),
+        ("step/a", [1], r"adam/step/a in the state is no number"),
+        ("step/a", "x", r"adam/step/a in the state is no number"),
+    ],
+)
+def test_numbers_that_an_optimizer_would_not_take_change_nothing(key, value, words):
+    of, optimizer = variables(), optim.Adam()
+    run(optimizer, of, 2)
+    before = bits(optimizer)
+    for strict in (True, False):
+        with pytest.raises(ValueError, match=words):
+            optimizer.load_state_dict(optimizer.state_dict() | {f"adam/{key}": value}, strict)
+        assert bits(optimizer) == before
+
+
 def test_a_schedule_goes_on_where_it_was():
     of = variables()
     one = optim.SGD(optim.schedules.exponential_decay(0.1, 1, 0.5))
@@ -189,6 +231,15 @@ def test_one_error_lists_missing_unexpected_and_misshapen_and_changes_nothing():
     assert "1 missing" in repr(report)
     assert "<table>" in report._repr_html_()
     run(optimizer, of, 1)
+
+
+def test_slots_of_another_kind_of_number():
+    of, optimizer = variables(), optim.Adam()
+    run(optimizer, of, 1)
+    before, state = bits(optimizer), optimizer.state_dict()
+    with pytest.raises(ValueError, match=r"adam/m/b is complex128 \(4,\), the variable float64"):
+        optimizer.load_state_dict(state | {"adam/m/b": state["adam/m/b"] * 1j})
+    assert bits(optimizer) == before
 
 
 def test_extra_names():
@@ -293,6 +344,23 @@ def test_reset():
     optimizer.reset()
     assert optimizer.iterations == 0
     assert len(optimizer.slots) == 0
+
+
+@pytest.mark.parametrize("everything", [False, True])
+def test_reset_forgets_which_rows_were_summed_up(everything):
+    """After it, one that was reset goes on as a new one."""
+    of, fresh = variables([(6, 3)]), variables([(6, 3)], names="s")
+    one, two = (optim.Adam(0.1, weight_decay=0.1, lazy=True, accumulate_steps=2) for _ in range(2))
+    one.apply_gradients([(slices(np.ones((1, 3)), [4]), of[0])])
+    one.reset(*([] if everything else of))
+    two.accumulated = one.accumulated
+    for step in (0, 1, 2):
+        for optimizer, v in ((one, of[0]), (two, fresh[0])):
+            optimizer.apply_gradients([(slices(np.full((1, 3), 1.0 + step), [1]), v)])
+    assert same_bits(values(of), values(fresh))
+    summed = [o.state_dict() for o in (one, two)]
+    ids = [[av.Tensor(x).numpy().tolist() for key, x in s.items() if "accumulated_rows" in key] for s in summed]
+    assert ids[0] == ids[1] == ([[1]] if everything else [])
 
 
 def test_slots_do_not_keep_variables_alive():

@@ -4,19 +4,13 @@ import copy
 
 import numpy as np
 import pytest
-from test_optim import dense_of, gradients, rows, run, same_bits, values, variables
+from test_optim import MATRICES, WHOLE, dense_of, gradients, rows, run, same_bits, values, variables
 
 import autograd_vs as av
 import optim
 from autograd_vs.state import packs
 
-MAKE = {
-    "lamb": lambda **o: optim.LAMB(0.05, **o),
-    "adafactor": lambda **o: optim.Adafactor(0.05, **o),
-    "muon": lambda **o: optim.Muon(0.05, **o),
-}
-each = pytest.mark.parametrize("make", MAKE.values(), ids=MAKE.keys())
-MATRICES = ((3, 4), (5, 2), (2, 2))
+each = pytest.mark.parametrize("make", WHOLE.values(), ids=WHOLE.keys())
 
 
 @pytest.fixture(autouse=True)
@@ -147,9 +141,27 @@ def test_muons_step_is_nearly_orthogonal(shape):
     )
 
 
+def test_muons_step_does_not_depend_on_the_size_of_the_gradient():
+    from optim.muon import orthogonalized
+
+    matrix = np.random.default_rng(0).normal(size=(3, 4))
+    for scale in (1e-5, 1e5):
+        np.testing.assert_allclose(orthogonalized(matrix * scale), orthogonalized(matrix), rtol=1e-9)
+    assert not orthogonalized(np.zeros((3, 4))).any()
+
+
+def test_adafactors_least_moments_by_hand():
+    """Algorithm 4 with moments below `epsilon_1`, and below its square."""
+    vector, matrix = av.Variable(np.ones(2)), av.Variable(np.ones((2, 2)))
+    optimizer = optim.Adafactor(0.05, epsilon_1=1e-2, clip_threshold=10.0)
+    optimizer.apply_gradients([(np.full(2, 1e-3), vector), (np.full((2, 2), 5e-2), matrix)])
+    np.testing.assert_allclose(vector.numpy(), 1 - 0.05 * 1e-3 / 1e-2, rtol=1e-13)
+    np.testing.assert_allclose(matrix.numpy(), 1 - 0.05 * 5e-2 / np.sqrt(2.5e-3**2 / 1e-2), rtol=1e-13)
+
+
 def test_zeros_move():
     """LAMB's quotient counts as 1, Adafactor has a least size."""
-    for make in (MAKE["lamb"], MAKE["adafactor"]):
+    for make in (WHOLE["lamb"], WHOLE["adafactor"]):
         v = av.Variable(np.zeros((2, 2)), name="zeros")
         make().apply_gradients([(np.ones((2, 2)), v)])
         assert (v.numpy() < 0).all()

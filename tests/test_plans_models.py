@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from test_optim import OPTIMIZERS
+from test_optim import ANY_SHAPE, ELEMENTWISE
 
 import autograd_vs as av
 import optim
@@ -446,15 +446,15 @@ def same_words(make_optimizer):
 
 
 @pytest.mark.parametrize("options", OPTIONS)
-@pytest.mark.parametrize("name", OPTIMIZERS)
+@pytest.mark.parametrize("name", ANY_SHAPE)
 def test_optimizers(name, options):
-    same_words(lambda: OPTIMIZERS[name](**OPTIONS[options]))
+    same_words(lambda: ANY_SHAPE[name](**OPTIONS[options]))
 
 
 @pytest.mark.parametrize("options", OPTIONS)
-@pytest.mark.parametrize("name", [name for name in OPTIMIZERS if "adam" in name])
+@pytest.mark.parametrize("name", [name for name in ELEMENTWISE if "adam" in name])
 def test_lazy_optimizers(name, options):
-    same_words(lambda: OPTIMIZERS[name](lazy=True, **OPTIONS[options]))
+    same_words(lambda: ELEMENTWISE[name](lazy=True, **OPTIONS[options]))
 
 
 @pytest.mark.parametrize("make", [optim.SGD, optim.Adam, optim.AdamW])

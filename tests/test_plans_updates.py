@@ -2,14 +2,14 @@
 
 import numpy as np
 import pytest
-from test_optim import OPTIMIZERS
+from test_optim import ANY_SHAPE
 
 import autograd_vs as av
 import optim
 
 pytestmark = []
 
-MAKE = OPTIMIZERS | {
+MAKE = ANY_SHAPE | {
     "scheduled": lambda: optim.AdamW(optim.schedules.cosine(0.05, 6), weight_decay=0.1),
     "clipped": lambda: optim.Adam(0.05, global_clipnorm=0.1),
     "accumulated": lambda: optim.SGD(0.05, accumulate_steps=2),

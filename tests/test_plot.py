@@ -68,6 +68,24 @@ def test_improved_says_when_to_save():
     assert repr(stopping) == "EarlyStopping('val_loss': best 1.0 at step 4, waited 0 of 9)"
 
 
+def test_the_best_weights_come_back(tmp_path):
+    """As the docstring says: what was saved where it improved is the best one, by `min_delta`, too."""
+    with av.VariableStore() as store:
+        w = av.get_variable("w", initializer=[0.0])
+    history = av.History()
+    stopping = av.EarlyStopping(history, "val_loss", patience=3, min_delta=0.1)
+    for value in [3.0, 2.0, 1.0, 0.95, 2.0, 3.0, 4.0]:
+        w.assign([value])
+        history.log(val_loss=value)
+        if stopping.improved():
+            av.save(tmp_path / "best.safetensors", store)
+        if stopping.due():
+            break
+    assert w.numpy().tolist() == [3.0]
+    av.load(tmp_path / "best.safetensors", store)
+    assert w.numpy().tolist() == [stopping.best] == [1.0]
+
+
 @pytest.mark.parametrize(
     ("options", "words"),
     [
@@ -81,6 +99,8 @@ def test_improved_says_when_to_save():
 def test_early_stopping_errors(options, words):
     with pytest.raises(ValueError, match=words):
         av.EarlyStopping(av.History(), "loss", **options)
+    with pytest.raises(TypeError, match=r"is a History, got 'loss' \(str\)"):
+        av.EarlyStopping("loss", "loss", patience=1)
 
 
 # ---------------------------------------------------------------- compare
@@ -138,6 +158,28 @@ def test_panels_epochs_and_common_series(compare, tmp_path):
     (ax,) = [compare([one, other], "loss", x="step", smoothing=0.5, path=tmp_path / "runs.png")]
     np.testing.assert_allclose(ax.lines[1].get_xydata()[:, 0], [0, 7, 14])
     np.testing.assert_allclose(ax.lines[1].get_ydata(), other.smoothed("loss", 0.5))
+
+
+def test_many_runs_have_colours_of_their_own_and_a_legend_beside_the_curves(compare, tmp_path):
+    runs = {f"a run with a long name, number {i}": history_of([3.0, 2.0 - i / 10]) for i in range(12)}
+    ax = compare(runs, path=tmp_path / "many.png")
+    assert len({line.get_color() for line in ax.lines}) == 12
+    ax.figure.draw_without_rendering()
+    assert ax.get_legend().get_window_extent().x0 >= ax.get_window_extent().x1
+    few = compare(dict(list(runs.items())[:3]), path=tmp_path / "few.png")
+    few.figure.draw_without_rendering()
+    assert few.get_legend().get_window_extent().x1 <= few.get_window_extent().x1
+
+
+def test_smoothing_is_of_training_values_and_log_leaves_gaps(compare, tmp_path):
+    history = av.History()
+    for value in (4.0, -1.0, 3.0):
+        history.log(loss=value, val_loss=value)
+    ax = compare([history], smoothing=0.5, log=True, path=tmp_path / "smooth.png")
+    loss, validation = [line.get_ydata() for line in ax.lines]
+    np.testing.assert_array_equal(loss, history.smoothed("loss", 0.5))
+    np.testing.assert_array_equal(validation, history["val_loss"])
+    assert np.isnan(ax.yaxis.get_transform().transform(np.array([-1.0]))).all()  # no stroke to the bottom
 
 
 def test_compare_errors(compare):

@@ -7,6 +7,7 @@ import sys
 import numpy as np
 import pytest
 
+import autograd_vs as av
 from autograd_vs.progress import progress
 
 
@@ -90,3 +91,15 @@ def test_an_iterable_with_a_method_batch_is_one_like_others():
             raise AssertionError("not asked for")
 
     assert list(progress(Dataset([1, 2]))) == [1, 2]
+
+
+@pytest.mark.host("plans are of calls of NumPy")
+def test_set_inside_of_a_function_is_refused():
+    bar = av.progress(range(2))
+
+    @av.function
+    def step(x):
+        bar.set(loss=av.sum(x))
+
+    with pytest.raises(RuntimeError, match="set them outside"):
+        step(np.ones(2))

@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +19,7 @@ ROOT = Path(__file__).parent.parent
 STEPS = 11
 TRACED = pytest.param(True, id="function", marks=pytest.mark.host("plans are NumPy's"))
 BOTH_WAYS = pytest.mark.parametrize("traced", [pytest.param(False, id="eager"), TRACED])
-KINDS = ["adam", "accumulating", "clipped momentum", "two optimizers", "rows"]
+KINDS = ["adam", "accumulating", "clipped momentum", "two optimizers", "rows", "scaled", "everything"]
 
 
 class Run:
@@ -32,10 +33,14 @@ class Run:
             "accumulating": [optim.Adam(rate, accumulate_steps=3)],
             "clipped momentum": [optim.SGD(rate, momentum=0.9, nesterov=True, global_clipnorm=0.5)],
             "two optimizers": [optim.AdamW(rate, name="body"), optim.SGD(0.1, momentum=0.9, name="head")],
+            "scaled": [optim.Adam(rate)],
             "rows": [optim.Adam(rate, lazy=True, accumulate_steps=2)],
+            "everything": [optim.Lookahead(optim.Adam(0.1), steps=3)],
         }[kind]
         self.rng = np.random.default_rng(5)
-        self.objects = [self.store, *self.optimizers, self.history, av.random, {"batches": self.rng}]
+        # grows until gradients overflow: so some of the steps are left out
+        self.scaler = optim.LossScaler(self.optimizers[0], scale=2.0**100, growth=2.0**12, growth_steps=2)
+        self.objects = [self.store, self.scaler, *self.optimizers, self.history, av.random, {"order": self.rng}]
         data = np.random.default_rng(0)
         self.x, self.y = (
             data.standard_normal((20, 4)).astype(np.float32),
@@ -43,6 +48,12 @@ class Run:
         )
         self.ids = data.integers(0, 9, 20)
         self.update = av.function(self._update) if traced else self._update
+        self.stopping = av.EarlyStopping(self.history, "loss", patience=2)
+        self.ema = None  # and other things that "everything" has
+        if kind == "everything":
+            self.batches = av.data.batches(np.arange(20), 6, shuffle=4, drop_last=True, prefetch=2)
+            self.mean, self.plateau = av.metrics.Mean(), optim.ReduceOnPlateau(*self.optimizers, patience=1)
+            self.objects += [self.batches, self.mean, self.plateau]
 
     def predict(self, x, ids, training=True):
         with self.store, av.variable_scope("model", reuse=av.AUTO_REUSE):
@@ -55,30 +66,51 @@ class Run:
     def _update(self, x, ids, y):
         with av.GradientTape() as tape:
             loss = av.nn.mse(self.predict(x, ids), y)
+            target = self.scaler.scale(loss) if self.kind == "scaled" else loss
         body, head = self.store.trainable_variables(), []
         if len(self.optimizers) == 2:
             body, head = body[:-1], body[-1:]
-        gradients = tape.gradient(loss, body + head)
+        gradients = tape.gradient(target, body + head)
+        if self.kind == "scaled":
+            self.scaler.apply_gradients(zip(gradients, body, strict=True))
+            return loss
         for optimizer, part in zip(self.optimizers, (body, head), strict=False):
             pairs = [(g, v) for g, v in zip(gradients, body + head, strict=True) if any(v is one for one in part)]
             optimizer.apply_gradients(pairs)
+        if self.ema is not None:
+            self.ema.update()
         return loss
 
+    def next_batch(self):
+        if self.kind != "everything":
+            return self.rng.permutation(20)[:6]
+        while True:
+            for batch in islice(self.batches, 1):
+                return batch.numpy()
+
     def step(self, number):
-        batch = self.rng.permutation(20)[:6]
+        batch = self.next_batch()
         noise = av.random.normal((6, 4), stream="noise").numpy() * np.float32(0.1)
-        loss = self.update(av.Tensor(self.x[batch] + noise), av.Tensor(self.ids[batch]), av.Tensor(self.y[batch]))
+        with np.errstate(over="ignore", invalid="ignore"):  # of the scaled gradients
+            loss = self.update(av.Tensor(self.x[batch] + noise), av.Tensor(self.ids[batch]), av.Tensor(self.y[batch]))
         self.history.log(step=number, loss=loss)
+        if self.kind == "everything":
+            self.mean.update(loss)
+            self.plateau.update(loss)
 
     def make(self):
         """Make the variables, without a draw of any stream."""
         self.predict(self.x[:1], self.ids[:1], training=False)
+        if self.kind == "everything":
+            self.ema = optim.ExponentialMovingAverage(self.store.variables(), 0.75)
+            self.objects.append(self.ema)
 
     def bits(self):
         state = {name: self.store[name].numpy() for name in self.store}
-        for optimizer in self.optimizers:
-            state |= optimizer.state_dict()
-        state |= self.history.state_dict()
+        for part in self.objects:
+            if hasattr(part, "state_dict"):
+                state |= {f"{type(part).__name__}/{key}": value for key, value in part.state_dict().items()}
+        state["stopping"] = self.stopping.waited
         found = {}
         for name, value in state.items():
             if isinstance(value, (bool, int, float)):
@@ -101,7 +133,9 @@ def through(kind, traced, steps=STEPS):
 @pytest.mark.parametrize("kind", KINDS)
 def test_stopped_at_any_step_and_resumed_in_a_new_model(kind, traced, tmp_path, seed):
     seed(1)
-    wanted = through(kind, traced).bits()
+    run = through(kind, traced)
+    wanted = run.bits()
+    assert kind != "scaled" or 0 < run.scaler.skipped < STEPS
     for stop in range(STEPS + 1):
         path = tmp_path / f"{stop}.safetensors"
         first = through(kind, traced, stop)
@@ -181,7 +215,7 @@ print(json.dumps([start, run.bits()]))
 
 @pytest.mark.host("processes of their own, on NumPy")
 @pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="signals of POSIX")
-@pytest.mark.parametrize("kind, traced", [("adam", True), ("accumulating", False), ("two optimizers", True)])
+@pytest.mark.parametrize("kind, traced", [("adam", True), ("accumulating", False), ("everything", True)])
 def test_a_killed_process_is_resumed_bit_for_bit(kind, traced, tmp_path):
     import json
 

@@ -112,6 +112,78 @@ def test_the_whole_story(pretrained):
     assert bits(store, "encoder") != before[0]
 
 
+def test_one_optimizer_with_a_lower_rate_for_the_old_scope_goes_on_in_another_process(pretrained, tmp_path):
+    """Saved while the encoder was frozen, loaded into a model where it is not: its slots begin, the head's go on."""
+    path, _ = pretrained
+    store, task = new_model(path)
+    freeze(store, "encoder")
+    first = optim.Adam(0.02, rates={"^encoder/": 0.125})
+    train(store, first, task, 10, "three", 3)
+    before = bits(store, "")
+    av.save(tmp_path / "frozen", store, first)
+
+    ends = []
+    for again in (False, True):
+        if again:
+            store, task = new_model(path)
+            first = optim.Adam(0.02, rates={"^encoder/": 0.125})
+            av.load(tmp_path / "frozen", store, first)
+            assert bits(store, "") == before
+        freeze(store, "encoder", True)
+        start = {v.name: v.numpy() for v in store.variables()}
+        train(store, first, task, 1, "three", 3)
+        for v in store.variables():
+            steps = first.get_slot(v, "step").item()
+            assert steps == (1 if v.name.startswith("encoder/") else 11)
+            if steps == 1:  # Adam's first step is the rate times the sign (Kingma and Ba, 2015, section 2.1)
+                moved = np.abs(v.numpy() - start[v.name])
+                assert 0 < moved.max() <= 0.0025 * 1.001 and np.median(moved) > 0.0024
+        train(store, first, task, 5, "three", 3)
+        ends.append(bits(store, ""))
+    assert ends[0] == ends[1]
+
+
+def test_layers_are_frozen_as_a_whole(tmp_path):
+    """The story in layers: what is frozen keeps its bits, running statistics too, and leaves no entries on the tape."""
+    x, labels = data(2, 3)
+
+    def build(seed, units):
+        store = av.VariableStore(seed=seed)
+        with store:
+            parts = [av.layers.Dense(16), av.layers.BatchNorm(), av.layers.Dense(8, activation=av.nn.relu)]
+            encode = av.layers.Sequential(parts, name="encoder")
+            classify = av.layers.Dense(units, name="head")
+            classify(encode(x, training=False))
+        return store, encode, classify
+
+    def step(store, encode, classify, optimizer):
+        with store, av.GradientTape() as tape:
+            loss = av.nn.softmax_cross_entropy(classify(encode(x, training=True)), labels, reduction="mean")
+            entries = len(tape._record.entries)
+        variables = encode.trainable_weights + classify.trainable_weights
+        optimizer.apply_gradients(zip(tape.gradient(loss, variables), variables, strict=True))
+        return entries, len(variables)
+
+    old, *layers = build(0, 3)
+    for _ in range(5):
+        whole = step(old, *layers, optim.Adam(0.01))
+    av.save(tmp_path / "old", layers[0])
+
+    new, encode, classify = build(1, 3)
+    assert av.load(tmp_path / "old", encode).complete
+    assert bits(new, "encoder") == bits(old, "encoder")
+    encode.trainable = False
+    frozen = step(new, encode, classify, optim.AdamW(0.01, weight_decay=0.1))
+    assert bits(new, "encoder") == bits(old, "encoder") and bits(new, "head") != bits(old, "head")
+    with new:
+        code = encode(x, training=False)
+        with av.GradientTape() as tape:
+            av.nn.softmax_cross_entropy(classify(code), labels, reduction="mean")
+            assert frozen == (len(tape._record.entries), 2)
+    encode.trainable = True
+    assert step(new, encode, classify, optim.Adam(0.01)) == whole and whole[0] > frozen[0] and whole[1] == 8
+
+
 def test_a_pretrained_encoder_with_few_steps_beats_one_from_scratch(pretrained):
     path, _ = pretrained
     store, task = new_model(path)

@@ -3,7 +3,7 @@
 #
 # A layer is a function with variables of its own. It takes them from `get_variable` in a scope of its own, so what was
 # said about names and sharing holds for layers as well. This tutorial trains a small convolutional network on
-# handwritten digits, then looks at names, sharing, freezing and layers of one's own.
+# handwritten digits, then looks at names, sharing, freezing, layers of one's own and sequences.
 
 # %%
 import numpy as np
@@ -128,3 +128,32 @@ loss = train(images[:64], labels[:64])
 changed = [v.name for v, old in zip(model.weights, before, strict=True) if not np.array_equal(v.numpy(), old)]
 print("changed by a step:", changed)
 assert changed == ["sequential/dense/kernel:0", "sequential/dense/bias:0"]
+
+# %% [markdown]
+# ## 6. Sequences
+#
+# The rows of an image as a sequence. `RNN` runs cells along time, here in both directions; a mask leaves steps out. A
+# causal attention block can go step by step: a cache keeps the keys and values of the steps before. It has a fixed
+# length, so one plan is traced for all steps.
+
+# %%
+rows = images[:4].reshape(4, 8, 8)
+with av.VariableStore(seed=0):
+    rnn = layers.RNN(layers.GRUCell(6), backward=layers.GRUCell(6))
+    lengths = np.array([8, 5, 8, 3])
+    last = rnn(rows, mask=np.arange(8) < lengths[:, None]).numpy()
+    assert np.allclose(last[3], rnn(rows[3:, :3])[0].numpy(), atol=1e-6)
+
+    block = layers.TransformerBlock(heads=2)
+    whole = block(rows, causal=True).numpy()
+
+    @av.function
+    def advance(row, cache):
+        return block(row, causal=True, cache=cache)
+
+    cache = block.make_cache(rows, length=8)
+    for step in range(8):
+        y, cache = advance(rows[:, step : step + 1], cache)
+        assert np.allclose(y[:, 0].numpy(), whole[:, step], atol=1e-5)
+    print(f"{cache.used.item()} steps by {advance.traces} plan")
+    assert advance.traces == 1

@@ -2,7 +2,9 @@
 
 from weakref import WeakKeyDictionary
 
-from ..base.backend import namespace, to_numpy
+import numpy as np
+
+from ..base.backend import is_array, namespace, to_numpy
 from ..base.dtypes import is_differentiable
 from ..base.errors import line_of, user_frame, user_line
 from .cotangent import Bundle, IndexedSlices, bare
@@ -10,14 +12,40 @@ from .protocol import Operand, describe
 from .record import VARIABLES, Frame, active, frames, live_variables, new_position
 from .rule import Rule
 
-__all__ = ["Numerics", "Watch"]
+__all__ = ["Checked", "Numerics", "Observer", "Watch"]
 
 
 MANY = 10_000
 
 
-class Numerics:
-    """An observer (`Frame.observers`) that raises FloatingPointError at the first NaN, or Inf where `inf` is true."""
+class Observer:
+    """Who looks at what is computed (`Frame.observers`), and changes nothing of it."""
+
+    def hear(self, entry, call) -> None:
+        """An op ran."""
+
+    def walking(self, entries, record):
+        """A tape walks back: the entries that it takes, which may have other rules than those given here."""
+        return entries
+
+    def arrived(self, sources, gradients) -> None:
+        """It found these gradients."""
+
+    def updating(self, variables, gradients) -> None:
+        """An optimizer is about to update variables: by arrays, or rows."""
+
+    def updated(self, variables) -> None:
+        """It has done so."""
+
+
+class UpdateError(FloatingPointError):
+    """An update made a Variable bad."""
+
+    updated = True  # an optimizer counts it
+
+
+class Numerics(Observer):
+    """An observer that raises FloatingPointError at the first NaN, or Inf where `inf` is true."""
 
     def __init__(self, inf: bool = True):
         self.inf = inf
@@ -38,7 +66,7 @@ class Numerics:
             self.places.setdefault(record, {})[entry[1]] = user.f_code, user.f_lasti
         for y in call.output if isinstance(call.output, tuple) else (call.output,):
             bad = self.found(y)
-            if bad:
+            if bad and not is_mask(y, call.operands):
                 self.refuse_output(bad, entry, call, record)
 
     def walking(self, entries, record):
@@ -79,6 +107,26 @@ class Numerics:
                 raise FloatingPointError(
                     f"the gradient with respect to {describe(x)} has the first {bad}, as a sum of finite ones, at "
                     f"{user_line()}"
+                )
+
+    def updating(self, variables, gradients) -> None:
+        """Look at what an optimizer is about to use."""
+        for v, g in zip(variables, gradients, strict=True):
+            for what, x in ((describe(v), v), (f"the gradient for {describe(v)}", g)):
+                bad = self.found(x)
+                if bad:
+                    raise FloatingPointError(
+                        f"{what} has {bad}; nothing has been updated by the update at {user_line()}"
+                    )
+
+    def updated(self, variables) -> None:
+        """Look at what it made of them."""
+        for v in variables:
+            bad = self.found(v)
+            if bad:
+                raise UpdateError(
+                    f"the update at {user_line()} gave {describe(v)} the first {bad}, by a finite gradient: a lower "
+                    "learning rate, or clipping, may help; load the last checkpoint"
                 )
 
     # ---------------------------------------------------------------- looking
@@ -145,6 +193,22 @@ class Numerics:
             return ""
         more = f" and {len(names) - most} more" if len(names) > most else ""
         return f"; it depends on the variables {', '.join(names[:most])}{more}"
+
+
+def is_mask(y, operands) -> bool:
+    """Whether all that is not finite in an output is -Inf, and some was put in as such: scores that are masked."""
+    a = bare(y)
+    return bool((namespace(a).isfinite(a) | (a == -np.inf)).all()) and any(map(_has_mask, operands))
+
+
+def _has_mask(x) -> bool:
+    """Whether there is -Inf in an operand; in that of a Variable none is on purpose."""
+    if isinstance(x, (list, tuple)):
+        return any(map(_has_mask, x))
+    if isinstance(x, (float, np.floating)):
+        return bool(x == -np.inf)
+    a = x.array if isinstance(x, Operand) and not hasattr(x, "assign") else x
+    return is_array(a) and is_differentiable(a.dtype) and bool((a == -np.inf).any())
 
 
 class Checked(Rule):

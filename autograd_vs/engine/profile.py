@@ -1,52 +1,157 @@
-"""`GradientTape.profile`: what the way back takes, op by op and scope by scope, as text. Floor 1."""
+"""``GradientTape(profile=True)``: what ops take, forwards and backwards, op by op and scope by scope. Floor 1."""
 
 from time import perf_counter
 
 from ..base.backend import is_array, memory_owner
-from .numerics import Checked
-from .record import Apart, lent
+from ..base.tables import as_text
+from .numerics import Checked, Observer
+from .outside import tracing
+from .record import active, lent
 
-__all__ = ["profile"]
+__all__ = ["Profile", "Stopwatch"]
 
 
-def profile(tape, target, sources) -> str:
-    """See `GradientTape.profile`."""
-    if sources is None:
-        sources = [*tape.watched_variables(), *(x for x in tape.watched.values() if not hasattr(x, "settle"))]
-    leaves, places, positions = tape._sources(sources)
-    watch = Stopwatch()
-    with Apart():  # nobody records this walk
-        tape._walk(tape._seeds(target, None), leaves, places, positions, False, (watch,))
-    rows: dict[tuple, list] = {}
-    seen: set[int] = set()
-    for start, stop, *_ in tape._windows:
-        for rule, out, _, saved, mark in tape._record.entries[start:stop]:
-            scope = mark.prefix.rstrip("/") if mark is not None else ""
-            for key in ((scope, rule.op.name), (scope, None), (None, None)):
-                row = rows.setdefault(key, [0, 0.0, 0])
-                row[0] += 1
-                row[1] += watch.seconds.get(out, 0.0)
-            size = sum(_new_bytes(a, seen) for a in _arrays(saved))
-            for key in ((scope, rule.op.name), (scope, None), (None, None)):
-                rows[key][2] += size
-    total = rows.pop((None, None), [0, 0.0, 0])
-    lines = [("scope", "op", "entries", "us back", "bytes kept")]
-    for scope, (entries, seconds, size) in _slowest({s: row for (s, op), row in rows.items() if op is None}):
-        lines.append((scope or "(none)", "", f"{entries:,}", f"{1e6 * seconds:.0f}", f"{size:,}"))
-        ops = {op: row for (s, op), row in rows.items() if s == scope and op is not None}
-        for op, (entries, seconds, size) in _slowest(ops):
-            lines.append(("", op, f"{entries:,}", f"{1e6 * seconds:.0f}", f"{size:,}"))
-    lines.append(("total", "", f"{total[0]:,}", f"{1e6 * total[1]:.0f}", f"{total[2]:,}"))
-    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
-    return "\n".join(
-        f"{scope:<{widths[0]}}  {op:<{widths[1]}}  "
-        + "  ".join(f"{text:>{width}}" for text, width in zip(numbers, widths[2:], strict=True))
-        for scope, op, *numbers in lines
-    )
+class Row:
+    """What an op took in a scope, or all of them together: calls, seconds, bytes."""
+
+    __slots__ = ("bytes", "calls", "seconds_back", "seconds_forward")
+
+    def __init__(self, calls=0, seconds_forward=0.0, seconds_back=0.0, bytes=0):
+        self.calls, self.seconds_forward, self.seconds_back, self.bytes = calls, seconds_forward, seconds_back, bytes
+
+    @property
+    def seconds(self) -> float:
+        """Forwards and backwards."""
+        return self.seconds_forward + self.seconds_back
+
+    def __add__(self, other):
+        return Row(*[getattr(self, name) + getattr(other, name) for name in _FIELDS])
+
+    def cells(self) -> tuple[str, ...]:
+        """The numbers as text."""
+        times = f"{1e6 * self.seconds_forward:.0f}", f"{1e6 * self.seconds_back:.0f}"
+        return f"{self.calls:,}", *times, f"{self.bytes:,}"
+
+
+_FIELDS = ("calls", "seconds_forward", "seconds_back", "bytes")
+
+
+class Profile:
+    """What `GradientTape.profile` returns: printed, a table.
+
+    Attributes
+    ----------
+    ops : dict from (scope, op) to row
+        A row has `calls`, `seconds_forward`, `seconds_back`, `seconds` (of both) and `bytes`.
+    scopes : dict from scope to row
+        The sums over the ops of each scope; ``""`` is where there is none.
+    total : row
+    """
+
+    def __init__(self, ops: dict[tuple[str, str], Row]):
+        self.ops = {key: row + Row() for key, row in ops.items()}  # copies: the tape may go on
+        self.scopes: dict[str, Row] = {}
+        for (scope, _), row in ops.items():
+            self.scopes[scope] = self.scopes.get(scope, Row()) + row
+        self.total = sum(self.scopes.values(), Row())
+
+    def __str__(self):
+        lines: list[tuple] = [("scope", "op", "calls", "us forward", "us back", "bytes kept")]
+        for scope, row in _slowest(self.scopes):
+            lines.append((scope or "(none)", "", *row.cells()))
+            lines += [("", op, *row.cells()) for (s, op), row in _slowest(self.ops) if s == scope]
+        return as_text([*lines, ("total", "", *self.total.cells())], right=range(2, 6))
+
+    __repr__ = __str__
 
 
 def _slowest(rows):
-    return sorted(rows.items(), key=lambda item: -item[1][1])
+    return sorted(rows.items(), key=lambda item: -item[1].seconds)
+
+
+class Stopwatch(Observer):
+    """Takes the time of ops, from the end of the one before, and of their rules."""
+
+    def __init__(self):
+        if tracing() is not None:
+            raise RuntimeError(
+                "a tape inside of an av.function cannot take times, as plans run without tapes: print "
+                "f.profile(arguments), or call f.python_function"
+            )
+        self.rows: dict[tuple[str, str], Row] = {}
+        self.timed: dict[tuple, Checked] = {}  # by rule and row: the same rule, timed
+        self.seen: set[int] = set()  # the ids of the memory that entries keep
+        self.walks = 0  # how many rules are being run, one in another
+        self.since = 0.0
+
+    def clear(self) -> None:
+        """Forget what was seen so far."""
+        for known in (self.rows, self.timed, self.seen):
+            known.clear()
+
+    def start(self) -> None:
+        """The time of the next op begins now."""
+        self.since = perf_counter()
+
+    def hear(self, entry, call) -> None:
+        """An op ran: the time since the one before is its time."""
+        now = perf_counter()
+        rule, _, _, saved, mark = entry
+        row = self._row(rule, mark)
+        row.calls += 1
+        if not self.walks:  # else it is part of a rule, which is timed itself
+            row.seconds_forward += now - self.since
+        if active().tapes:  # it is kept
+            row.bytes += sum([self._new_bytes(a) for a in _arrays(saved)])
+        self.since = perf_counter()
+
+    def walking(self, entries, record):
+        """The entries with rules that are timed."""
+        for rule, out, inputs, saved, mark in entries:
+            row = self._row(rule, mark)
+            timed = self.timed.get((rule, row))
+            if timed is None:
+                timed = self.timed[rule, row] = Checked(rule, [TimedVjp(vjp, row, self) for vjp in rule.vjps])
+                timed.stacks = rule.stacks
+            yield timed, out, inputs, saved, mark
+
+    def _row(self, rule, mark) -> Row:
+        return self.rows.setdefault((mark.path.rstrip("/") if mark is not None else "", rule.op.name), Row())
+
+    def _new_bytes(self, array) -> int:
+        """The bytes of the memory of an array, if it is not counted yet; that of a Variable is there in any case."""
+        owner = memory_owner(array)
+        if id(owner) in self.seen or id(owner) in lent:
+            return 0
+        self.seen.add(id(owner))
+        return getattr(owner, "nbytes", array.nbytes)
+
+
+class TimedVjp:
+    """A vjp that adds the time that it takes to a row. It is equal to the vjp: a walk stacks uses of equal ones."""
+
+    __slots__ = ("row", "vjp", "watch")
+
+    def __init__(self, vjp, row, watch):
+        self.vjp, self.row, self.watch = vjp, row, watch
+
+    def __call__(self, g, *args):
+        watch = self.watch
+        watch.walks += 1
+        begin = perf_counter()
+        try:
+            return self.vjp(g, *args)
+        finally:
+            watch.since = perf_counter()
+            watch.walks -= 1
+            if not watch.walks:  # else it is part of another rule
+                self.row.seconds_back += watch.since - begin
+
+    def __eq__(self, other):
+        return self.vjp == getattr(other, "vjp", other)
+
+    def __hash__(self):
+        return hash(self.vjp)
 
 
 def _arrays(saved):
@@ -55,36 +160,3 @@ def _arrays(saved):
             yield from _arrays(part)
     elif is_array(saved):
         yield saved
-
-
-def _new_bytes(array, seen) -> int:
-    """The bytes of the memory of an array, if nobody has counted it yet; that of a Variable is there in any case."""
-    owner = memory_owner(array)
-    if id(owner) in seen or id(owner) in lent:
-        return 0
-    seen.add(id(owner))
-    return getattr(owner, "nbytes", array.nbytes)
-
-
-class Stopwatch:
-    """An observer of a walk that takes the time of each entry, by the position of its output."""
-
-    def __init__(self):
-        self.seconds: dict[int, float] = {}
-
-    def walking(self, entries, record):
-        """The entries with rules that are timed."""
-        for rule, out, inputs, saved, mark in entries:
-            yield Checked(rule, [self._timed(vjp, out) for vjp in rule.vjps]), out, inputs, saved, mark
-
-    def _timed(self, vjp, out):
-        def run(g, *args):
-            begin = perf_counter()
-            c = vjp(g, *args)
-            self.seconds[out] = self.seconds.get(out, 0.0) + perf_counter() - begin
-            return c
-
-        return run
-
-    def arrived(self, sources, gradients) -> None:
-        """Nothing to do."""

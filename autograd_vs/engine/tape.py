@@ -17,7 +17,7 @@ import sys
 from itertools import islice
 from math import prod
 from operator import attrgetter
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -53,6 +53,9 @@ from .walk import (
     zeros,
 )
 
+if TYPE_CHECKING:
+    from .profile import Profile
+
 __all__ = ["GradientTape"]
 
 ndarray = np.ndarray
@@ -72,6 +75,8 @@ class GradientTape:
     check_numerics : bool, default False
         Raise FloatingPointError at the first recorded op that gives a NaN or an Inf, or whose gradient does, with its
         name (`debug.check_numerics`, for this tape only).
+    profile : bool, default False
+        Take the times of ops and of their rules, for `profile`.
 
     Notes
     -----
@@ -88,11 +93,21 @@ class GradientTape:
     6.0
     """
 
-    def __init__(self, persistent: bool = False, watch_accessed_variables: bool = True, check_numerics: bool = False):
+    def __init__(
+        self,
+        persistent: bool = False,
+        watch_accessed_variables: bool = True,
+        check_numerics: bool = False,
+        profile: bool = False,
+    ):
         self.persistent = persistent
         self.watches_variables = watch_accessed_variables
         self.watched: dict[int, Any] = {}  # position -> what was watched by name
-        self._observers: tuple = (_numerics(),) if check_numerics else ()
+        self._looks = check_numerics, profile
+        self._stopwatch = _stopwatch() if profile else None
+        self._observers: tuple = (self._stopwatch,) if profile else ()
+        if check_numerics:
+            self._observers += (_numerics(),)
         self._record: Record | None = None
         self._windows: list[list] = []  # [first entry, end or None, first position, end or None]
         self._frame: Frame | None = None
@@ -105,7 +120,7 @@ class GradientTape:
             raise RuntimeError("this tape is recording already: a tape cannot be entered twice at once")
         below = active()
         if self._used_at is not None:  # used up before: it starts anew
-            self.__init__(self.persistent, self.watches_variables, bool(self._observers))  # type: ignore[misc]
+            self.__init__(self.persistent, self.watches_variables, *self._looks)  # type: ignore[misc]
         record = self._record
         if record is None:
             record = self._record = Record() if below is None or below.record is None else below.record
@@ -129,6 +144,8 @@ class GradientTape:
             self._frame = frame
             frames.push(frame)
             self._windows.append([len(record.entries), None, new_position(), None])
+            if self._stopwatch is not None:
+                self._stopwatch.start()
             return self
         except BaseException:  # an interrupt: nobody will call __exit__
             frames.replace(below)
@@ -229,6 +246,8 @@ class GradientTape:
         self._windows.clear()
         self.watched.clear()
         self._skeleton = None
+        if self._stopwatch is not None:
+            self._stopwatch.clear()
         if self._used_at is not None and self._record is not None:
             self._record.claim(self)
             self._used_at = None
@@ -417,7 +436,7 @@ class GradientTape:
         return rows.reshape((*y.shape, *inner))
 
     # ---------------------------------------------------------------- the walk
-    def _walk(self, seeds, leaves, places, sources, consume, more_observers=()):
+    def _walk(self, seeds, leaves, places, sources, consume):
         """Gradients of the seeded targets with respect to `leaves`, None where no path leads."""
         record = self._record
         if record is None:
@@ -435,8 +454,8 @@ class GradientTape:
             if listening or any([isinstance(g, Operand) and is_recorded(g) for _, g in seeds]):
                 lift = lifter(listening)
         tracer = tracing()
-        if more_observers or tracer is not None:
-            observers = (*observers, *more_observers, *((tracer,) if tracer is not None else ()))
+        if tracer is not None:
+            observers = (*observers, tracer)
         grads: dict[int, Any] = {}
         owned: set[int] = set()
         for target, g in seeds:
@@ -613,45 +632,51 @@ class GradientTape:
 
         return explain(self, target, source)
 
-    def profile(self, target: Any, sources: Any = None) -> str:
-        """Walk back once, as `gradient` does, and say what that takes: time and memory of each op, by scope.
-
-        Parameters
-        ----------
-        target : Tensor, or nest of Tensors
-        sources : Tensor or Variable, or nest of them, optional
-            Everything that it watches by default.
+    def profile(self) -> "Profile":
+        """What the ops took that were recorded so far, and their rules in calls of `gradient`: time and memory.
 
         Returns
         -------
-        str
-            A table, what takes longest first. "us back": microseconds in the rules of these entries (on a device: until
-            they are under way). "bytes kept": memory of arrays that are kept for the rules, counted where it is
-            kept first; that of Variables does not count. The tape is not used up by it.
+        Profile
+            Printed, a table by scope and op, what takes longest first. `ops`, `scopes` and `total` have the numbers.
 
         Raises
         ------
-        RuntimeError, TypeError, ValueError
-            As `gradient`.
+        RuntimeError
+            If the tape was made without ``profile=True``.
+
+        Notes
+        -----
+        "us forward": microseconds from the end of the op before (or from where the tape was opened) to the end of this
+        one. What you do in between, on arrays that nobody watches, say, is part of it, so the sum is the time of the
+        forward pass. "us back": microseconds in the rules, which is most of the time of `gradient`; those of tapes
+        inside count, too. On a device both are until the work is under way. "bytes kept": memory of arrays that are
+        kept for the rules, counted where it is kept first; that of Variables does not count. An op with several
+        outputs has a second row, "item", for the way back.
+
+        Of a `function` prints ``f.profile(arguments)`` the calls of its plan.
 
         Examples
         --------
         >>> x = Tensor(np.ones(100))
-        >>> with GradientTape() as tape:
+        >>> with GradientTape(profile=True) as tape:
         ...     tape.watch(x)
         ...     y = np.sum(np.tanh(x))
-        >>> print(tape.profile(y))  # doctest: +SKIP
-        scope   op    entries  us back  bytes kept
-        (none)              2       13         800
-                tanh        1        8         800
-                sum         1        5           0
-        total               2       13         800
+        >>> dx = tape.gradient(y, x)
+        >>> print(tape.profile())  # doctest: +SKIP
+        scope   op    calls  us forward  us back  bytes kept
+        (none)            2          31       12         800
+                tanh      1          20        7         800
+                sum       1          11        5           0
+        total             2          31       12         800
+        >>> tape.profile().ops["", "tanh"].calls
+        1
         """
-        from .profile import profile
+        from .profile import Profile
 
-        if self._used_at is not None:
-            self._raise_used("profile")
-        return profile(self, target, sources)
+        if self._stopwatch is None:
+            raise RuntimeError("profile: this tape takes no times; make it GradientTape(profile=True)")
+        return Profile(self._stopwatch.rows)
 
 
 class _Pause:
@@ -676,6 +701,12 @@ class _Pause:
             frames.leave(self.frame, quiet=kind is not None)
         finally:
             self.tape._open_window()
+
+
+def _stopwatch():
+    from .profile import Stopwatch
+
+    return Stopwatch()
 
 
 def _numerics():

@@ -3,7 +3,7 @@
 `Layer` says what a layer is, `functional` how each of them is a function that shares by name.
 """
 
-from .attention import MultiHeadAttention, TransformerBlock, multi_head_attention, transformer_block
+from .attention import KeyValueCache, MultiHeadAttention, TransformerBlock, multi_head_attention, transformer_block
 from .base import Layer, functional
 from .container import Sequential
 from .conv import (
@@ -32,7 +32,7 @@ from .conv import (
 )  # fmt: skip
 from .dense import Dense, Dropout, Embedding, Flatten, dense, dropout, embedding, flatten
 from .norm import BatchNorm, GroupNorm, LayerNorm, RMSNorm, batch_norm, group_norm, layer_norm, rms_norm
-from .recurrent import RNN, GRUCell, LSTMCell, SimpleRNNCell, rnn
+from .recurrent import RNN, GRUCell, LSTMCell, SimpleRNNCell, gru_cell, lstm_cell, rnn, simple_rnn_cell
 from .table import Summary, summary
 
 __all__ = [
@@ -53,6 +53,7 @@ __all__ = [
     "GlobalAvgPool",
     "GlobalMaxPool",
     "GroupNorm",
+    "KeyValueCache",
     "LSTMCell",
     "Layer",
     "LayerNorm",
@@ -80,12 +81,15 @@ __all__ = [
     "global_avg_pool",
     "global_max_pool",
     "group_norm",
+    "gru_cell",
     "layer_norm",
+    "lstm_cell",
     "max_pool1d",
     "max_pool2d",
     "multi_head_attention",
     "rms_norm",
     "rnn",
+    "simple_rnn_cell",
     "summary",
     "transformer_block",
 ]  # fmt: skip

@@ -1,19 +1,35 @@
 """MultiHeadAttention and TransformerBlock. Floor 3."""
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from .. import nn
 from ..engine.tensor import Tensor, asarray
-from ..ops.constants import logical_and
+from ..ops.constants import logical_and, zeros_like
 from ..ops.elementwise import where
-from ..ops.shape import concatenate, reshape, swapaxes
-from .base import Layer, activation_of, functional
+from ..ops.index import check_ids
+from ..ops.shape import reshape, swapaxes
+from .base import Layer, activation_of, check_input, functional
 from .dense import Dense, Dropout
 from .norm import LayerNorm
 
-__all__ = ["MultiHeadAttention", "TransformerBlock", "multi_head_attention", "transformer_block"]
+__all__ = ["KeyValueCache", "MultiHeadAttention", "TransformerBlock", "multi_head_attention", "transformer_block"]
+
+
+class KeyValueCache(NamedTuple):
+    """Keys and values of the places of a sequence up to now: `MultiHeadAttention.make_cache`.
+
+    Attributes
+    ----------
+    keys, values : Tensor, shape (batch, kv_heads, length, key_dim)
+    used : Tensor, shape (), int64
+        How many of the `length` places are filled, from the first on.
+    """
+
+    keys: Any
+    values: Any
+    used: Any
 
 
 class MultiHeadAttention(Layer):
@@ -39,7 +55,8 @@ class MultiHeadAttention(Layer):
     Raises
     ------
     ValueError
-        At the first call, if the heads do not divide the last dimension of `x` and there is no `key_dim`.
+        If `heads` or `kv_heads` are none, or do not go together; at the first call, if the heads do not divide the last
+        dimension of `x` and there is no `key_dim`.
 
     Notes
     -----
@@ -56,10 +73,11 @@ class MultiHeadAttention(Layer):
     >>> with av.VariableStore():
     ...     attention = av.layers.MultiHeadAttention(2)
     ...     x = np.ones((1, 5, 4))
-    ...     y, cache = attention(x[:, :3], causal=True, cache=())
+    ...     cache = attention.make_cache(x, 8)
+    ...     y, cache = attention(x[:, :3], causal=True, cache=cache)
     ...     z, cache = attention(x[:, 3:], causal=True, cache=cache)  # two more places, which see the first three
-    >>> y.shape, z.shape, cache[0].shape, len(attention.weights)
-    ((1, 3, 4), (1, 2, 4), (1, 2, 5, 2), 8)
+    >>> y.shape, z.shape, cache.keys.shape, cache.used.item(), len(attention.weights)
+    ((1, 3, 4), (1, 2, 4), (1, 2, 8, 2), 5, 8)
     """
 
     def __init__(
@@ -77,9 +95,14 @@ class MultiHeadAttention(Layer):
         self.heads, self.key_dim, self.output_dim, self.rate = heads, key_dim, output_dim, rate
         self.kv_heads = heads if kv_heads is None else kv_heads
         self.use_bias, self.kernel_initializer = use_bias, kernel_initializer
+        if self.heads < 1 or self.kv_heads < 1 or self.heads % self.kv_heads:
+            raise ValueError(
+                f"MultiHeadAttention: heads and kv_heads, a divisor of them, are at least 1, got {heads} and {kv_heads}"
+            )
 
     def build(self, shape: Any) -> None:
         """Make the four projections."""
+        check_input(self, shape, "(..., n, inputs)")
         if self.key_dim is None:
             if shape[-1] % self.heads:
                 raise ValueError(f"MultiHeadAttention: {self.heads} heads do not divide the {shape[-1]} numbers of x")
@@ -118,47 +141,101 @@ class MultiHeadAttention(Layer):
             padding: ``mask[:, None, None, :]``.
         causal : bool, default False
             Each place looks at itself and those before it only.
-        cache : tuple, optional
-            ``()`` before the first places of a sequence, later what the call before returned: the keys and values up to
-            now. Only of `x` to itself.
+        cache : KeyValueCache, optional
+            Of `make_cache`, later what the call before returned: `x` goes on where that ended, and looks at what was
+            before as well. All has one shape, so a function of `av.function` decodes under one plan. A mask is
+            then of all places of the cache, (batch, heads, n, length). Only of `x` to itself.
         training : bool
             Must be given if `rate` is not 0.
 
         Returns
         -------
         Tensor, shape (batch, n, output_dim)
-            With a cache a pair of it and the new cache: keys and values of shape (batch, kv_heads, places, key_dim).
+            With a cache a pair of it and the new cache.
+
+        Raises
+        ------
+        TypeError
+            If a cache is none, or comes with a `key`; if the mask is neither bool nor float; if `rate` is not 0 and
+            `training` is not given.
+        ValueError
+            If shapes do not fit.
+        IndexError
+            If the cache is full.
         """
         if cache is not None and key is not None:
             raise TypeError("MultiHeadAttention: a cache is for attention of x to itself; leave `key` or `cache` out")
         key = x if key is None else key
         q, k = self._split(self.query(x), self.heads), self._split(self.key(key), self.kv_heads)
         v = self._split(self.value(key if value is None else value), self.kv_heads)
-        past = 0
-        if cache:
-            past = cache[0].shape[-2]
-            k, v = [concatenate((old, new), axis=-2) for old, new in zip(cache, (k, v), strict=True)]
-        if causal and past:
-            mask, causal = _later_ones_hidden(mask, q.shape[-2], k.shape[-2]), False
+        if cache is not None:
+            cache, seen = _continued(cache, k, v, causal)
+            k, v, causal = cache.keys, cache.values, False
+            mask = seen if mask is None else _both(asarray(mask), seen)
         stream = self.variable_scope.name
         y = nn.scaled_dot_product_attention(
             q, k, v, mask, causal=causal, rate=self.rate, training=training, stream=stream
         )
         y = swapaxes(y, -2, -3)
         y = self.output(reshape(y, (*y.shape[:-2], y.shape[-2] * y.shape[-1])))
-        return y if cache is None else (y, (k, v))
+        return y if cache is None else (y, cache)
+
+    def make_cache(self, x: Any, length: int) -> KeyValueCache:
+        """A cache for sequences of up to `length` places, with none in it.
+
+        Parameters
+        ----------
+        x : array_like, shape (batch, n, inputs), float
+            As what the layer will be called with: the shape but `n`, and the dtype count.
+        length : int
+
+        Returns
+        -------
+        KeyValueCache
+
+        Raises
+        ------
+        ValueError
+            If `length` is below 1, or `x` has not the shape that the layer takes.
+        """
+        if length < 1:
+            raise ValueError(f"{self!r}: a cache has at least one place, got length={length}")
+        x = asarray(x)
+        with self._settled():
+            self.ensure_built(x.shape)
+            none = self._split(self.key(x[..., :0, :]), self.kv_heads)
+        empty = zeros_like(none, shape=(*none.shape[:-2], length, self.key_dim))
+        return KeyValueCache(empty, empty, zeros_like(none, dtype=np.int64, shape=()))
 
     def _split(self, x, heads) -> Tensor:
         """The heads in front of the places."""
         return swapaxes(reshape(x, (*x.shape[:-1], heads, self.key_dim)), -2, -3)
 
 
-def _later_ones_hidden(mask, n, m) -> Any:
-    """`mask`, with the last `n` of `m` places looking at themselves and earlier ones only."""
-    seen = np.tri(n, m, m - n, dtype=bool)
-    if mask is None:
-        return seen
-    mask = asarray(mask)
+def _continued(cache, k, v, causal) -> tuple[KeyValueCache, Any]:
+    """The cache with more places in it, and which of its places each new one may look at."""
+    if not isinstance(cache, KeyValueCache):
+        raise TypeError(f"MultiHeadAttention: a cache is what make_cache(x, length) gives, got {cache!r}")
+    n, length = k.shape[-2], cache.keys.shape[-2]
+    if cache.keys.shape != (*k.shape[:-2], length, k.shape[-1]):
+        raise ValueError(
+            f"MultiHeadAttention: keys of shape {k.shape} do not go on in a cache of shape {cache.keys.shape}: batch, "
+            "heads and key_dim are those of make_cache"
+        )
+    places = cache.used + np.arange(n)
+    check_ids(places.array, length, "MultiHeadAttention: place of the cache")
+    keys, values = cache.keys.at[..., places, :].set(k), cache.values.at[..., places, :].set(v)
+    used = cache.used + n
+    return KeyValueCache(keys, values, used), np.arange(length) < (places[:, None] + 1 if causal else used)
+
+
+def _both(mask, seen) -> Any:
+    """`mask`, where only some places are seen."""
+    if mask.ndim and mask.shape[-1] not in (1, seen.shape[-1]):
+        raise ValueError(
+            f"MultiHeadAttention: with a cache a mask is of all its {seen.shape[-1]} places, (batch, heads, n, "
+            f"{seen.shape[-1]}) or what broadcasts to it; got {mask.shape}"
+        )
     return logical_and(mask, seen) if mask.dtype == bool else where(seen, mask, -np.inf)
 
 
@@ -226,6 +303,7 @@ class TransformerBlock(Layer):
 
     def build(self, shape: Any) -> None:
         """Make the dense layers, whose sizes are known now."""
+        check_input(self, shape, "(..., n, units)")
         within: dict[str, Any] = {"dtype": self._dtype, "trainable": self.trainable}
         self.hidden = Dense(self.hidden_units or 4 * shape[-1], self.activation, name="hidden", **within)
         self.output = Dense(shape[-1], name="output", **within)
@@ -279,6 +357,11 @@ class TransformerBlock(Layer):
             else:
                 x = norm(x + self._dropped(part(x), training))
         return x if cache is None else (x, cache)
+
+    def make_cache(self, x: Any, length: int) -> KeyValueCache:
+        """As `MultiHeadAttention.make_cache`, of the first attention."""
+        with self._settled():
+            return self.attention.make_cache(x, length)
 
     def _dropped(self, x, training) -> Any:
         return x if self.dropout is None else self.dropout(x, training=training)

@@ -54,8 +54,11 @@ class Layer:
     Reuse, initializer, dtype and store are those of that place: wherever the layer is called later, it has the same
     variables. An exception in a call gets a note that names the layer.
 
-    Copies by `copy.deepcopy` and pickles have variables of their own with the same values, and take a scope anew. What
-    `call` gets by `get_variable` stays in the store, and is not in them.
+    A `build` that fails leaves the layer as it was, without variables: the next call runs it again. Layers that come
+    into a layer after its first call have no place there; make a new layer that holds the old ones and the new one.
+
+    Copies by `copy.deepcopy` and pickles have variables of their own with the same values, and take a scope anew, with
+    a number if the name is taken. What `call` gets by `get_variable` stays in the store, and is not in them.
 
     Examples
     --------
@@ -148,8 +151,6 @@ class Layer:
             As `get_variable` raises; TypeError if a custom getter gives something else than a Variable, which would be
             of the first call only. (The functional forms ask at each call, and take it.)
         """
-        if name in self._own:  # a `build` that failed halfway is run again
-            return self._own[name]
         place = self._settled()
         with place:
             known = join(place.scope.name, name) in place.store
@@ -200,9 +201,27 @@ class Layer:
         """Make the variables for a first argument of this shape, if they are not made yet."""
         with _making:
             if not self._built:
-                with self._settled():
-                    self.build(shape)
+                place = self._settled()
+                n, before = len(place.store), {**vars(self), "_own": dict(self._own), "_frozen": list(self._frozen)}
+                try:
+                    with place:
+                        self.build(shape)
+                except BaseException as error:
+                    if place.reuse is True and not self._passing:
+                        error.add_note(
+                            "Does the layer come into another one after the first call of that one? It has no place "
+                            "there: make a new layer that holds the old ones and this one"
+                        )
+                    self._undo_build(before, list(place.store)[n:])
+                    raise
                 self._built = True
+
+    def _undo_build(self, before, made) -> None:
+        """Bring back the attributes, and take its own of the names `made` out of the store."""
+        self._settled().store.forget([v for v in self._own.values() if v.op.name in made])
+        for name in vars(self).keys() - before.keys():
+            del vars(self)[name]
+        vars(self).update(before)
 
     def _settled(self) -> ScopeAgain:
         """The place of the layer, taken here if it has none."""
@@ -215,7 +234,10 @@ class Layer:
 
     def _settle(self) -> None:
         around = current()
-        with variable_scope(self._given_name, default_name(type(self)), auxiliary_name_scope=False):
+        name, default = self._given_name, default_name(type(self))
+        if self._built:  # a copy: it has its variables, and shares none by its name
+            name, default = None, name or default
+        with variable_scope(name, default, auxiliary_name_scope=False):
             if not self._passing:  # a layer that lives on keeps its name
                 replaced(current(), loose=around.loose)
             self._place = ScopeAgain(current().defaults.reuse)
@@ -364,6 +386,28 @@ def shapes_of(x: Any) -> Any:
     return ()
 
 
+def check_input(layer: Layer, shape: Any, form: str) -> None:
+    """ValueError if the first argument of a layer, of this shape, is no array of such a `form`: "(..., inputs)"."""
+    least = len([part for part in form.strip("()").split(", ") if part != "..."])
+    if not isinstance(shape, tuple) or len(shape) < least or not all([isinstance(n, int) for n in shape]):
+        got = "nothing" if shape is None else f"shape {shape}"
+        raise ValueError(f"{type(layer).__name__} takes as its first argument an array of shape {form}, got {got}")
+
+
+def check_training(layer: Layer, training: Any) -> None:
+    """TypeError if a layer that is another one while training is not told."""
+    if training is None:
+        raise TypeError(f"{type(layer).__name__} needs training=True or training=False")
+
+
+def check_options(layer: Layer, function: Callable, options: Any) -> None:
+    """TypeError for options that `function`, which the layer will call, has not."""
+    known = options_of(function, 1)
+    for option in options:
+        if option not in known:
+            raise TypeError(f"{type(layer).__name__} has no option {option!r}.{close_names(option, known)}")
+
+
 def default_name(cls: Any) -> str:
     """The name of a class as that of a scope: "dense", "lstm_cell", "conv2d_transpose"."""
     name = re.sub(r"(.)([A-Z][a-z0-9]+)", r"\1_\2", cls.__name__.strip("_"))
@@ -371,9 +415,9 @@ def default_name(cls: Any) -> str:
 
 
 @cache
-def options_of(call: Any) -> frozenset[str]:
-    """What the `call` of a class of layers takes by name, beside its first argument."""
-    parameters = list(inspect.signature(call).parameters.values())[2:]
+def options_of(function: Any, first: int = 2) -> frozenset[str]:
+    """What a function takes by name behind its `first` arguments; those of the `call` of a class are self and x."""
+    parameters = list(inspect.signature(function).parameters.values())[first:]
     return frozenset(p.name for p in parameters if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY))
 
 
@@ -390,7 +434,7 @@ def functional(cls: type[Layer], name: str | None = None) -> Callable[..., Any]:
     -------
     function
         ``f(x, ..., name=None)``: `x` is the argument of the layer; what `call` takes by name goes there
-        (``training=``), all else to the class. With a name its variables are in the scope of that name, and
+        (``training=``, ``state=``), all else to the class. With a name its variables are in the scope of that name, and
         ``variable_scope(..., reuse=...)`` says whether they are shared; without one they get a default name.
 
     Examples
@@ -424,13 +468,17 @@ def _same(x):
 
 def activation_of(activation: Any, layer: Any) -> Callable[[Any], Tensor]:
     """The function of an activation given as a function, by its name in `av.nn`, or None for none."""
-    if activation is None or callable(activation):
+    if activation is None or (callable(activation) and not isinstance(activation, type)):
         return activation or _same
-    found = getattr(nn, activation, None) if isinstance(activation, str) and activation in nn.__all__ else None
-    if found is None:
-        near = close_names(activation, nn.__all__) if isinstance(activation, str) else ""
-        raise ValueError(
-            f"{type(layer).__name__}: an activation is a function, or its name in av.nn ('relu'), got {activation!r}."
-            f"{near}"
-        )
-    return found
+    name = activation if isinstance(activation, str) else ""
+    if name not in nn.__all__:
+        why = close_names(name, nn.__all__)
+    else:
+        found = getattr(nn, name)
+        if all([p.default is not p.empty for p in list(inspect.signature(found).parameters.values())[1:]]):
+            return found
+        why = f" For none write None: av.nn.{name} takes more than one array."
+    raise ValueError(
+        f"{type(layer).__name__}: an activation is a function of one array, or its name in av.nn ('relu'), got "
+        f"{activation!r}.{why}"
+    )

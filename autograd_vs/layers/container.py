@@ -39,7 +39,20 @@ class Sequential(Layer):
             self.add(step)
 
     def add(self, step: Callable) -> None:
-        """Append a layer or function."""
+        """Append a layer or function; before the first call, which settles the names of all layers.
+
+        Raises
+        ------
+        TypeError
+            If `step` is neither.
+        RuntimeError
+            After the first call. Make another model of the steps, which keep their variables, and the new one.
+        """
+        if self._place is not None and isinstance(step, Layer):
+            raise RuntimeError(
+                f"Sequential {self.name!r} was called already, and its layers have their names: make another one, "
+                f"Sequential([*model, {step!r}])"
+            )
         if not callable(step) or isinstance(step, type):
             hint = f": write {step.__name__}(...)" if isinstance(step, type) else ""
             raise TypeError(f"Sequential takes layers and functions, step {len(self.steps)} is {step!r}{hint}")

@@ -3,13 +3,15 @@
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
+
 from .. import nn
-from ..engine.tensor import Tensor
+from ..engine.tensor import Tensor, asarray
 from ..ops.reduce import max as maximum_over
 from ..ops.reduce import mean
 from ..ops.shape import reshape
 from ..state.initializers import zeros
-from .base import Layer, activation_of, functional
+from .base import Layer, activation_of, check_input, check_options, functional
 
 __all__ = [
     "AvgPool1D", "AvgPool2D", "Conv1D", "Conv1DTranspose", "Conv2D", "Conv2DTranspose", "DepthwiseConv2D",
@@ -44,18 +46,26 @@ class _Convolution(Layer):
     ):
         super().__init__(name=name, trainable=trainable, dtype=dtype)
         self.filters, self.use_bias, self.bias = filters, use_bias, None
-        self.kernel_size = tuple(kernel_size) if hasattr(kernel_size, "__len__") else (kernel_size,) * self.rank
-        if len(self.kernel_size) != self.rank:
-            raise ValueError(f"{type(self).__name__}: kernel_size is an integer or {self.rank}, got {kernel_size}")
+        self.kernel_size = tuple(kernel_size) if isinstance(kernel_size, (tuple, list)) else (kernel_size,) * self.rank
+        if len(self.kernel_size) != self.rank or not all(
+            [isinstance(k, (int, np.integer)) and k > 0 for k in self.kernel_size]
+        ):
+            raise ValueError(
+                f"{type(self).__name__}: kernel_size is an integer above 0, or {self.rank} of them, got {kernel_size!r}"
+            )
+        check_options(self, self.function, geometry)
         self.groups = geometry.get("groups", 1)
-        layout = data_format or "N" + "DHW"[-self.rank :] + "C"
+        places = "DHW"[-self.rank :]
+        layout = f"N{places}C" if data_format is None else data_format
+        if layout not in (f"N{places}C", f"NC{places}"):
+            raise ValueError(f"{type(self).__name__}: data_format is 'N{places}C' or 'NC{places}', got {data_format!r}")
         self.geometry = {"strides": strides, "padding": padding, "data_format": layout, **geometry}
         self.activation = activation_of(activation, self)
         self.kernel_initializer, self.bias_initializer = kernel_initializer, bias_initializer
 
     @property
     def _channels_first(self) -> bool:
-        return str(self.geometry["data_format"]).startswith("NC")
+        return self.geometry["data_format"].startswith("NC")
 
     def build(self, shape: Any) -> None:
         """Make ``kernel`` and ``bias``."""
@@ -69,8 +79,11 @@ class _Convolution(Layer):
 
     def _shapes(self, channels):
         """The shape of the kernel, and how many features come out."""
-        if channels % self.groups:
-            raise ValueError(f"{type(self).__name__}: {channels} channels do not fall into groups={self.groups}")
+        if channels % self.groups or self.filters % self.groups:
+            raise ValueError(
+                f"{type(self).__name__}: {channels} channels and {self.filters} filters do not both fall into "
+                f"groups={self.groups}"
+            )
         return (*self.kernel_size, channels // self.groups, self.filters), self.filters
 
     def call(self, x: Any) -> Tensor:
@@ -100,6 +113,12 @@ class Conv1D(_Convolution):
     data_format : {"NWC", "NCW"}
     **options
         `name`, `trainable`, `dtype`: see `Layer`.
+
+    Raises
+    ------
+    ValueError, TypeError
+        If an option is none, or of another form; at the first call if `x` has not three dimensions (four for images),
+        or channels or filters do not fall into groups.
 
     Notes
     -----
@@ -145,9 +164,10 @@ class Conv2D(_Convolution):
 
 
 class _Transposed(_Convolution):
+    """A transposed convolution, whose kernel has the features before the channels."""
+
     def _shapes(self, channels):
-        if self.filters % self.groups:
-            raise ValueError(f"{type(self).__name__}: {self.filters} filters do not fall into groups={self.groups}")
+        super()._shapes(channels)
         return (*self.kernel_size, self.filters // self.groups, channels), self.filters
 
 
@@ -248,12 +268,15 @@ class DepthwiseConv2D(_Convolution):
 
 
 class _Pool(Layer):
+    """A layer without variables that hands its options to a function of `av.nn`."""
+
     function: Callable
 
     def __init__(
         self, size: Any = 2, strides: Any = None, padding: Any = "valid", *, name: str | None = None, **geometry: Any
     ):
         super().__init__(name=name)
+        check_options(self, self.function, geometry)
         self.geometry = {"size": size, "strides": strides, "padding": padding, **geometry}
 
     def call(self, x: Any) -> Tensor:
@@ -262,7 +285,14 @@ class _Pool(Layer):
 
 
 class MaxPool1D(_Pool):
-    """The largest of each window: `av.nn.max_pool1d`, with its options.
+    """The largest of each window: `av.nn.max_pool1d`.
+
+    Parameters
+    ----------
+    size, strides, padding, dilations, data_format :
+        As in `av.nn.max_pool1d`, with the same defaults.
+    name : str, optional
+        See `Layer`.
 
     Examples
     --------
@@ -274,7 +304,14 @@ class MaxPool1D(_Pool):
 
 
 class MaxPool2D(_Pool):
-    """The largest of each window: `av.nn.max_pool2d`, with its options.
+    """The largest of each window: `av.nn.max_pool2d`.
+
+    Parameters
+    ----------
+    size, strides, padding, dilations, data_format :
+        As in `av.nn.max_pool2d`, with the same defaults.
+    name : str, optional
+        See `Layer`.
 
     Examples
     --------
@@ -286,7 +323,14 @@ class MaxPool2D(_Pool):
 
 
 class AvgPool1D(_Pool):
-    """The mean of each window: `av.nn.avg_pool1d`, with its options.
+    """The mean of each window: `av.nn.avg_pool1d`.
+
+    Parameters
+    ----------
+    size, strides, padding, dilations, count_padding, data_format :
+        As in `av.nn.avg_pool1d`, with the same defaults.
+    name : str, optional
+        See `Layer`.
 
     Examples
     --------
@@ -298,7 +342,14 @@ class AvgPool1D(_Pool):
 
 
 class AvgPool2D(_Pool):
-    """The mean of each window: `av.nn.avg_pool2d`, with its options.
+    """The mean of each window: `av.nn.avg_pool2d`.
+
+    Parameters
+    ----------
+    size, strides, padding, dilations, count_padding, data_format :
+        As in `av.nn.avg_pool2d`, with the same defaults.
+    name : str, optional
+        See `Layer`.
 
     Examples
     --------
@@ -310,6 +361,8 @@ class AvgPool2D(_Pool):
 
 
 class _GlobalPool(Layer):
+    """A reduction over all axes but those of batch and channels."""
+
     function: Callable
 
     def __init__(self, channels_first: bool = False, *, name: str | None = None):
@@ -318,17 +371,21 @@ class _GlobalPool(Layer):
 
     def call(self, x: Any) -> Tensor:
         """One value for each channel of each sample."""
-        rank = len(x.shape)
-        return self.function(x, axis=tuple(range(2, rank)) if self.channels_first else tuple(range(1, rank - 1)))
+        x = asarray(x)
+        form = "(batch, channels, ..., places)" if self.channels_first else "(batch, places, ..., channels)"
+        check_input(self, x.shape, form)
+        return self.function(x, axis=tuple(range(2, x.ndim) if self.channels_first else range(1, x.ndim - 1)))
 
 
 class GlobalAvgPool(_GlobalPool):
-    """The mean over all places, of any number of axes.
+    """The mean over all places, of any number of axes: one number for each channel of each sample.
 
     Parameters
     ----------
     channels_first : bool, default False
         Whether the channels come before the places.
+    name : str, optional
+        See `Layer`.
 
     Examples
     --------
@@ -340,12 +397,14 @@ class GlobalAvgPool(_GlobalPool):
 
 
 class GlobalMaxPool(_GlobalPool):
-    """The largest over all places, of any number of axes.
+    """The largest over all places, of any number of axes: one number for each channel of each sample.
 
     Parameters
     ----------
     channels_first : bool, default False
         Whether the channels come before the places.
+    name : str, optional
+        See `Layer`.
 
     Examples
     --------

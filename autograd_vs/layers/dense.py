@@ -9,7 +9,7 @@ from ..engine.tensor import Tensor, asarray
 from ..ops.products import matmul
 from ..ops.shape import reshape, swapaxes
 from ..state.initializers import random_uniform, zeros
-from .base import Layer, activation_of, functional
+from .base import Layer, activation_of, check_input, check_training, functional
 
 __all__ = ["Dense", "Dropout", "Embedding", "Flatten", "dense", "dropout", "embedding", "flatten"]
 
@@ -59,8 +59,7 @@ class Dense(Layer):
 
     def build(self, shape: Any) -> None:
         """Make ``kernel`` and ``bias``."""
-        if not shape:
-            raise ValueError("Dense takes an array with at least one dimension")
+        check_input(self, shape, "(..., inputs)")
         self.kernel = self.add_weight("kernel", (shape[-1], self.units), initializer=self.kernel_initializer)
         if self.use_bias:
             self.bias = self.add_weight("bias", (self.units,), initializer=self.bias_initializer)
@@ -125,11 +124,19 @@ class Embedding(Layer):
         -------
         Tensor, shape (..., input_dim)
 
+        Raises
+        ------
+        ValueError
+            If the last dimension of `x` is not `output_dim`.
+
         References
         ----------
         O. Press and L. Wolf, "Using the output embedding to improve language models", EACL 2017.
         """
         self.ensure_built(())
+        x = asarray(x)
+        if x.shape[-1:] != (self.output_dim,):
+            raise ValueError(f"Embedding.attend takes x of shape (..., {self.output_dim}), got {x.shape}: {self!r}")
         return matmul(x, swapaxes(self.embeddings, 0, 1))
 
 
@@ -159,8 +166,7 @@ class Dropout(Layer):
 
     def call(self, x: Any, *, training: bool | None) -> Tensor:
         """`x` with zeros in it if `training`, else `x`. There is no default: a forgotten switch is hard to find."""
-        if training is None:
-            raise TypeError("Dropout needs training=True or training=False")
+        check_training(self, training)
         stream = self.variable_scope.name
         return nn.dropout(x, self.rate, training=training, stream=stream, noise_shape=self.noise_shape)
 
@@ -178,6 +184,7 @@ class Flatten(Layer):
     def call(self, x: Any) -> Tensor:
         """`x` of shape (first, rest)."""
         x = asarray(x)
+        check_input(self, x.shape, "(batch, ...)")
         return reshape(x, (x.shape[0], prod(x.shape[1:])))
 
 

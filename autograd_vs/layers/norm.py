@@ -7,8 +7,9 @@ from .. import nn
 from ..engine.outside import tracer
 from ..engine.tensor import Tensor, asarray
 from ..ops.constants import stop_gradient
+from ..ops.shape import axes_of
 from ..state.initializers import ones, zeros
-from .base import Layer, functional
+from .base import Layer, check_input, check_training, functional
 
 __all__ = [
     "BatchNorm", "GroupNorm", "LayerNorm", "RMSNorm", "batch_norm", "group_norm", "layer_norm", "rms_norm",
@@ -25,7 +26,8 @@ class _Norm(Layer):
         self, axis: Any = -1, eps: float | None = 1e-5, scale: bool = True, center: bool = True, **options: Any
     ):
         super().__init__(**options)
-        self.axis, self.eps, self.scale, self.center = axis, eps, scale, center
+        self.axis = tuple(axis) if isinstance(axis, list) else axis
+        self.eps, self.scale, self.center = eps, scale, center
 
     def build(self, shape: Any) -> None:
         """Make ``gamma`` and ``beta``, as far as they are wanted."""
@@ -37,10 +39,11 @@ class _Norm(Layer):
 
     def _wanted(self, shape) -> tuple[int, ...]:
         """The sizes of the axes `axis`, in their order."""
-        axes = self.axis if isinstance(self.axis, (tuple, list)) else (self.axis,)
-        if any([not -len(shape) <= a < len(shape) for a in axes]):
-            raise ValueError(f"{type(self).__name__}: axis {self.axis} is none of an array of shape {shape}")
-        return tuple([shape[a] for a in sorted([a % len(shape) for a in axes])])
+        check_input(self, shape, "(batch, ...)")
+        try:
+            return tuple([shape[a] for a in sorted(axes_of(self.axis, len(shape)))])
+        except (ValueError, TypeError) as error:
+            raise ValueError(f"{type(self).__name__}: axis {self.axis} of an array of shape {shape}: {error}") from None
 
 
 class BatchNorm(_Norm):
@@ -100,8 +103,9 @@ class BatchNorm(_Norm):
         self.moving_mean = self.add_weight("moving_mean", wanted, initializer=zeros, trainable=False)
         self.moving_variance = self.add_weight("moving_variance", wanted, initializer=ones, trainable=False)
 
-    def call(self, x: Any, *, training: bool) -> Tensor:
+    def call(self, x: Any, *, training: bool | None) -> Tensor:
         """Normalized by the batch if `training`, which moves the running averages; else by these."""
+        check_training(self, training)
         trains, tracing = self.trainable, tracer()
         if tracing is not None:
             tracing.rely_on(lambda: self.trainable is trains)
@@ -150,8 +154,7 @@ class LayerNorm(_Norm):
 
     def call(self, x: Any) -> Tensor:
         """The normalized `x`."""
-        axis = tuple(self.axis) if isinstance(self.axis, list) else self.axis
-        return nn.layer_norm(x, self.gamma, self.beta, axis=axis, eps=self.eps)
+        return nn.layer_norm(x, self.gamma, self.beta, axis=self.axis, eps=self.eps)
 
 
 class GroupNorm(_Norm):
@@ -180,8 +183,10 @@ class GroupNorm(_Norm):
     [[-1.0, 1.0, -1.0, 1.0]]
     """
 
-    def __init__(self, groups: int = 32, axis: int = -1, eps: float = 1e-5, **options: Any):
-        scale, center = options.pop("scale", True), options.pop("center", True)
+    def __init__(
+        self, groups: int = 32, axis: int = -1, eps: float = 1e-5, scale: bool = True, center: bool = True,
+        **options: Any,
+    ):  # fmt: skip
         super().__init__(axis, eps, scale, center, **options)
         self.groups = groups
 
@@ -219,8 +224,7 @@ class RMSNorm(_Norm):
 
     def call(self, x: Any) -> Tensor:
         """The normalized `x`."""
-        axis = tuple(self.axis) if isinstance(self.axis, list) else self.axis
-        return nn.rms_norm(x, self.gamma, axis=axis, eps=self.eps)
+        return nn.rms_norm(x, self.gamma, axis=self.axis, eps=self.eps)
 
 
 batch_norm = functional(BatchNorm)

@@ -9,9 +9,9 @@ from ..ops.constants import zeros_like
 from ..ops.elementwise import where
 from ..ops.shape import broadcast_to, concatenate, stack, unstack
 from ..state.initializers import orthogonal, zeros
-from .base import Layer, activation_of, functional
+from .base import Layer, activation_of, check_input, functional, shapes_of
 
-__all__ = ["RNN", "GRUCell", "LSTMCell", "SimpleRNNCell", "rnn"]
+__all__ = ["RNN", "GRUCell", "LSTMCell", "SimpleRNNCell", "gru_cell", "lstm_cell", "rnn", "simple_rnn_cell"]
 
 
 class _Cell(Layer):
@@ -36,6 +36,7 @@ class _Cell(Layer):
 
     def build(self, shape: Any) -> None:
         """Make the variables."""
+        check_input(self, shape, "(..., inputs)")
         wide = self.gates * self.units
         self.kernel = self.add_weight("kernel", (shape[-1], wide), initializer=self.kernel_initializer)
         recurrent = self.add_weight("recurrent_kernel", (self.units, wide), initializer=self.recurrent_initializer)
@@ -169,14 +170,14 @@ class LSTMCell(_Cell):
 
     def call(self, x: Any, state: Any = None) -> tuple[Tensor, Any]:
         """(output, new state): a state is the pair (h, c), and h the output; without one it starts with zeros."""
-        h, c = self.zero_state(x) if state is None else state
+        h, c = self.zero_state(x) if state is None else _several(state, 2, "LSTMCell: a state is the pair (h, c)")
         h, c = nn.lstm_cell(x, h, c, self.kernel, self.recurrent_kernel, self.bias)
         return h, (h, c)
 
 
 def _open_gate(initializer, forget_bias, shape, dtype):
     """What `initializer` gives, and the bias of the forget gate, which is the second quarter."""
-    made = asarray((initializer() if isinstance(initializer, type) else initializer)(shape, dtype))
+    made = asarray(initializer(shape, dtype))
     return made.at[shape[0] // 4 : shape[0] // 2].set(forget_bias)
 
 
@@ -200,7 +201,10 @@ class RNN(Layer):
     Raises
     ------
     ValueError
-        If there are not as many backward cells as cells; at a call if `x` has not three dimensions, or no steps.
+        If there are not as many backward cells as cells; at a call if `x` has not three dimensions, or no steps, or if
+        a mask or a state has another form.
+    TypeError
+        If a cell is none.
 
     Notes
     -----
@@ -237,6 +241,10 @@ class RNN(Layer):
         several = [] if backward is None else list(backward) if isinstance(backward, (list, tuple)) else [backward]
         if not self.cells or (several and len(several) != len(self.cells)):
             raise ValueError(f"RNN: {len(self.cells)} cells and {len(several)} backward cells do not go together")
+        for each in self.cells + several:
+            if isinstance(each, type) or not callable(getattr(each, "zero_state", None)):
+                hint = f": write {each.__name__}(...)" if isinstance(each, type) else ""
+                raise TypeError(f"RNN: a cell has call(x, state) and zero_state(x), got {each!r}{hint}")
         self.backward = several
         self.return_sequences, self.return_state = return_sequences, return_state
 
@@ -259,15 +267,20 @@ class RNN(Layer):
         x = asarray(x)
         if x.ndim != 3 or not x.shape[1]:
             raise ValueError(f"RNN takes x of shape (batch, steps, inputs) with at least one step, got {x.shape}")
+        kept: list[Any] = [None] * x.shape[1]
+        if mask is not None:
+            mask = _checked(mask, x.shape)
+            x, kept = where(mask, x, zeros_like(x)), list(unstack(mask, axis=1))  # no NaN of padding in any product
         steps = list(unstack(x, axis=1))
-        kept = [None] * len(steps) if mask is None else _masks(mask, x.shape)
-        if self._single and initial_state is not None:
-            initial_state = [initial_state]
+        if initial_state is not None:
+            given = [initial_state] if self._single else initial_state
+            initial_state = _several(given, len(self.cells), "RNN: initial_state has a state for each cell")
         states, last = [], None
         for i, cell in enumerate(self.cells):
             state = None if initial_state is None else initial_state[i]
             if self.backward:
-                there, back = (None, None) if state is None else state
+                what = "RNN: with backward a state is the pair (forward, backward)"
+                there, back = (None, None) if state is None else _several(state, 2, what)
                 one, there, last_one = _along(cell, steps, kept, there)
                 two, back, last_two = _along(self.backward[i], steps[::-1], kept[::-1], back)
                 steps = [concatenate((a, b), axis=-1) for a, b in zip(one, two[::-1], strict=True)]
@@ -280,12 +293,25 @@ class RNN(Layer):
         return (y, states[0] if self._single else states) if self.return_state else y
 
 
-def _masks(mask, shape) -> list:
-    """For each step whether it counts, of shape (batch, 1)."""
+def _several(state, n, what) -> Any:
+    """`state` itself if it is a tuple or list of `n`; an array of `n` rows would come apart without a sound."""
+    if not isinstance(state, (list, tuple)) or len(state) != n:
+        raise ValueError(f"{what}; got {_described(state)}")
+    return state
+
+
+def _described(state) -> str:
+    if isinstance(state, (list, tuple)):
+        return f"{len(state)}, of shapes {', '.join([str(shapes_of(part)) for part in state])}"
+    return f"{type(state).__name__} of shape {shapes_of(state)}"
+
+
+def _checked(mask, shape) -> Tensor:
+    """Whether each step counts, of shape (batch, steps, 1)."""
     mask = asarray(mask)
     if mask.shape != shape[:2] or mask.dtype != bool:
         raise ValueError(f"RNN: a mask is bool, of shape {shape[:2]} (batch, steps); got {mask.dtype} {mask.shape}")
-    return list(unstack(mask[..., None], axis=1))
+    return mask[..., None]
 
 
 def _along(cell, steps, kept, state) -> tuple[list, Any, Any]:
@@ -312,4 +338,7 @@ def _chosen(mask, new, old):
     return where(mask, new, old)
 
 
+gru_cell = functional(GRUCell)
+lstm_cell = functional(LSTMCell)
 rnn = functional(RNN)
+simple_rnn_cell = functional(SimpleRNNCell)

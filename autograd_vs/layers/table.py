@@ -1,8 +1,8 @@
 """summary: the variables of a model or store as a table. Floor 3."""
 
-from html import escape
 from typing import Any, NamedTuple
 
+from ..base.tables import as_html, as_text
 from ..state.store import VariableStore
 from ..state.variable import Variable
 from .base import Layer
@@ -40,7 +40,7 @@ class Summary:
         self.size_in_bytes = sum([v.array.nbytes for v in variables])
 
     def _cells(self) -> list[tuple[str, ...]]:
-        return [
+        rows = [
             (
                 row.name, row.layer, "" if row.shape is None else str(row.shape), row.dtype,
                 "" if row.shape is None else f"{row.parameters:,}",
@@ -48,34 +48,19 @@ class Summary:
             )
             for row in self.rows
         ]  # fmt: skip
+        return [("name", "layer", "shape", "dtype", "parameters", "trainable", "shared with"), *rows]
 
     def _total(self) -> str:
         n, of_these = self.parameters, self.trainable_parameters
         return f"{n:,} parameters, {of_these:,} of them trainable, {self.size_in_bytes:,} bytes"
 
     def __str__(self):
-        rows = [_HEAD, *self._cells()]
-        width = [max(map(len, column)) for column in zip(*rows, strict=True)]
-        lines = [
-            "  ".join([f"{cell:{'>' if i == 4 else '<'}{width[i]}}" for i, cell in enumerate(row)]).rstrip()
-            for row in rows
-        ]
-        return "\n".join([self.title, *lines, self._total()])
+        return "\n".join([self.title, as_text(self._cells(), right=(4,)), self._total()])
 
     __repr__ = __str__
 
     def _repr_html_(self) -> str:
-        def line(cells, tag):
-            return "<tr>" + "".join([f"<{tag}>{escape(cell)}</{tag}>" for cell in cells]) + "</tr>"
-
-        body = "".join([line(cells, "td") for cells in self._cells()])
-        return (
-            f"<table><caption>{escape(self.title)}</caption><thead>{line(_HEAD, 'th')}</thead><tbody>{body}</tbody>"
-            f'<tfoot><tr><td colspan="{len(_HEAD)}">{self._total()}</td></tr></tfoot></table>'
-        )
-
-
-_HEAD = ("name", "layer", "shape", "dtype", "parameters", "trainable", "shared with")
+        return as_html(self._cells(), self.title, self._total())
 
 
 def summary(model: Any) -> Summary:

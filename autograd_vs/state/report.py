@@ -1,5 +1,7 @@
 """LoadReport: what a load did with each name. Floor 2."""
 
+from ..base.tables import as_html
+
 __all__ = ["LoadReport"]
 
 _MEANINGS = {
@@ -65,15 +67,9 @@ class LoadReport:
         return "\n".join([f"LoadReport: {counts or 'nothing to load'}", *details])
 
     def _repr_html_(self) -> str:
-        from html import escape
-
-        rows = "".join(
-            f"<tr><td>{kind}</td><td>{len(names)}</td><td>{_MEANINGS[kind]}</td>"
-            f"<td style='text-align:left'>{escape(_listed(names, 10))}</td></tr>"
-            for kind in _MEANINGS
-            if (names := getattr(self, kind))
-        )
-        return f"<table><tr><th>what</th><th>count</th><th>meaning</th><th>names</th></tr>{rows}</table>"
+        found = {kind: getattr(self, kind) for kind in _MEANINGS if getattr(self, kind)}
+        rows = [(kind, str(len(names)), _MEANINGS[kind], _listed(names, 10)) for kind, names in found.items()]
+        return as_html([("what", "count", "meaning", "names"), *rows])
 
 
 def _listed(names, most) -> str:

@@ -15,6 +15,7 @@ from ..base import backend
 from ..base.dtypes import as_dtype, is_differentiable
 from ..base.errors import ScopeWarning, close_names, line_of
 from ..base.seeds import global_seed
+from ..base.tables import as_html, as_text
 from ..engine.protocol import Operand
 from ..engine.record import active
 from . import context
@@ -101,6 +102,14 @@ class VariableStore:
         """
         with self.lock:
             self._clear()
+
+    def forget(self, variables) -> None:
+        """Forget these variables: their names are free again."""
+        with self.lock:
+            self.content = object()
+            for name in [variable.op.name for variable in variables]:
+                del self._variables[name]
+                self._readers.pop(name, None)
 
     @property
     def seed(self) -> int:
@@ -195,8 +204,10 @@ class VariableStore:
 
     # ---------------------------------------------------------------- looks
     def _rows(self):
+        """Those of the table: first the head, then each variable."""
         named = list(self._variables.items())
-        return [(n, str(v.shape), str(v.dtype), str(v.size), "yes" if v.trainable else "no") for n, v in named]
+        rows = [(n, str(v.shape), str(v.dtype), str(v.size), "yes" if v.trainable else "no") for n, v in named]
+        return [("name", "shape", "dtype", "size", "trainable"), *rows]
 
     def __repr__(self):
         n = len(self)
@@ -204,18 +215,10 @@ class VariableStore:
         return f"VariableStore(seed={self.seed}): {n} variable{'s' * (n != 1)}, {size} numbers"
 
     def __str__(self):
-        rows = [_HEAD, *self._rows()]
-        width = [max(map(len, column)) for column in zip(*rows, strict=True)]
-        lines = [f"{a:{width[0]}}  {b:{width[1]}}  {c:{width[2]}}  {d:>{width[3]}}  {e}" for a, b, c, d, e in rows]
-        return "\n".join([repr(self), *lines])
+        return f"{self!r}\n{as_text(self._rows(), right=(3,))}"
 
     def _repr_html_(self):
-        def row(cells, tag):
-            return "<tr>" + "".join(f"<{tag}>{cell.replace('>', '&gt;')}</{tag}>" for cell in cells) + "</tr>"
-
-        head = row(_HEAD, "th")
-        body = "".join(row(cells, "td") for cells in self._rows())
-        return f"<table><caption>{self!r}</caption><thead>{head}</thead><tbody>{body}</tbody></table>"
+        return as_html(self._rows(), caption=repr(self))
 
     # ---------------------------------------------------------------- with
     def __enter__(self) -> "VariableStore":
@@ -463,5 +466,4 @@ def _in_words(reader) -> str:
     return " > ".join(reversed(names)) or "?"
 
 
-_HEAD = ("name", "shape", "dtype", "size", "trainable")
 _PACKAGE = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep

@@ -30,7 +30,7 @@ from ..base.dtypes import is_differentiable
 from ..engine.cotangent import IndexedSlices
 from ..engine.outside import tracer
 from ..engine.protocol import Operand
-from ..engine.record import constrained, watchable, written
+from ..engine.record import active, constrained, watchable, written
 from .packs import BLOCK, Cell, Group, Plan, flat
 from .variable import Variable
 
@@ -128,9 +128,15 @@ def apply_update(
         sparse = [v for a, v in zip(arrays, variables, strict=True) if a.__class__ is IndexedSlices]
     if fresh or sparse:
         plan = slots._settled(variables, sparse, None if fresh else plan)
+    frame = active()
+    observers = () if frame is None else frame.observers
+    for observer in observers:
+        observer.updating(variables, arrays)
     plan.run(rule, arrays, scalars, reads_value, rows)
     if constraints and not constrained.isdisjoint(plan.positions):
         _constrain([v for v in variables if v.constraint is not None])
+    for observer in observers:
+        observer.updated(variables)
 
 
 def _follow(traced_by, rule, variables, gradients, slots, scalars, reads_value, rows, constraints) -> None:
@@ -266,6 +272,11 @@ class Slots:
         """Let these slots (one array per slot name) wait for the variable `name`, in place of any that are there."""
         self.forget(name)
         self._waiting[name] = (int(step), {slot: arrays[slot] for slot in self.names})
+
+    def set(self, variable: Variable, step: int, arrays: dict[str, Any]) -> None:
+        """Give a variable these slots (copies of one array per slot name) in place of any that it has."""
+        self.put(variable._name, step, arrays)
+        self._adopt([variable])
 
     def forget(self, name: str) -> None:
         """Drop the slots of a name, if there are any; the next update starts them at zero."""

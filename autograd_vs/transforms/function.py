@@ -80,15 +80,16 @@ class Function:
         if getattr(type(instance), name, None) is not self:  # a subclass has a method of that name, and calls this one
             name = self.python_function.__qualname__
         if name not in kept:
-            kept[name] = self._made_of(self.python_function.__get__(instance, owner))
+            kept[name] = self.alike(self.python_function.__get__(instance, owner))
         return kept[name]
 
-    def _made_of(self, python_function):
+    def alike(self, python_function: Callable) -> "Function":
+        """A function with the same options, of another Python function with the same parameters."""
         return type(self)(python_function, **self._settings)
 
     def __deepcopy__(self, memo):
         """Of the function only: plans belong to the Variables that it was traced with."""
-        return self._made_of(deepcopy(self.python_function, memo))
+        return self.alike(deepcopy(self.python_function, memo))
 
     def __call__(self, *args, **options):
         """Run it: a plan if there is one for such arguments, else a trace, which is an ordinary run, too."""
@@ -211,7 +212,8 @@ class SignedFunction(Function):
         super().__init__(python_function, **settings)
         self.input_signature = specs_of(python_function, input_signature)
 
-    def _made_of(self, python_function):
+    def alike(self, python_function: Callable) -> "Function":
+        """A function with the same options, of another Python function with the same parameters."""
         return type(self)(python_function, input_signature=self.input_signature, **self._settings)
 
     def __call__(self, *args, **options):

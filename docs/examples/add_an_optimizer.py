@@ -1,7 +1,8 @@
 """Adding an optimizer: a pure update, a class that names its slots. Run it: `python docs/examples/add_an_optimizer.py`.
 
-In the package the class goes into a file of `optim/`, with one entry in `OPTIMIZERS` of `tests/test_optim.py` (all
-shared tests run over that list) and a stored trajectory of a known implementation (`tests/golden/make_optimizers.py`).
+In the package the class goes into a file of `optim/`, with its name in `optim/__init__.py`, one row in `OPTIMIZERS` of
+`tests/test_optim.py` (all shared tests run over that list; this class is in it, too) and a stored trajectory of a known
+implementation (`tests/golden/make_optimizers.py`).
 """
 
 import numpy as np
@@ -12,51 +13,61 @@ import optim
 # The update is a function of arrays, written with operators, element by element: it does not matter to it whether it
 # gets one variable, a block of one, some rows, or many variables laid end to end. `g` is the gradient, then one
 # argument per slot, then scalars by keyword. It returns what is subtracted, and the new slots. It may change its slots
-# in place (`scale *= decay`), and must not change `p` and `g`; `p`, the value, is None unless there is weight decay.
+# in place (`m *= beta_1`), and must not change `p` and `g`; `p`, the value, may be None.
 
 
-def rmsprop_update(p, g, scale, *, decay, rest, rate, epsilon):
-    """The change of a variable under `RMSProp`: ``delta, scale``."""
-    scale *= decay
-    scale += g * g * rest
-    return g * rate / (np.sqrt(scale) + epsilon), scale
+def adabelief_update(p, g, m, s, *, beta_1, beta_2, rate, epsilon, offset):
+    """The change of a variable under `AdaBelief`: ``delta, m, s``."""
+    m *= beta_1
+    m += g * (1.0 - beta_1)
+    s *= beta_2
+    s += (g - m) ** 2 * (1.0 - beta_2) + offset
+    return m * rate / (np.sqrt(s) + epsilon), m, s
 
 
-class RMSProp(optim.Optimizer):
-    """Gradient descent, scaled by a running mean of the squared gradient.
+class AdaBelief(optim.Optimizer):
+    """Adam whose steps are scaled by how far gradients are from what was expected.
 
     References
     ----------
-    Tieleman and Hinton, "Lecture 6.5: RMSProp", COURSERA: Neural Networks for Machine Learning, 2012.
+    Zhuang et al., "AdaBelief optimizer: adapting stepsizes by the belief in observed gradients", NeurIPS 2020,
+    algorithm 2.
     """
 
-    hyperparameters = ("decay", "epsilon")  # what `state_dict` holds beside the learning rate
-    update = staticmethod(rmsprop_update)
+    hyperparameters = ("beta_1", "beta_2", "epsilon", "weight_decay")  # checked, and in `state_dict`
+    update = staticmethod(adabelief_update)
+    decoupled_weight_decay = True  # the base class does it, for what `exclude=` does not name
 
-    def __init__(self, learning_rate=1e-3, decay=0.99, epsilon=1e-8, *, name="rmsprop", **common):
-        self.decay, self.epsilon = decay, epsilon
-        super().__init__(learning_rate, ("scale",), name=name, **common)  # slots: "rmsprop/scale/<variable>"
-        self.check_range("decay", 0, 1)
+    def __init__(self, learning_rate=1e-3, beta_1=0.9, beta_2=0.999, epsilon=1e-8, weight_decay=0.0, **common):
+        self.beta_1, self.beta_2, self.epsilon, self.weight_decay = beta_1, beta_2, epsilon, weight_decay
+        super().__init__(learning_rate, ("m", "s"), **common)  # slots: "adabelief/m/<variable>"
 
     def scalars(self, step, rate):
-        """The keyword arguments of the update at a variable's `step`-th one."""
-        return {"decay": self.decay, "rest": 1.0 - self.decay, "rate": rate, "epsilon": self.epsilon}
+        """The keyword arguments of the update at a variable's `step`-th one; bias corrections are part of them."""
+        correction = (1.0 - self.beta_2**step) ** 0.5
+        return {
+            "beta_1": self.beta_1,
+            "beta_2": self.beta_2,
+            "rate": rate * correction / (1.0 - self.beta_1**step),
+            "epsilon": self.epsilon * correction,
+            "offset": self.epsilon,
+        }
 
 
 if __name__ == "__main__":
     with av.VariableStore():
         v = av.get_variable("v", initializer=np.array([3.0, -2.0]))
-        optimizer = RMSProp(0.05)
+        optimizer = AdaBelief(0.05)
         losses = [optimizer.minimize(lambda: av.sum(v * v), [v]).item() for _ in range(300)]
         assert losses[-1] < 0.01 * losses[0], losses[-1]
 
-        # The formula, by hand: after one step the slot is 0.01 g**2.
+        # The formula, by hand: after one step m is 0.1 g, and s is 0.001 (0.9 g)**2.
         w = av.get_variable("w", initializer=np.array([1.0]))
         optimizer.apply_gradients([(np.array([2.0]), w)])
-        np.testing.assert_allclose(optimizer.get_slot(w, "scale").numpy(), [0.04])
-        np.testing.assert_allclose(w.numpy(), [1.0 - 0.05 * 2.0 / (np.sqrt(0.04) + 1e-8)])
+        np.testing.assert_allclose(optimizer.get_slot(w, "s").numpy(), [0.001 * 1.8**2], rtol=1e-5)
+        np.testing.assert_allclose(w.numpy(), [1.0 - 0.05 * 2.0 / 1.8], rtol=1e-5)
 
         # State goes by name: what was saved finds its variable in another optimizer.
-        report = RMSProp(0.05).load_state_dict(optimizer.state_dict())
-        assert "rmsprop/scale/v" in report.waiting
+        report = AdaBelief(0.05).load_state_dict(optimizer.state_dict())
+        assert "adabelief/m/v" in report.waiting
     print("converged; slots:", ", ".join(optimizer.slots))

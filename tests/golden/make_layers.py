@@ -43,11 +43,19 @@ def randomized(module, rng):
     return module
 
 
-def case(name, layer, options, module, weights, inputs, run=None, call=None, state=None):
-    """`weights`: our name -> (PyTorch's names, layout); several are summed. `run`: (module, *inputs) -> outputs."""
+def case(name, layer, options, module, weights, inputs, run=None, call=None, state=None, **how):
+    """`weights`: our name -> (PyTorch's names, layout); several are summed. `run`: (module, *inputs) -> outputs.
+
+    Inputs are shapes, or arrays of integers. `how` the layer is called: ``initial``, a nest of the numbers of those
+    inputs that are the state before the first step; ``tied``, whether what comes out is projected back.
+    """
     rng = np.random.default_rng([SEED, len(CASES)])
     randomized(module, rng)
-    tensors = [torch.tensor(single(rng.normal(size=shape)), requires_grad=True) for shape in inputs]
+    tensors = [
+        torch.tensor(shape) if isinstance(shape, np.ndarray)
+        else torch.tensor(single(rng.normal(size=shape)), requires_grad=True)
+        for shape in inputs
+    ]  # fmt: skip
     parameters = dict(module.named_parameters())
 
     def ours(of, total):
@@ -67,9 +75,10 @@ def case(name, layer, options, module, weights, inputs, run=None, call=None, sta
     CASES[name] = {
         "layer": layer, "options": options, "call": call or {}, "weights": values,
         "inputs": [t.detach().numpy().tolist() for t in tensors], "outputs": [y.detach().numpy().tolist() for y in ys],
-        "g": [w.tolist() for w in g], "input_gradients": [t.grad.numpy().tolist() for t in tensors],
+        "g": [w.tolist() for w in g],
+        "input_gradients": [t.grad.numpy().tolist() for t in tensors if t.requires_grad],
         "gradients": ours(lambda p: p.grad, False),
-        "state": {key: buffers[theirs].numpy().tolist() for key, theirs in (state or {}).items()},
+        "state": {key: buffers[theirs].numpy().tolist() for key, theirs in (state or {}).items()}, **how,
     }  # fmt: skip
 
 
@@ -251,7 +260,61 @@ def blocks():
              call={"causal": True})  # fmt: skip
 
 
+def embeddings():
+    ids, table = np.array([[0, 4, 1], [4, 2, 4]]), {"embeddings": ("weight", same)}
+    options = {"input_dim": 5, "output_dim": 3}
+    case("embedding", "Embedding", options, nn.Embedding(5, 3), table, [ids])
+    case("embedding_tied", "Embedding", options, nn.Embedding(5, 3), table, [ids],
+         lambda m, i: nn.functional.linear(m(i), m.weight), tied=True)  # fmt: skip
+
+
+def states():
+    def two(states):
+        return tuple(states) if isinstance(states, tuple) else (states,)
+
+    for cell, one, module in (
+        ("SimpleRNNCell", nn.RNNCell, nn.RNN), ("GRUCell", nn.GRUCell, nn.GRU), ("LSTMCell", nn.LSTMCell, nn.LSTM),
+    ):  # fmt: skip
+        gru, n = cell == "GRUCell", 2 if cell == "LSTMCell" else 1
+
+        def step(m, x, *state, n=n):
+            state = two(m(x, state if n > 1 else state[0]))
+            return state[0], *state
+
+        def both(m, x, *given, n=n):
+            h = [torch.stack(given[i::n]) for i in range(n)]  # (directions, batch, units), of h, and of c
+            y, state = m(x, tuple(h) if n > 1 else h[0])
+            return y, *[part[i] for i in (0, 1) for part in two(state)]
+
+        case(f"{cell}_step", cell, {"units": 4}, one(3, 4), cell_weights("", "", gru), [(2, 3)] + n * [(2, 4)], step,
+             initial=[1, 2] if n > 1 else 1)  # fmt: skip
+        case(f"{cell}_states_of_both_directions", "RNN",
+             {"cells": [[cell, 2, "a"]], "backward": [[cell, 2, "b"]], "return_sequences": True, "return_state": True},
+             module(3, 2, batch_first=True, bidirectional=True),
+             cell_weights("a/", "_l0", gru) | cell_weights("b/", "_l0_reverse", gru),
+             [(2, 4, 3)] + 2 * n * [(2, 2)], both, initial=[[[1, 2], [3, 4]]] if n > 1 else [[1, 2]])  # fmt: skip
+
+
+def geometry():
+    """Options of convolutions and their transposes that the cases above leave out."""
+    case("conv1d_strides", "Conv1D", {"filters": 3, "kernel_size": 4, "strides": 2, "padding": 2, "use_bias": False},
+         nn.Conv1d(2, 3, 4, 2, 2, bias=False), {"kernel": ("weight", filters)}, [(2, 7, 2)],
+         lambda m, x: m(x.movedim(-1, 1)).movedim(1, -1))  # fmt: skip
+    case("conv2d_transpose_groups", "Conv2DTranspose",
+         {"filters": 6, "kernel_size": 2, "strides": 2, "groups": 2, "padding": "valid", "data_format": "NCHW"},
+         nn.ConvTranspose2d(4, 6, 2, 2, groups=2), WINDOWS, [(1, 4, 2, 3)])  # fmt: skip
+    case("batch_norm_plain", "BatchNorm", {"scale": False, "center": False}, nn.BatchNorm1d(3, affine=False), {},
+         [(5, 3)], call={"training": True},
+         state={"moving_mean": "running_mean", "moving_variance": "running_var"})  # fmt: skip
+    case("layer_norm_plain", "LayerNorm", {"scale": False, "center": False}, nn.LayerNorm(4, elementwise_affine=False),
+         {}, [(2, 4)])  # fmt: skip
+    case("layer_norm_no_bias", "LayerNorm", {"center": False}, nn.LayerNorm(4, bias=False), {"gamma": ("weight", same)},
+         [(2, 4)])  # fmt: skip
+
+
 if __name__ == "__main__":
-    for family in (dense, convolutions, pooling, normalizations, recurrent, attention, blocks):
+    for family in (
+        dense, convolutions, pooling, normalizations, recurrent, attention, blocks, embeddings, states, geometry
+    ):  # fmt: skip
         family()
     write(__file__, {"torch": torch.__version__, "dtype": "float64", "seed": SEED}, CASES)
