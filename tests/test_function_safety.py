@@ -8,6 +8,7 @@ import pytest
 
 import autograd_vs as av
 import optim
+from autograd_vs.base.backend import to_numpy
 
 pytestmark = []
 
@@ -107,7 +108,7 @@ def test_changes_between_calls_count_as_they_do_eagerly(what, as_it_was):
             if number in (3, 6):
                 CHANGES[what](variables, optimizer)
             losses.append(step(rng.normal(size=(5, 3)).astype(np.float32)).numpy())
-        slots = {key: np.asarray(value) for key, value in optimizer.state_dict().items()}
+        slots = {key: to_numpy(value) for key, value in optimizer.state_dict().items()}
         found[wrap is av.function] = [losses, [v.numpy() for v in variables], slots]
     for eager, planned in zip(found[False], found[True], strict=True):
         np.testing.assert_equal(planned, eager)
@@ -234,7 +235,7 @@ def updates():
 
 
 def state_of(variables, optimizer):
-    return [v.numpy() for v in variables] + [np.asarray(a) for a in optimizer.state_dict().values()]
+    return [v.numpy() for v in variables] + [to_numpy(a) for a in optimizer.state_dict().values()]
 
 
 def same(a, b):

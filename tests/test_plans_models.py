@@ -18,6 +18,7 @@ from test_optim import ANY_SHAPE, ELEMENTWISE
 
 import autograd_vs as av
 import optim
+from autograd_vs.base.backend import to_numpy
 from autograd_vs.base.nest import flatten
 from autograd_vs.state.packs import BLOCK
 
@@ -77,7 +78,7 @@ def trained(make, batch, wrap):
             row = {f"result {i}": t.numpy() for i, t in enumerate(flatten(results))}
             row |= {v.name: v.numpy() for v in store.variables()}
             for optimizer in optimizers:
-                row |= {key: np.array(value) for key, value in optimizer.state_dict().items()}
+                row |= {key: to_numpy(value) for key, value in optimizer.state_dict().items()}
             rows.append(row)
     av.random.set_state(streams)
     assert run is step or run.traces == 1  # else nothing was replayed

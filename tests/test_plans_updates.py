@@ -6,6 +6,7 @@ from test_optim import ANY_SHAPE
 
 import autograd_vs as av
 import optim
+from autograd_vs.base.backend import to_numpy
 
 pytestmark = []
 
@@ -59,7 +60,7 @@ class Both:
         first, second = eager.state_dict(), planned.state_dict()
         assert first.keys() == second.keys() and eager.iterations == planned.iterations
         for key, value in first.items():
-            np.testing.assert_array_equal(value, second[key], err_msg=key)
+            np.testing.assert_array_equal(to_numpy(value), to_numpy(second[key]), err_msg=key)
 
     @property
     def traces(self):

@@ -135,7 +135,7 @@ def _line(call, there, name, whole=True) -> str:
     if call.form == "setitem":
         return f"{name(args[0], 'b')}[{name(args[1])}] = {_value(args[2], name)}"
     if call.form == "change":
-        return f"{name(function, 'f')}({', '.join(_value(a, name) for a in args)})"
+        return f"{name(call.by, 'f')}({', '.join(_value(a, name) for a in args)})"
     if isinstance(out, tuple):
         return f"{name(_copy_all, 'f')}({name(out)}, {name(call.by, 'f')}({given()}))"
     if not isinstance(out, np.ndarray):

@@ -19,7 +19,7 @@ from typing import Any
 
 import numpy as np
 
-from ...base.backend import address, as_array, is_array, library_of, register_backend, view_at
+from ...base.backend import address, as_array, is_array, library_of, namespace, register_backend, view_at
 from ...base.errors import user_line
 from ...engine.protocol import Operand
 from ...engine.record import active
@@ -145,7 +145,7 @@ class Tracer:
 
     def result(self, form, function, args, options, y, by=None):
         """The result `y` of a call: a view of what is known, or something new."""
-        if not is_array(y) and not isinstance(y, np.generic):
+        if isinstance(y, Traced) or not (is_array(y) or isinstance(y, np.generic)):
             return y
         y = as_array(y)
         if self.program.knows(y):
@@ -205,6 +205,7 @@ class Traced:
     itemsize = property(lambda self: self.a.itemsize)
     strides = property(lambda self: self.a.strides)
     flags = property(lambda self: self.a.flags)
+    device = property(lambda self: self.a.device)
     T = property(lambda self: self.tracer.wrap(self.a.T))
     mT = property(lambda self: self.tracer.wrap(self.a.mT))
     real = property(lambda self: self.tracer.call("call", np.real, (self,), {}))
@@ -264,7 +265,9 @@ class Traced:
             return NotImplemented
         function = ufunc if method == "__call__" else getattr(ufunc, method)
         if method == "at":
-            return changed(self.tracer, function, inputs)
+            target = inputs[0].a
+            by = None if target.__class__ is np.ndarray else getattr(namespace(target), ufunc.__name__).at
+            return changed(self.tracer, function, inputs, by)
         out = options.pop("out", None)
         if out is None:
             return self.tracer.call("call", function, inputs, options)
@@ -390,11 +393,11 @@ def into(tracer, function, args, options, out, by=None):
     return out
 
 
-def changed(tracer, function, args):
+def changed(tracer, function, args, by=None):
     """A call that changes its first argument."""
     tracer.keep(args[0])
-    function(*bare(args))
-    tracer.write("change", function, args, {}, None)
+    (by or function)(*bare(args))
+    tracer.write("change", function, args, {}, None, by)
 
 
 def called(tracer, function, args, options, by=None):
