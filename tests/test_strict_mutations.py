@@ -146,7 +146,7 @@ SWITCHES = [
     (out_of_range, index._beside, "check_range(part, a.shape[axis], axis)", "pass"),
     (last_value, index._assign, "if _is_plain(index)", "if True"),
     (last_value, index._last, "last = xp.full(", "last = np.full("),
-    (logged, History.log, "_hold(name, value)", "float(value)"),
+    (logged, History._log, "_hold(name, value)", "float(value)"),
 ]  # fmt: skip
 
 
