@@ -10,13 +10,13 @@ from .moments import Moments, moments
 __all__ = ["Adam", "AdamW", "adam_update"]
 
 
-def adam_update(p, g, m, v, v_max=None, *, rate, epsilon, **means):
+def adam_update(p, g, m, v, v_max=None, *, beta_1, beta_2, rest_1, rest_2, rate, epsilon):
     """The change of a variable under `Adam`: ``delta, m, v`` (and ``v_max`` with AMSGrad).
 
-    `means` are the arguments of `moments`. Both bias corrections are folded: `rate` is ``learning_rate *
+    The first four scalars are those of `moments`. Both bias corrections are folded: `rate` is ``learning_rate *
     sqrt(1 - beta_2**t) / (1 - beta_1**t)``, `epsilon` is ``epsilon * sqrt(1 - beta_2**t)``.
     """
-    m, v = moments(g, m, v, **means)
+    m, v = moments(g, m, v, beta_1, beta_2, rest_1, rest_2)
     if v_max is not None:
         v_max = np.maximum(v_max, v)
     scale = np.sqrt(v if v_max is None else v_max)
@@ -85,11 +85,11 @@ class Adam(Moments):
 
     def scalars(self, step: int, rate: float) -> dict[str, float]:
         """The scalar arguments of `adam_update`, bias corrections folded in."""
+        scalars = super().scalars(step, rate)
         correction = sqrt(1.0 - self.beta_2**step)
-        return super().scalars(step, rate) | {
-            "rate": rate * correction / (1.0 - self.beta_1**step),
-            "epsilon": self.epsilon * correction,
-        }
+        scalars["rate"] = rate * correction / (1.0 - self.beta_1**step)
+        scalars["epsilon"] *= correction
+        return scalars
 
 
 class AdamW(Adam):

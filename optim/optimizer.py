@@ -2,7 +2,6 @@
 
 import warnings
 from collections.abc import Callable, Iterable, Mapping
-from contextlib import nullcontext
 from functools import partial
 from math import inf
 from operator import attrgetter
@@ -146,7 +145,7 @@ class Optimizer:
         """The scalar arguments of `update` at a variable's `step`-th one (from 1) with the learning rate `rate`."""
         return {"learning_rate": rate}
 
-    def _all_scalars(self, step: int, rate: float, share: float = 1.0, decays: bool = True) -> dict[str, float]:
+    def _all_scalars(self, rate: float, step: int, share: float = 1.0, decays: bool = True) -> dict[str, float]:
         """`scalars` and weight decay, where the learning rate is `share` times `rate`."""
         scalars = self.scalars(step, rate * share)
         if decays and self.weight_decay:
@@ -327,7 +326,7 @@ class Optimizer:
         return self.global_clipnorm is not None or self.clipnorm is not None or self.clipvalue is not None
 
     def _scalars_now(self, step: int, *sort) -> dict[str, float]:
-        return self._all_scalars(step, self.current_rate(), *sort)
+        return self._all_scalars(self.current_rate(), step, *sort)
 
     def _count(self) -> None:
         self.iterations += 1
@@ -336,15 +335,20 @@ class Optimizer:
         if self._clips:
             gradients = self._clipped(plain(gradients))
         tracer = av.tracer()
-        with nullcontext() if tracer is None else tracer.pause():
+        if tracer is None:
             rate = self.current_rate()  # a schedule may raise: nothing is changed then
+            scalars: Any = partial(self._all_scalars, rate)
+        else:  # each replay asks
+            with tracer.pause():
+                self.current_rate()
+            scalars = self._scalars_now
         try:
             av.apply_update(
                 self.rule,
                 variables,
                 gradients,
                 self._slots,
-                self._scalars_now if tracer is not None else lambda step, *sort: self._all_scalars(step, rate, *sort),
+                scalars,
                 reads_value=self.reads_value or self.weight_decay != 0,
                 rows=self.row_wise,
                 constraints=self.constraints,

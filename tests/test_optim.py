@@ -243,7 +243,7 @@ def test_the_rule_takes_tensors_and_gives_what_arrays_give(make):
     optimizer = make()
     rng = np.random.default_rng(0)
     arrays = [np.abs(rng.normal(size=7)) for _ in range(2 + len(optimizer.slot_names))]
-    scalars = optimizer._all_scalars(3, 0.1)
+    scalars = optimizer._all_scalars(0.1, 3)
     on_tensors = optimizer.rule(*map(av.Tensor, arrays), **scalars)
     on_arrays = optimizer.rule(*[a.copy() for a in arrays], **scalars)
     for t, a in zip(on_tensors, on_arrays, strict=True):
