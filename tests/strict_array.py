@@ -500,7 +500,11 @@ def bare(x):
 def wrap(y):
     if isinstance(y, np.ndarray):
         found = _owners.get(id(y))
-        return found if found is not None and found._a is y else StrictArray(y)
+        if found is not None and found._a is y:
+            return found
+        array = StrictArray(y)
+        # What NumPy gives as a view of an array of its own has an owner nobody else sees: CuPy's would be that owner.
+        return array if array.base is not None or y.base is None else StrictArray(y.copy(order="K"))
     if isinstance(y, np.generic):
         return StrictArray(np.asarray(y))
     return tuple([wrap(i) for i in y]) if isinstance(y, tuple) else [wrap(i) for i in y] if isinstance(y, list) else y

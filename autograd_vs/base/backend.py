@@ -51,10 +51,9 @@ def _bytes(owner):
     """The memory of an array that owns it, as bytes."""
     if owner.flags.c_contiguous:
         return owner.reshape(-1).view(np.uint8)
-    if owner.flags.f_contiguous:
-        return owner.T.reshape(-1).view(np.uint8)
-    as_strided = namespace(owner).lib.stride_tricks.as_strided
-    return as_strided(owner, (owner.size,), (owner.itemsize,)).view(np.uint8)
+    strides = owner.strides
+    in_order = owner.transpose(sorted(range(owner.ndim), key=lambda axis: -strides[axis]))
+    return in_order.reshape(-1).view(np.uint8)  # no copy: an array that owns its memory has no gaps
 
 
 _namespaces: dict[Any, Any] = {np.ndarray: np}
