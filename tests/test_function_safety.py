@@ -10,9 +10,6 @@ import autograd_vs as av
 import optim
 from autograd_vs.base.backend import to_numpy
 
-pytestmark = []
-
-
 # ---------------------------------------------------------------- what changes between the calls
 
 

@@ -8,8 +8,6 @@ import autograd_vs as av
 import optim
 from autograd_vs.base.backend import to_numpy
 
-pytestmark = []
-
 MAKE = ANY_SHAPE | {
     "scheduled": lambda: optim.AdamW(optim.schedules.cosine(0.05, 6), weight_decay=0.1),
     "clipped": lambda: optim.Adam(0.05, global_clipnorm=0.1),
