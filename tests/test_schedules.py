@@ -11,6 +11,7 @@ import pytest
 
 import autograd_vs as av
 import optim
+from autograd_vs.base.backend import to_numpy
 from optim import schedules
 
 CASES = json.loads((Path(__file__).parent / "golden" / "schedules.json").read_text())["cases"]
@@ -235,7 +236,7 @@ class Scaled:
             x = rng.normal(size=(4, 3)) * (300 if i % 7 == 5 else 1)
             with np.errstate(over="ignore", invalid="ignore"):
                 loss, updated = self.step(x.astype(np.float16), rng.integers(0, 5, 4))
-            state = {k: np.asarray(v).tobytes() for k, v in self.optimizer.state_dict().items()}
+            state = {k: to_numpy(v).tobytes() for k, v in self.optimizer.state_dict().items()}
             values = [v.numpy().tobytes() for v in (self.table, self.w)]
             seen.append((loss.item(), bool(updated), self.scaler.state_dict(), state, values))
         return seen

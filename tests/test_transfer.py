@@ -243,6 +243,7 @@ def products(store, task, scope):
     return str(step.plan()).count("dot(")
 
 
+@pytest.mark.host("rules have other calls elsewhere")
 def test_nor_do_they_in_a_plan(pretrained):
     path, _ = pretrained
     store, task = new_model(path)

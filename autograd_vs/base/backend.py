@@ -19,8 +19,8 @@ import numpy as np
 __all__ = [
     "NUMPYS", "add_at", "address", "arrived", "as_array", "beside", "copy", "device", "has_numbers", "has_values",
     "is_array", "is_writable", "kernel", "library_of", "memory_owner", "namespace", "on_host", "ones",
-    "place_host_data", "placed", "register_backend", "repeated", "same_view", "special", "special_function",
-    "to_numpy", "view_at", "write",
+    "place_host_data", "placed", "register_backend", "repeated", "same_view", "see_arrays_through",
+    "special", "special_function", "to_numpy", "view_at", "write",
 ]  # fmt: skip
 
 
@@ -234,6 +234,22 @@ def place_host_data(array_type: type = np.ndarray) -> type:
     return before
 
 
+def _as_it_is(array):
+    return array
+
+
+_seen: Any = _as_it_is  # how arrays of other libraries than NumPy, raw ones, are seen: see `see_arrays_through`
+
+
+def see_arrays_through(look) -> None:
+    """Let ``look(array)`` say what becomes of raw arrays that are not NumPy's when a user hands them over.
+
+    For who traces: CuPy does not dispatch to it, as NumPy does. With None they stay what they are.
+    """
+    global _seen
+    _seen = look or _as_it_is
+
+
 def placed(x, dtype=None):
     """`x`, which comes from a user, as an array: of its own library, or of the one that host data goes to.
 
@@ -243,16 +259,14 @@ def placed(x, dtype=None):
         As `as_array` does.
     """
     if x.__class__ in arrived and dtype is None:
-        return x
+        return x if _upload is None else _seen(x)
     array = as_array(x, dtype)
-    if (
-        _upload is None
-        or not (isinstance(array, np.ndarray) or array.__class__ in NUMPYS)
-        or not has_numbers(array.dtype)
-    ):
+    if not (isinstance(array, np.ndarray) or array.__class__ in NUMPYS):
+        return _seen(array)
+    if _upload is None or not has_numbers(array.dtype):
         return array
     noted = _kernels.get(array.__class__)
-    return _upload(array) if noted is None else noted(array, _upload, (array,), {})
+    return _seen(_upload(array)) if noted is None else noted(array, _upload, (array,), {})
 
 
 def has_numbers(dtype) -> bool:

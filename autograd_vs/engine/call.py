@@ -523,7 +523,7 @@ def operand(x):
     if x.__class__ in arrived:
         if x.dtype.kind in "OSU":
             _refuse_objects(x)
-        return x, 0, None, True
+        return placed(x), 0, None, True
     if hasattr(x, "__tensor__"):
         t = x.__tensor__()
         return t.array, t.position, None, False

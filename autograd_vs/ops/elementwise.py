@@ -351,6 +351,8 @@ def ldexp(x, n):
     >>> av.ldexp(av.Tensor(3.0), 2).item()
     12.0
     """
+    n = n.array if isinstance(n, Operand) else n
+    x = beside(np.asarray(x), n) if is_array(n) and not is_array(x) else x
     return namespace(x).ldexp(x, beside(n, x) if is_array(n) else n)
 
 
