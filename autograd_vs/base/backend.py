@@ -18,9 +18,8 @@ import numpy as np
 
 __all__ = [
     "NUMPYS", "add_at", "address", "arrived", "as_array", "beside", "copy", "device", "graphs", "has_numbers",
-    "has_values",
-    "is_array", "is_writable", "kernel", "leading", "library_of", "memory_owner", "namespace", "on_host", "ones",
-    "place_host_data", "placed", "register_backend", "repeated", "same_view", "see_arrays_through",
+    "has_values", "is_array", "is_writable", "kernel", "leading", "library_of", "memory_owner", "namespace",
+    "on_host", "ones", "place_host_data", "placed", "register_backend", "repeated", "same_view", "see_arrays_through",
     "special", "special_function", "to_numpy", "view_at", "write",
 ]  # fmt: skip
 
@@ -160,6 +159,9 @@ def namespace(a):
 
 def leading(*operands) -> Any:
     """Of the operands of one call the array whose library makes it: a traced one before others, a number last."""
+    first = operands[0]
+    if all([x.__class__ is first.__class__ for x in operands]):
+        return first
     return min(operands, key=lambda x: (not is_array(x), has_values(x)))
 
 
