@@ -270,7 +270,7 @@ class Traced:
             return NotImplemented
         function = ufunc if method == "__call__" else getattr(ufunc, method)
         if method == "at":
-            target = inputs[0].a
+            target = bare(inputs[0])
             by = None if target.__class__ is np.ndarray else getattr(namespace(target), ufunc.__name__).at
             return changed(self.tracer, function, inputs, by)
         out = options.pop("out", None)
