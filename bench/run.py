@@ -48,7 +48,7 @@ def blas():
 
 def problem(error):
     """The answer where a step fails: a compiler that gives up, or is not there, is no mistake of ours."""
-    if isinstance(error, LeftOut):
+    if isinstance(error, (LeftOut, ImportError)):
         return {"left_out": str(error)}
     if type(error).__module__.startswith(("torch._dynamo", "torch._inductor")):
         return {"left_out": f"{type(error).__name__}: {error}".strip().splitlines()[0]}

@@ -78,7 +78,7 @@ def ours(arrays, precision="float32"):
             return self.words.attend(self.norm(x))
 
     words, units = arrays["table"].shape
-    ids, labels = av.Tensor(arrays["ids"]), av.Tensor(arrays["labels"])
+    ids, labels = arrays["ids"], arrays["labels"]
     with av.VariableStore(), av.variable_scope("model", dtype=dtype_of(precision)):
         model = LanguageModel(words, units, len(arrays["0/b_in"]), len(by_block(arrays)))
         model(ids[:1])  # makes its variables
@@ -102,9 +102,9 @@ def dtype_of(precision):
 
     if precision != "bf16":
         return None
-    if not hasattr(av, "mixed_precision"):
-        raise peers.LeftOut(f"autograd_vs {av.__version__} has no policy of mixed precision yet")
-    return av.mixed_precision("bfloat16")
+    if not hasattr(av, "Policy"):
+        raise peers.LeftOut(f"autograd_vs {av.__version__} has no av.Policy yet")
+    return av.Policy("bfloat16")
 
 
 def variables_of(model):

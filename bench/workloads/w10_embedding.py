@@ -41,7 +41,7 @@ def ours(arrays, make_optimizer, planned=False):
 
     variables = [av.Variable(arrays[name], name=name) for name in NAMES]
     table, w, b = variables
-    batches = cycle([(av.Tensor(ids), av.Tensor(y)) for ids, y in batches_of(arrays)])
+    batches = cycle([(ids, av.Tensor(y)) for ids, y in batches_of(arrays)])
     optimizer = make_optimizer(optim)
 
     def train(ids, y):

@@ -26,7 +26,7 @@ def ours(arrays):
 
     variables = [av.Variable(arrays[name], name=name) for name in NAMES]
     w1, b1, w2, b2, w3, b3 = variables
-    x, labels = av.Tensor(arrays["x"]), av.Tensor(arrays["labels"])
+    x, labels = av.Tensor(arrays["x"]), arrays["labels"]
     optimizer = optim.Adam()
 
     def step():

@@ -34,7 +34,7 @@ def ours(arrays):
 
     variables = [av.Variable(arrays[name], name=name) for name in NAMES]
     k1, c1, k2, c2, w1, b1, w2, b2 = variables
-    x, labels = av.Tensor(arrays["x"]), av.Tensor(arrays["labels"])
+    x, labels = av.Tensor(arrays["x"]), arrays["labels"]
     optimizer = optim.Adam()
 
     def step():
