@@ -14,6 +14,7 @@ steps. Times are between events on the device (`places.py`); what counts is the 
 import argparse
 import contextlib
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -104,7 +105,10 @@ class Watch:
     """What nvidia-smi tells once a second: clocks, power, temperature, and who is busy."""
 
     FIELDS = ("clocks.sm", "clocks.mem", "power.draw", "temperature.gpu", "utilization.gpu")
-    ONCE = ("name", "driver_version", "memory.total", "clocks.max.sm", "clocks.max.mem", "power.limit")
+    ONCE = (
+        "name", "driver_version", "memory.total", "clocks.sm", "clocks.mem", "clocks.max.sm", "clocks.max.mem",
+        "power.limit",
+    )  # fmt: skip
 
     def __init__(self, folder):
         self._path, self._process = folder / "watch.csv", None
@@ -141,6 +145,7 @@ class Watch:
 
     @classmethod
     def once(cls):
+        """What it is, and its clocks just now."""
         if not shutil.which("nvidia-smi"):
             return {}
         answer = subprocess.run(cls._command(cls.ONCE), capture_output=True, text=True, check=False).stdout
@@ -155,7 +160,9 @@ class GpuRun(run.Run):
     def __init__(self, workload, options, folder, stack):
         self.device = GPU if options.device == "gpu" else "cpu"
         super().__init__(workload, options, folder, stack)
-        self.watch = stack.enter_context(Watch(folder)) if options.device == "gpu" else Watch(folder)
+        self.watch = Watch(folder)
+        if options.device == "gpu":
+            stack.enter_context(self.watch)
 
     def bytes(self):
         """What is read and written, by a step that does nothing else (Adam: p, g, m, v and p, m, v), and by a copy."""
@@ -301,6 +308,7 @@ def main():
     options.no_write |= (options.quick or options.device == "cpu") and options.results == RESULTS
     options.only = (options.only or list(NAMES))[options.part]
     options.python = dict(options.python)
+    os.environ["XLA_PYTHON_CLIENT_PREALLOCATE"] = "false"  # JAX takes three quarters of the memory for itself otherwise
     failed = drive(options)
     if failed:
         sys.exit("failed: " + ", ".join(failed))

@@ -6,6 +6,7 @@ to TF32, LM_bf16 computes in bfloat16 what each library's mixed precision choose
 and loss in float32. Ours is written with layers, PyTorch's as a Module, JAX's with functions.
 """
 
+import contextlib
 from functools import partial
 
 import numpy as np
@@ -178,7 +179,9 @@ def torch(arrays, precision="float32", loop=peers.torch_loop, compiled=False):
         key = f"blocks.{number}.{names[short]}" if number else names[short]
         state[key] = torch.tensor(array.T if short.startswith("w_") else array)
     model.load_state_dict(state)
-    mixed = partial(torch.autocast, next(model.parameters()).device.type, torch.bfloat16, enabled=precision == "bf16")
+    mixed = contextlib.nullcontext
+    if precision == "bf16":
+        mixed = partial(torch.autocast, next(model.parameters()).device.type, torch.bfloat16)
 
     def loss(ids, labels):
         with mixed():
