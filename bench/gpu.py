@@ -230,6 +230,21 @@ def show(content):
 # ---------------------------------------------------------------- the driver
 
 
+def one(workload, options, folder, stack):
+    """Check, time, show and write; the variants that failed."""
+    this = GpuRun(workload, options, folder, stack)
+    this.check()
+    if set(this.frameworks) <= {"floor"}:
+        sys.exit("nothing was timed: no library is left")
+    if not options.check and any(worker.name != "floor" for worker in this.workers.values()):
+        this.time()
+        content = this.content()
+        show(content)
+        if not options.no_write:
+            harness.write(workload.name, content, options.results)
+    return this.failed
+
+
 def drive(options):
     """Each workload as long as there is time; returns those that failed."""
     failed, start = [], time.monotonic()
@@ -239,18 +254,12 @@ def drive(options):
             break
         workload = (WORKLOADS | FOR_GPU)[name]
         print(f"\n{name}: {workload.title}" + " (a small one instead)" * options.small, flush=True)
-        with tempfile.TemporaryDirectory() as folder, contextlib.ExitStack() as stack:
-            this = GpuRun(workload, options, Path(folder), stack)
-            this.check()
-            if set(this.frameworks) <= {"floor"}:
-                sys.exit("nothing was timed: no library is left")
-            if not options.check and any(worker.name != "floor" for worker in this.workers.values()):
-                this.time()
-                content = this.content()
-                show(content)
-                if not options.no_write:
-                    harness.write(name, content, options.results)
-        failed += [f"{name} {variant}" for variant in this.failed]
+        try:
+            with tempfile.TemporaryDirectory() as folder, contextlib.ExitStack() as stack:
+                failed += [f"{name} {variant}" for variant in one(workload, options, Path(folder), stack)]
+        except RuntimeError as error:  # a worker stopped; the other workloads have workers of their own
+            print(f"{name} FAILED: {error}")
+            failed.append(name)
         print(f"{time.monotonic() - start:.0f} s since the start", flush=True)
     return failed
 

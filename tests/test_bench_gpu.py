@@ -3,7 +3,7 @@
 import json
 import subprocess
 import sys
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -143,6 +143,107 @@ def test_events_count_unless_they_missed_something(bench, monkeypatch):
     device = Device(bench.places, monkeypatch, part=0.5)  # the work was in another stream
     found = device.place.seconds(device.step, 10)
     assert found["by"] == "clock" and found["seconds"] == pytest.approx(2.0)
+
+
+class Event:
+    """Of PyTorch or CuPy: milliseconds of a clock that each record moves on."""
+
+    clock = 0.0
+
+    def __init__(self, enable_timing=True):
+        assert enable_timing
+
+    def record(self, stream="current"):
+        assert stream == "current"
+        Event.clock += 1e6
+        self.at = Event.clock
+
+    def elapsed_time(self, stop):
+        return stop.at - self.at
+
+
+class Hook:
+    def __enter__(self):
+        Hook.open = self
+        return self
+
+    def __exit__(self, *error):
+        del Hook.open
+
+
+def a_cupy(monkeypatch):
+    """As much of CuPy as a place asks for."""
+    runtime = SimpleNamespace(getDeviceProperties=lambda i: {"name": b"H"}, runtimeGetVersion=lambda: 13000)
+    cuda = SimpleNamespace(
+        Event=Event, get_elapsed_time=Event.elapsed_time, get_current_stream=lambda: "current", runtime=runtime,
+        MemoryHook=Hook, Device=lambda: SimpleNamespace(synchronize=lambda: None),
+    )  # fmt: skip
+    module = SimpleNamespace(
+        __version__="14", is_available=lambda: True, cuda=cuda, ones=np.ones, float32=np.float32, copyto=np.copyto
+    )
+    monkeypatch.setitem(sys.modules, "cupy", module)
+    opened = []
+
+    def setting(name):
+        opened.append(name)
+        return nullcontext()
+
+    return SimpleNamespace(__version__="0", device=setting, matmul_precision=setting), opened
+
+
+def a_torch():
+    cuda = SimpleNamespace(
+        Event=Event, is_available=lambda: True, get_device_name=lambda: "H", synchronize=lambda: None,
+        reset_peak_memory_stats=lambda: None, memory_allocated=lambda: 10, memory_reserved=lambda: 20,
+        max_memory_allocated=lambda: 15, max_memory_reserved=lambda: 40,
+    )  # fmt: skip
+    said = []
+    return SimpleNamespace(
+        __version__="2", cuda=cuda, version=SimpleNamespace(cuda="13"), set_float32_matmul_precision=said.append,
+        backends=SimpleNamespace(cudnn=SimpleNamespace(version=lambda: 9, allow_tf32=True)), device=nullcontext,
+        ones=lambda *shape, device: np.ones(shape, np.float32),
+    ), said  # fmt: skip
+
+
+def test_places_ask_their_libraries(bench, monkeypatch):
+    """What only a GPU runs, on stand-ins that have the names and signatures of CuPy 14 and PyTorch 2."""
+    ours, opened = a_cupy(monkeypatch)
+    place = bench.places.place_of("ours", ours, bench.places.GPU, "tf32")
+    assert opened == ["gpu:0", "tensorfloat32"] and place.tell()["device"] == "H"
+    found = place.seconds(place.copying(8), 4)
+    assert found["by"] == "events" and found["seconds"] == pytest.approx(1e3 / 4)
+    with place.counted() as counted:
+        for pointer in (8, 16):
+            Hook.open.malloc_postprocess(device_id=0, size=3, mem_size=512, mem_ptr=pointer, pmem_id=1)
+            Hook.open.free_postprocess(device_id=0, mem_size=512, mem_ptr=pointer, pmem_id=1)
+        Hook.open.malloc_postprocess(device_id=0, size=3, mem_size=1024, mem_ptr=24, pmem_id=1)
+        Hook.open.malloc_postprocess(device_id=0, size=3, mem_size=4096, mem_ptr=0, pmem_id=0)  # there was no memory
+    assert counted == {"peak": 1024}
+
+    torch, said = a_torch()
+    place = bench.places.place_of("torch", torch, bench.places.GPU)
+    assert said == ["highest"] and torch.backends.cudnn.allow_tf32 is False
+    assert place.tell() == {"device": "H", "cuda": "13", "cudnn": 9}
+    assert place.seconds(lambda: None, 4)["seconds"] == pytest.approx(1e3 / 4)
+    with place.settled(), place.counted() as counted:
+        pass
+    assert counted == {"peak": 5, "reserved": 20}
+
+    ours = SimpleNamespace(__version__="0")
+    with pytest.raises(bench.places.Missing, match=r"has no av\.device"):
+        bench.places.place_of("ours", ours, bench.places.GPU)
+
+
+def test_a_worker_that_stops_costs_one_workload(bench, monkeypatch, capsys):
+    def stops(workload, *rest):
+        if workload.name == "W1":
+            raise RuntimeError("worker 'torch' stopped with status -11")
+        return ["torch"]
+
+    monkeypatch.setattr(bench.gpu, "one", stops)
+    options = SimpleNamespace(only=["W1", "W2"], minutes=8.0, small=True)
+    assert bench.gpu.drive(options) == ["W1", "W2 torch"]
+    assert "W1 FAILED: worker 'torch' stopped" in capsys.readouterr().out
 
 
 def content_of(times, moved=None):
