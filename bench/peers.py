@@ -15,9 +15,10 @@ def as_numpy(value):
     """A result of any of the libraries as an array."""
     import numpy as np
 
-    for bare in ("detach", "cpu", "numpy"):  # PyTorch; PyTorch; PyTorch, TensorFlow and ours
-        if hasattr(value, bare):
-            value = getattr(value, bare)()
+    if hasattr(value, "detach"):  # PyTorch
+        value = value.detach().cpu()
+    if hasattr(value, "numpy"):  # PyTorch, TensorFlow and ours
+        value = value.numpy()
     for held in ("array", "data"):  # Chainer; MyGrad
         if isinstance(getattr(value, held, None), np.ndarray):
             value = getattr(value, held)
