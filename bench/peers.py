@@ -15,13 +15,18 @@ def as_numpy(value):
     """A result of any of the libraries as an array."""
     import numpy as np
 
-    for bare in ("detach", "numpy"):  # PyTorch; PyTorch, TensorFlow and ours
-        if hasattr(value, bare):
-            value = getattr(value, bare)()
+    if hasattr(value, "detach"):  # PyTorch
+        value = value.detach().cpu()
+    if hasattr(value, "numpy"):  # PyTorch, TensorFlow and ours
+        value = value.numpy()
     for held in ("array", "data"):  # Chainer; MyGrad
         if isinstance(getattr(value, held, None), np.ndarray):
             value = getattr(value, held)
     return np.asarray(value)
+
+
+class LeftOut(Exception):
+    """What a variant raises that cannot be had here: it is no mistake, and is not timed."""
 
 
 def torch_adam(parameters, fused=False):
@@ -36,12 +41,17 @@ def torch_step(loss, parameters, batches, optimizer=torch_adam):
     import torch
 
     p = {name: torch.nn.Parameter(torch.tensor(array)) for name, array in parameters.items()}
-    batches = cycle([[torch.tensor(array) for array in batch] for batch in batches])
-    optimizer = optimizer(list(p.values()))
+    return torch_loop(partial(loss, p), list(p.values()), batches, optimizer)
+
+
+def torch_loop(loss, parameters, batches, optimizer=torch_adam):
+    """``loss(*batch)`` of a list of parameters."""
+    batches = torch_batches(batches)
+    optimizer = optimizer(parameters)
 
     def step():
         optimizer.zero_grad(set_to_none=True)
-        value = loss(p, *next(batches))
+        value = loss(*next(batches))
         value.backward()
         optimizer.step()
         return value
@@ -53,11 +63,41 @@ def torch_fused(loss, parameters, batches):
     return torch_step(loss, parameters, batches, partial(torch_adam, fused=True))
 
 
-def torch_compiled_model(loss, parameters, batches):
-    """Loss and gradients compiled, beside them fused Adam: what PyTorch's tutorials do."""
+def torch_batches(batches):
+    """Forever, in turn. One that is alone stays where it is, which saves CUDA graphs a copy."""
     import torch
 
-    return torch_fused(torch.compile(loss), parameters, batches)
+    batches = [[torch.tensor(array) for array in batch] for batch in batches]
+    return cycle([torch_static(batches[0])] if len(batches) == 1 else batches)
+
+
+def torch_static(tensors):
+    """Tell PyTorch's compiler that these stay where they are: CUDA graphs take them, and change them, in place."""
+    import torch
+
+    if on_gpu():
+        for tensor in tensors:
+            torch._dynamo.mark_static_address(tensor)
+    return tensors
+
+
+def on_gpu():
+    """Whether PyTorch's tensors are made there, in this `with`."""
+    import torch
+
+    return torch.get_default_device().type == "cuda"
+
+
+def torch_compile(function):
+    """On a GPU with CUDA graphs."""
+    import torch
+
+    return torch.compile(function, mode="reduce-overhead" if on_gpu() else None)
+
+
+def torch_compiled_model(loss, parameters, batches):
+    """Loss and gradients compiled, beside them fused Adam: what PyTorch's tutorials do."""
+    return torch_fused(torch_compile(loss), parameters, batches)
 
 
 def torch_compiled(loss, parameters, batches):
@@ -65,9 +105,9 @@ def torch_compiled(loss, parameters, batches):
     import torch
 
     p, m, v, count = torch_state(parameters)
-    batches = cycle([[torch.tensor(array) for array in batch] for batch in batches])
+    batches = torch_batches(batches)
 
-    @torch.compile
+    @torch_compile
     def train(p, m, v, count, *batch):
         gradients, value = torch.func.grad_and_value(loss)(p, *batch)
         torch_adam_in_place(p, gradients, m, v, count)
@@ -82,7 +122,9 @@ def torch_state(parameters):
 
     p = {name: torch.tensor(array) for name, array in parameters.items()}
     m, v = ({name: torch.zeros_like(t) for name, t in p.items()} for _ in "mv")
-    return p, m, v, torch.zeros(())
+    count = torch.zeros(())
+    torch_static([*p.values(), *m.values(), *v.values(), count])
+    return p, m, v, count
 
 
 def torch_adam_in_place(p, g, m, v, count):

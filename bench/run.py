@@ -21,10 +21,11 @@ from pathlib import Path
 
 import harness
 import numpy as np
-from workloads import WORKLOADS
+from peers import LeftOut, as_numpy
+from places import Missing, place_of
+from workloads import FOR_GPU, WORKLOADS
 
 PRODUCTS = "floor, its products alone"  # timed with the variants, but no variant
-PAUSE = 0.05  # seconds between two workers: BLAS threads wait busily for a while after their last product
 QUICK = {"rounds": 5, "frameworks": ["ours", "floor", "torch"], "seconds": 0.08, "skip": ["compiled"]}
 FULL = {"rounds": 30, "frameworks": list(harness.FRAMEWORKS), "seconds": 0.3, "skip": []}
 
@@ -47,44 +48,54 @@ def blas():
 
 def problem(error):
     """The answer where a step fails: a compiler that gives up, or is not there, is no mistake of ours."""
+    if isinstance(error, (LeftOut, ImportError)):
+        return {"left_out": str(error)}
     if type(error).__module__.startswith(("torch._dynamo", "torch._inductor")):
         return {"left_out": f"{type(error).__name__}: {error}".strip().splitlines()[0]}
     return {"error": "".join(traceback.format_exception(error))}
 
 
-def work(framework, workload, path):
-    """Answer the questions of a driver (this one, `first_call.py`, `memory.py`) about the variants of one framework."""
+def work(framework, workload, path, device="cpu"):
+    """Answer the questions of a driver (this one, `gpu.py`, `first_call.py`, `memory.py`) about one framework."""
     with np.load(path) as file:
         arrays = dict(file)
-    workload = WORKLOADS[workload]
+    workload = (WORKLOADS | FOR_GPU)[workload]
     steps = {}  # by variant
+    place = None
 
     def hello():
+        nonlocal place
         try:
             first, *_ = [importlib.import_module(name) for name in harness.FRAMEWORKS[framework]]
-        except ImportError as error:
+            place = place_of(framework, first, device, workload.precision)
+        except (ImportError, Missing) as error:
             return {"missing": str(error)}
         version = getattr(first, "__version__", None) or importlib.metadata.version(framework)
         answer = {"version": version, "python": sys.version.split()[0], "numpy": np.__version__, "blas": blas()}
         if framework == "torch":
             answer |= {"threads": first.get_num_threads(), "mkl": first.backends.mkl.is_available()}
-        return answer
+        return answer | place.tell()
 
     def check(variant, out):
         """Make the step, and keep the losses of the first ones, or the arrays of the last of them."""
-        from peers import as_numpy
-
         try:
-            steps[variant] = workload.make(variant, arrays)
-            results = [steps[variant]() for _ in range(workload.checked_steps)]
-            if isinstance(results[-1], (list, tuple)):
-                kept = {str(i): as_numpy(value) for i, value in enumerate(results[-1]) if value is not None}
-            else:
-                kept = {"losses": np.array([float(as_numpy(loss)) for loss in results])}
+            with place.counted() as allocated:
+                with place.settled():
+                    step = workload.make(variant, arrays)
+                results = [kept(step()) for _ in range(workload.checked_steps)]
         except Exception as error:
             return problem(error)
-        np.savez(out, **kept)
-        return {}
+        steps[variant] = step
+        if isinstance(results[-1], (list, tuple)):
+            found = {str(i): as_numpy(value) for i, value in enumerate(results[-1]) if value is not None}
+        else:
+            found = {"losses": np.array(results)}
+        np.savez(out, **found)
+        return {"allocated": allocated}
+
+    def kept(result):
+        """A loss before the next step writes over it, as CUDA graphs do; arrays are those of the last step anyway."""
+        return result if isinstance(result, (list, tuple)) else float(as_numpy(result))
 
     def spent():
         """Of a step of the floor: how many products, their operations, the bytes of all operands."""
@@ -99,20 +110,12 @@ def work(framework, workload, path):
         return {"products": len(noted.products), "flops": flops, "bytes": noted.bytes}
 
     def run(variant, count):
-        """Seconds per step, by the clock and of all cores. A few more steps come before: others used the caches."""
-        step = steps[variant]
-        for _ in range(1 + count // 10):
-            step()
-        clock, cores = time.perf_counter(), time.process_time()
-        for _ in range(count):
-            result = step()
-        done(result)
-        return (time.perf_counter() - clock) / count, (time.process_time() - cores) / count
+        """Seconds per step, by the clock and of all cores."""
+        return place.seconds(steps[variant], count)
 
-    def done(result):
-        """Wait until it is computed."""
-        if framework == "jax":
-            sys.modules["jax"].block_until_ready(result)
+    def copy(variant, numbers):
+        """Make a step, of this name, that copies."""
+        steps[variant] = place.copying(numbers)
 
     def calls(variant, count):
         """Seconds of each of the first calls of a step: the first one traces and compiles."""
@@ -120,7 +123,7 @@ def work(framework, workload, path):
             step, seconds = workload.make(variant, arrays), []
             for _ in range(count):
                 clock = time.perf_counter()
-                done(step())
+                place.wait(step())
                 seconds.append(time.perf_counter() - clock)
         except Exception as error:
             return problem(error)
@@ -141,7 +144,8 @@ def work(framework, workload, path):
         step()
         return {"held": held, "peak": tracemalloc.get_traced_memory()[1]}
 
-    harness.serve({"hello": hello, "check": check, "spent": spent, "run": run, "calls": calls, "memory": memory})
+    handlers = (hello, check, spent, run, copy, calls, memory)
+    harness.serve({handler.__name__: handler for handler in handlers})
 
 
 # ---------------------------------------------------------------- the driver's side
@@ -158,30 +162,41 @@ def difference(found, expected):
 class Run:
     """One workload: its workers, what they say of themselves, and the times of their variants."""
 
+    device = "cpu"
+    pause = 0.05  # seconds between two workers: BLAS threads wait busily for a while after their last product
+
     def __init__(self, workload, options, folder, stack):
         self.workload, self.options, self.folder = workload, options, folder
         self.problem = folder / "problem.npz"
         np.savez(self.problem, **workload.problem(small=options.small))
-        self.frameworks, self.workers, self.failed, self.left_out = {}, {}, [], {}
+        self.frameworks, self.workers, self.failed, self.left_out, self.allocated = {}, {}, [], {}, {}
+        started = []  # all at once: imports take seconds
         for framework in dict.fromkeys(["floor", *options.frameworks]):  # the floor is what all are compared with
             variants = [v for v in workload.of(framework) if not any(text in v for text in options.skip)]
             if variants:
-                self._start(framework, variants, stack)
+                started.append((framework, variants, self._start(framework, stack)))
+        for framework, variants, worker in started:
+            self._greet(framework, variants, worker)
 
-    def _start(self, framework, variants, stack):
-        python = self.options.python.get(framework, sys.executable)
-        arguments = ["--work", framework, self.workload.name, self.problem]
-        worker = stack.enter_context(harness.Worker(framework, python, __file__, arguments, self.options.threads))
+    def _python(self, framework):
+        return self.options.python.get(framework, sys.executable)
+
+    def _start(self, framework, stack):
+        arguments = ["--work", framework, self.workload.name, self.problem, self.device]
+        worker = harness.Worker(framework, self._python(framework), __file__, arguments, self.options.threads)
+        return stack.enter_context(worker)
+
+    def _greet(self, framework, variants, worker):
         answer = worker.ask(do="hello")
         if "missing" in answer:
-            print(f"{framework} is left out: {answer['missing']} in {python}")
+            print(f"{framework} is left out: {answer['missing']} in {self._python(framework)}")
             self.options.frameworks.remove(framework)
             return
         self.frameworks[framework] = answer
         self.workers |= dict.fromkeys(variants, worker)
 
     def check(self):
-        """Who disagrees with the floor, or fails, is not timed."""
+        """Who disagrees with the floor (the first one, where there is none), or fails, is not timed."""
         reference, worst = None, 0.0
         for variant, worker in list(self.workers.items()):
             out = self.folder / "result.npz"
@@ -198,12 +213,16 @@ class Run:
                 reference = reference or found
                 off = difference(found, reference)
                 worst = max(worst, off)
+                self.allocated[variant] = answer["allocated"]
                 if not off <= self.workload.tolerance:
                     problem = f"computes something else: off by {off:.1e}, allowed are {self.workload.tolerance:.0e}"
             if problem:
                 print(f"{self.workload.name} {variant!r} FAILED, not timed: {problem}")
                 self.failed.append(variant)
                 del self.workers[variant]
+        if reference is None:
+            print("nobody is left")
+            return
         if "losses" in reference:
             losses = reference["losses"]
             what = f"losses of the first {len(losses)} steps, {losses[0]:.6g} -> {losses[-1]:.6g},"
@@ -211,29 +230,35 @@ class Run:
             what = f"results after {self.workload.checked_steps} steps"
         print(f"{len(self.workers)} variants: {what} agree to {worst:.1e}")
 
+    def timed(self):
+        """The workers by what they are asked to time: the variants, and the products of the floor."""
+        floor = self.workers[self.workload.of("floor")[0]]
+        self.spent = floor.ask(do="spent")
+        return self.workers | ({PRODUCTS: floor} if self.spent["products"] else {})
+
     def time(self):
-        """Rounds of all variants in turn."""
-        self.spent = self.workers[self.workload.of("floor")[0]].ask(do="spent")
-        workers = dict(self.workers)
-        if self.spent["products"]:
-            workers[PRODUCTS] = workers[self.workload.of("floor")[0]]
+        """Rounds of all in turn."""
+        workers = self.timed()
         self.steps = dict.fromkeys(workers, 1)
         for part in (0.1, 1.0):  # one step tells how many are a tenth of a round, these how many are a whole one
             for name, worker in workers.items():
-                seconds, _ = worker.ask(do="run", variant=name, count=self.steps[name])
+                seconds = worker.ask(do="run", variant=name, count=self.steps[name])["seconds"]
                 self.steps[name] = max(1, round(part * self.options.seconds / seconds))
-        self.times, self.cores = ({name: [] for name in workers} for _ in range(2))
+        answers = {name: [] for name in workers}
         self.others = []  # percent of the machine, of each round
         self.machine = harness.machine()
         others = harness.Others({worker.pid for worker in workers.values()})
         for number, name in harness.in_turn(workers, self.options.rounds):
             if number > len(self.others):
                 self.others.append(others.percent())
-            time.sleep(PAUSE)
-            clock, cores = workers[name].ask(do="run", variant=name, count=self.steps[name])
-            self.times[name].append(clock)
-            self.cores[name].append(cores / clock)
+            time.sleep(self.pause)
+            answers[name].append(workers[name].ask(do="run", variant=name, count=self.steps[name]))
         self.others.append(others.percent())
+        self.times, self.clock, self.by = (
+            {name: [answer[key] for answer in given] for name, given in answers.items()}
+            for key in ("seconds", "clock", "by")
+        )
+        self.cores = {name: [a["cores"] / a["clock"] for a in given] for name, given in answers.items()}
 
     def ratios(self):
         """Of each variant to our first and to the floor's first."""
@@ -316,7 +341,7 @@ def main():
     parser.add_argument("--quick", action="store_true", help="a look: few short rounds, fewer frameworks, not written")
     parser.add_argument("--small", action="store_true", help="tiny problems, for tests of the benchmarks; not written")
     harness.add_writing_options(parser)
-    parser.add_argument("--work", nargs=3, help=argparse.SUPPRESS)
+    parser.add_argument("--work", nargs="+", help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.work:
         return work(*options.work)

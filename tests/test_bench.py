@@ -11,7 +11,7 @@ import pytest
 pytestmark = pytest.mark.host("benchmarks run in processes of their own, on NumPy")
 
 BENCH = Path(__file__).parent.parent / "bench"
-SHARED = {"by_hand.py", "harness.py", "peers.py", "spent.py"}
+SHARED = {"by_hand.py", "harness.py", "peers.py", "places.py", "spent.py"}
 COMMANDS = [
     ["import_time.py", "--rounds", "2", "--no-write"],
     ["long_tape.py", "--rounds", "1", "--sizes", "2000", "--no-write"],
@@ -117,7 +117,7 @@ def test_what_a_step_of_a_floor_asks_of_the_machine(workloads):
 
 def test_every_benchmark_has_a_smoke_run():
     scripts = {path.name for path in BENCH.glob("*.py")} - SHARED
-    assert scripts == {command[0] for command in COMMANDS} | {"run.py", "chart.py", "memory.py"}
+    assert scripts == {command[0] for command in COMMANDS} | {"run.py", "chart.py", "memory.py", "gpu.py"}
 
 
 def test_every_workload_is_in_the_table(workloads):

@@ -402,12 +402,23 @@ def repeated(numbers: tuple, n: int, like):
     found = _rows.get((numbers, n, like.dtype))
     if found is None:
         found = _row(numbers, n, like.dtype)
-    return found if like.__class__ in NUMPYS else beside(found, like)
+    if like.__class__ in NUMPYS:
+        return found
+    if not has_values(like):
+        return beside(found, like)
+    there = numbers, n, like.dtype, device(like)  # sent once
+    held = _rows.get(there)
+    return _kept(there, beside(found, like)) if held is None else held
 
 
 def _row(numbers, n, dtype):
-    if len(_rows) > 64:
-        _rows.clear()
-    found = _rows[numbers, n, dtype] = np.repeat(np.array(numbers, dtype), n)
+    found = _kept((numbers, n, dtype), np.repeat(np.array(numbers, dtype), n))
     found.flags.writeable = False
     return found
+
+
+def _kept(key, row):
+    if len(_rows) > 64:
+        _rows.clear()
+    _rows[key] = row
+    return row

@@ -1,6 +1,7 @@
 """The table of workloads: a file tells everything about its own."""
 
 from . import (
+    language_model,
     w1_mlp,
     w2_w3_classifier,
     w4_cnn,
@@ -18,3 +19,5 @@ MODULES = (
     w11_shared_encoder,
 )  # fmt: skip
 WORKLOADS = {workload.name: workload for module in MODULES for workload in module.WORKLOADS}
+# what only gpu.py runs: too much for a CPU, and nobody has derived it by hand
+FOR_GPU = {workload.name: workload for workload in language_model.WORKLOADS}

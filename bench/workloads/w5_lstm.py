@@ -42,7 +42,7 @@ def ours(arrays, by_name=False, written_out=False, planned=False):
     import optim
 
     x, targets = [av.Tensor(x_t) for x_t in arrays["x"]], cycle([av.Tensor(y) for y in arrays["y"]])
-    start = np.zeros((x[0].shape[0], arrays["wh"].shape[0]), np.float32)
+    start = av.Tensor(np.zeros((x[0].shape[0], arrays["wh"].shape[0]), np.float32))
 
     def variables(scope, *names):
         with av.variable_scope(scope, reuse=av.AUTO_REUSE):
@@ -161,7 +161,7 @@ def torch(arrays, step=peers.torch_step):
     import torch
 
     def loss(p, x, y):
-        h = c = torch.zeros(x.shape[1], p["wh"].shape[0])
+        h = c = x.new_zeros(x.shape[1], p["wh"].shape[0])
         for x_t in x:
             i, f, g, o = torch.chunk(torch.addmm(p["b"], x_t, p["wx"]) + h @ p["wh"], 4, dim=-1)
             c = torch.sigmoid(f) * c + torch.sigmoid(i) * torch.tanh(g)

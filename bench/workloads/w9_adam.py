@@ -71,7 +71,8 @@ def torch_compiled(arrays):
 
     p, m, v, count = peers.torch_state({i: p for i, p in enumerate(arrays["parameters"])})
     gradients = {i: torch.tensor(g) for i, g in enumerate(arrays["gradients"])}
-    train = torch.compile(peers.torch_adam_in_place)
+    peers.torch_static(gradients.values())
+    train = peers.torch_compile(peers.torch_adam_in_place)
 
     def step():
         train(p, gradients, m, v, count)

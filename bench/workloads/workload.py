@@ -16,7 +16,8 @@ class Workload:
 
     `problem(small)` gives the arrays that all variants start from; a variant makes a step of them. A step trains once
     and returns what is compared: its loss, or a list of arrays (None: not compared). The name of a variant starts
-    with its framework; the first variant of "floor" is what the others are compared with.
+    with its framework; the first variant of "floor" is what the others are compared with, the first of all where there
+    is none.
     """
 
     name: str
@@ -26,6 +27,7 @@ class Workload:
     checked_steps: int = 20  # their losses are compared, or the arrays after the last of them
     tolerance: float = 1e-4  # the largest difference, relative to the largest value
     operations: int = 1  # a step's time is given per operation, if there are more
+    precision: str = "float32"  # of products on a GPU; or "tf32", "bf16"
 
     def of(self, framework):
         """The variants of one framework."""
