@@ -74,14 +74,6 @@ def test_the_old_value_moves_out_on_the_device_too():
     np.testing.assert_array_equal(tape.gradient(y, v).numpy(), [[2.0, 6.0], [4.0, 8.0]])
 
 
-@pytest.mark.host("about NumPy arrays that stay on the host, beside a device")
-def test_mixing_is_refused():
-    with pytest.raises(TypeError, match="Unsupported type"):
-        av.Tensor(on_device([1.0])) + np.ones(1)
-    with pytest.raises(TypeError, match="Implicit conversion"):
-        np.asarray(on_device([1.0]))
-
-
 def test_the_namespace_of_an_array():
     assert backend.namespace(on_device([1.0])) is strict
     assert backend.namespace(np.ones(1)) is np
