@@ -91,14 +91,14 @@ class _PinnedCopies(Copies):
     """
 
     def __init__(self, cupy, number: int) -> None:
-        self._cupy, self._device = cupy, cupy.cuda.Device(number)
-        with self._device:
+        self._cupy, self._number = cupy, number
+        with cupy.cuda.Device(number):
             self._stream = cupy.cuda.Stream(non_blocking=True)
             self._loop = cupy.cuda.get_current_stream()
         self._pinned: deque = deque()  # (event behind the copy, pinned array): kept until the copy is done
 
     def start(self, arrays):
-        with self._device, self._stream:
+        with self._cupy.cuda.Device(self._number), self._stream:
             while self._pinned and self._pinned[0][0].done:
                 self._pinned.popleft()
             pairs = [self._pair(a) for a in arrays]
@@ -112,7 +112,7 @@ class _PinnedCopies(Copies):
 
     def finish(self, started):
         arrays, copied = started
-        with self._device:
+        with self._cupy.cuda.Device(self._number):
             self._loop = self._cupy.cuda.get_current_stream()
             self._loop.wait_event(copied)
         return arrays
@@ -121,10 +121,10 @@ class _PinnedCopies(Copies):
         """(the array in pinned memory, memory for it on the device); (None, itself) where there is nothing to copy."""
         import cupyx
 
-        if not isinstance(array, np.ndarray):
-            return None, self._cupy.asarray(array)  # of a device already; from another one it comes at once
         if not has_numbers(array.dtype):
-            return None, array
+            return None, array  # text, which stays on the host
+        if not isinstance(array, np.ndarray) or not array.size:
+            return None, self._cupy.asarray(array)  # of a GPU: from another one it comes at once
         pinned = cupyx.empty_pinned(array.shape, array.dtype)
         pinned[...] = array
         return pinned, self._cupy.empty(array.shape, array.dtype)
