@@ -236,16 +236,25 @@ class device:
         put = None if self.name == "cpu" else lambda array: self._kind.put(array, self._number)
         current = self._kind.current(self._number)
         place = Place(backend.places.top(), self.name, put)
-        self._open.append((place, current))
         current.__enter__()
-        backend.open_place(place)
-        return self
+        try:
+            self._open.append((place, current))
+            backend.open_place(place)
+            return self
+        except BaseException:  # an interrupt
+            backend.places.pop(place, quiet=True)
+            current.__exit__(None, None, None)
+            raise
 
     def __exit__(self, kind, value, trace) -> None:
-        place, current = self._open.pop()
+        place, current = self._open[-1]
         try:
             backend.places.leave(place, quiet=kind is not None)
+        except BaseException:  # disorder, or an interrupt before the end
+            backend.places.pop(place, quiet=True)
+            raise
         finally:
+            del self._open[-1:]
             current.__exit__(kind, value, trace)
 
     def __repr__(self) -> str:
