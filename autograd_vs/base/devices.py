@@ -263,15 +263,17 @@ class device:
 
 @backend.kernel
 def moved(array, name):
-    """A copy of the array on a device.
+    """A copy of the array on a device; by None where it lies.
 
     Raises
     ------
     TypeError, ValueError, ImportError, RuntimeError
         As `device` does.
     """
-    name, kind, number = _checked(name)
-    return array.copy() if backend.device(array) == name else kind.put(array, number)
+    if name is None:
+        return array.copy()
+    _, kind, number = _checked(name)
+    return kind.put(array, number)
 
 
 def copies(name: "str | Device | None") -> Copies:

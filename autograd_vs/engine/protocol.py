@@ -115,10 +115,10 @@ class Operand:
         >>> t.to("cpu") is t
         True
         """
-        name = name_of(device)
-        if name == self.device and not hasattr(self, "assign"):
-            return self  # type: ignore[return-value]  # a Tensor
-        return registry.ops["to"].public(self, name, self.device)
+        name, here = name_of(device), self.device
+        if name != here:
+            return registry.ops["to"].public(self, name, here)
+        return registry.ops["to"].public(self) if hasattr(self, "assign") else self  # type: ignore[return-value]
 
     def to_device(self, device: Any, /, *, stream: Any = None) -> "Tensor":
         """`to` under the name of the array API standard; `stream` must be None."""

@@ -1386,8 +1386,8 @@ registry.ops["astype"].public = astype
 
 @primitive(
     name="to", vjp={"a": lambda g, device, back: _to.inner(g, back, device)}, linear="each",
-    samples=lambda: [Sample(arrays((2, 3)), "cpu", "cpu")],
+    samples=lambda: [Sample(arrays((2, 3)))],
 )  # fmt: skip
-def _to(a, device, back):
-    """The value on a device (`Operand.to`); its gradient goes to the device `back`, which it came from."""
+def _to(a, device=None, back=None):
+    """A copy on a device (`Operand.to`), by None where it lies; the gradient goes to the device `back` it came from."""
     return moved(a, device)
