@@ -132,7 +132,7 @@ def _kind(name: str) -> Devices:
     return those
 
 
-_SPELLED = re.compile(r"(cpu)|([a-z]+)(?::(\d+))?")
+_SPELLED = r"(cpu)|([a-z]+)(?::(\d+))?"
 
 
 def _parts(name: Any) -> tuple[str, int]:
@@ -143,7 +143,7 @@ def _parts(name: Any) -> tuple[str, int]:
             f"a device is named by a string, 'cpu' or 'gpu:0', got {name!r} ({type(name).__name__}); x.astype(dtype) "
             "converts to a dtype"
         )
-    found = _SPELLED.fullmatch(given)
+    found = re.fullmatch(_SPELLED, given)
     kind = found and (found[1] or found[2])
     if not found or kind not in _kinds or (found[2] == "cpu"):
         number = re.search(r"\d+", given)
