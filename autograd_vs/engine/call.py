@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from ..base.backend import arrived, as_array, device, has_values, is_array, is_writable, namespace, placed
+from ..base.backend import arrived, as_array, device, is_array, is_writable, leading, namespace, placed
 from ..base.blocks import in_blocks
 from ..base.dtypes import scalar
 from ..base.errors import PrecisionWarning, user_frame
@@ -121,7 +121,7 @@ def _binary(op):
             except AttributeError:
                 xa, ka, xb, kb, number, raw = pair(a, b)
         try:
-            y = forward(xa, xb) if xa.__class__ is ndarray else getattr(library(xa, xb), name)(xa, xb)
+            y = forward(xa, xb) if xa.__class__ is ndarray else getattr(namespace(leading(xa, xb)), name)(xa, xb)
         except Exception as error:
             refuse_mixed(op.name, (a, b), (xa, xb), error)
             raise
@@ -521,12 +521,6 @@ def pair(a, b):
     return xa, ka, xb, kb, number, raw or raw_b
 
 
-def library(xa, xb):
-    """The module whose functions take both: that of a traced array before that of others, and of a number last."""
-    other = has_values(xa) and not (is_array(xa) and has_values(xb))
-    return namespace(xb if other else xa)
-
-
 def operand(x):
     """(array, position, what makes an array of it, is a raw array) of an argument.
 
@@ -539,7 +533,7 @@ def operand(x):
     if x.__class__ in arrived:
         if x.dtype.kind in "OSU":
             _refuse_objects(x)
-        return x, 0, None, True
+        return placed(x), 0, None, True
     if hasattr(x, "__tensor__"):
         t = x.__tensor__()
         return t.array, t.position, None, False
