@@ -9,6 +9,7 @@ from ._version import __version__
 
 # ruff: noqa: I001  (one block per floor, in their order)
 # base
+from .base.devices import device, devices, memory_limit
 from .base.dtypes import default_dtype, set_default_dtype
 from .base.errors import PartialGradientWarning, PrecisionWarning, ScopeWarning
 from .base.threads import get_num_threads, set_num_threads
@@ -122,8 +123,8 @@ __all__ = [  # noqa: RUF022
     "ceil", "choose", "clip", "column_stack", "compress", "concat", "concatenate", "cond", "conj", "conjugate",
     "convolve", "copy", "copysign", "corrcoef", "correlate", "cos", "cosh", "count_nonzero", "cov", "cross",
     "cumprod", "cumsum", "current_store", "custom_gradient", "data", "debug", "default_dtype", "deg2rad", "degrees",
-    "delete", "diag",
-    "diagflat", "diagonal", "diff", "digitize", "divide", "divmod", "dot", "dsplit", "dstack", "ediff1d", "einsum",
+    "delete", "device", "devices", "diag", "diagflat",
+    "diagonal", "diff", "digitize", "divide", "divmod", "dot", "dsplit", "dstack", "ediff1d", "einsum",
     "empty_like", "equal", "exp", "exp2", "expand_dims", "expm1", "extract", "fabs", "fft", "fix", "flatnonzero",
     "flip", "fliplr", "flipud", "float_power", "floor", "floor_divide", "fmax", "fmin", "fmod", "frexp", "full",
     "full_like", "function", "gcd", "geomspace", "get_num_threads", "get_variable", "get_variable_scope",
@@ -134,8 +135,8 @@ __all__ = [  # noqa: RUF022
     "linspace", "load",
     "log", "log10", "log1p", "log2", "logaddexp", "logaddexp2", "logical_and", "logical_not", "logical_or",
     "logical_xor", "logspace", "logsumexp", "make_template", "matmul", "matrix_transpose", "max", "maximum", "mean",
-    "median", "meshgrid", "metrics", "min", "minimum", "mod", "modf", "moveaxis", "multiply", "name_scope",
-    "nan_to_num",
+    "median", "memory_limit", "meshgrid", "metrics", "min", "minimum", "mod", "modf", "moveaxis", "multiply",
+    "name_scope", "nan_to_num",
     "nanargmax", "nanargmin", "nancumprod", "nancumsum", "nanmax", "nanmean", "nanmedian", "nanmin",
     "nanpercentile", "nanprod", "nanquantile", "nanstd", "nansum", "nanvar", "negative", "nextafter", "nn",
     "no_regularizer", "nonzero", "not_equal", "ones_like", "outer", "outside", "packbits", "pad", "partition",

@@ -5,6 +5,7 @@ from importlib import import_module
 from typing import Any
 
 from ._migration import missing
+from .base import devices
 from .ops.later import FAMILIES, family
 
 __all__ = ["module_getattr"]
@@ -14,6 +15,8 @@ HOMES = {
     "CheckpointManager": "checkpoint_manager", "data": "data", "debug": "debug", "layers": "layers",
     "load": "checkpoint", "metrics": "metrics", "plot": "plot", "save": "checkpoint", "summary": "layers",
 }  # fmt: skip
+
+devices.held = lambda name: import_module(".memory", __package__).held(name)  # for errors of memory, which are rare
 
 
 def module_getattr(name: str) -> Any:

@@ -89,7 +89,6 @@ _WRITE = (
 _IN_PLACE = "that of NumPy works in place, and a Tensor never changes"
 _TAPE = "record on `with av.GradientTape() as tape:`, then tape.gradient(loss, variables) returns the gradients"
 _VALUE = "x.numpy() copies the value"
-_MOVE = "an array stays where it is made: av.asarray(array) of a NumPy or CuPy array"
 _ATTRIBUTES = {
     "grad": f"gradients are not kept on what they belong to. {_TAPE[0].upper()}{_TAPE[1:]}",
     "backward": _TAPE,
@@ -101,9 +100,8 @@ _ATTRIBUTES = {
     "is_leaf": "tapes watch Variables by themselves; tape.watch(x) for a Tensor",
     "detach": f"use av.stop_gradient(x); {_VALUE}",
     "detach_": f"use av.stop_gradient(x); {_VALUE}",
-    "cpu": _VALUE + " to the host",
-    "cuda": _MOVE,
-    "to": f"use x.astype(dtype) for a dtype; {_MOVE}",
+    "cpu": 'use x.to("cpu"); x.numpy() gives a NumPy array',
+    "cuda": 'use x.to("gpu:0"); what is made inside of `with av.device("gpu:0"):` lies there',
     "view": "use x.reshape(shape); x.astype(dtype) converts; x.numpy().view(dtype) reads the bytes of a copy",
     "unsqueeze": "use av.expand_dims(x, axis)",
     "permute": "use x.transpose(axes)",

@@ -10,11 +10,12 @@ from typing import Any
 import numpy as np
 
 from .base.backend import as_array, beside, has_numbers, is_array, namespace
+from .base.devices import copies, name_of
 from .base.nest import flatten, pack, paths
 from .base.seeds import generator, global_seed
 from .engine.outside import tracing
 from .engine.protocol import Operand
-from .engine.tensor import Tensor
+from .engine.tensor import tensor_of
 
 __all__ = ["Batches", "batches"]
 
@@ -27,6 +28,7 @@ def batches(
     shuffle: int | bool | None = None,
     drop_last: bool = False,
     prefetch: int = 0,
+    device: Any = None,
 ) -> "Batches":
     """Cut arrays into batches, epoch after epoch.
 
@@ -48,12 +50,16 @@ def batches(
     prefetch : int, default 0
         How many batches a thread makes ahead: of use where they come from a disk, are computed, or go to a device. The
         thread ends with the loop, however that ends.
+    device : str or Device, optional
+        Where the batches shall lie, as in `autograd_vs.device`; by default where host data goes when the epoch
+        begins. To a GPU batches go through pinned host memory, on a stream of their own; with `prefetch` the thread
+        does that, beside what the loop computes.
 
     Returns
     -------
     Batches
         ``for x, y in data`` is one epoch (or what is left of it, see `Batches`). A batch has the structure of `arrays`,
-        with Tensors, shape (batch_size, ...), where host data goes; arrays of text and objects stay NumPy's. It is a
+        with Tensors, shape (batch_size, ...), on `device`; arrays of text and objects stay NumPy's. It is a
         copy: later writes to `arrays` do not reach it.
 
     Raises
@@ -64,6 +70,8 @@ def batches(
         If lengths differ, there is nothing in them, or `drop_last` would leave out everything; for a `batch_size` below
         1; for `shuffle` of an iterable. In the loop: if examples differ in structure or shape, or an iterator is used
         up. What an iterable raises comes out of the loop, too.
+    ImportError, RuntimeError
+        If there is no such device.
 
     Examples
     --------
@@ -80,8 +88,9 @@ def batches(
         _check_count("batch_size", batch_size, 1)
     _check_count("prefetch", prefetch, 0)
     seed = _seed_of(shuffle)
+    device = None if device is None else name_of(device)
     if isinstance(arrays, (list, tuple, dict, Operand)) or is_array(arrays):
-        return Batches(_Arrays(arrays, batch_size, seed, bool(drop_last)), int(prefetch))
+        return Batches(_Arrays(arrays, batch_size, seed, bool(drop_last)), int(prefetch), device)
     if not callable(arrays) and not isinstance(arrays, Iterable) and not _is_dataset(arrays):
         raise TypeError(
             f"batches takes arrays, a nest of them, or an iterable of examples, got {arrays!r:.60} "
@@ -92,7 +101,7 @@ def batches(
             "shuffle needs arrays: an iterable gives its examples in its own order. Shuffle where they come from, or "
             "make arrays of them"
         )
-    return Batches(_Examples(arrays, batch_size, bool(drop_last)), int(prefetch))
+    return Batches(_Examples(arrays, batch_size, bool(drop_last)), int(prefetch), device)
 
 
 class Batches:
@@ -129,11 +138,12 @@ class Batches:
     (1, 0)
     """
 
-    def __init__(self, source: "_Arrays | _Examples", prefetch: int) -> None:
+    def __init__(self, source: "_Arrays | _Examples", prefetch: int, device: str | None = None) -> None:
         self.epoch = self.batch = 0
-        self._source, self._prefetch = source, prefetch
+        self._source, self._prefetch, self._device = source, prefetch, device
         self._rest: Iterator | None = None  # of the epoch that is under way
         self._loop: Any = None  # what the newest loop takes its batches from
+        self._copies: Any = None  # how those of the epoch under way come to their device
 
     def __len__(self) -> int:
         """How many batches an epoch has."""
@@ -147,19 +157,22 @@ class Batches:
             )
         self._end_loop()
         if self._rest is None:
-            stream = self._source.stream(self.epoch, self.batch)
+            self._copies = copies(self._device)
+            stream = self._started(self._source.stream(self.epoch, self.batch), self._copies)
             self._rest = _Ahead(stream, self._prefetch) if self._prefetch else stream
-        mine = self._loop = islice(self._rest, None)
+        mine, copied = islice(self._rest, None), self._copies
+        self._loop = mine
         try:
             if isinstance(self._rest, _Ahead):
                 self._rest.open()
             while True:
                 self._check_newest(mine)
-                batch = next(mine, END)
-                if batch is END:
+                found = next(mine, END)
+                if found is END:
                     break
                 self.batch += 1
-                yield batch
+                nest, started = found
+                yield pack(nest, map(_wrapped, copied.finish(started)))
             self._end_loop()
             self.epoch, self.batch, self._rest = self.epoch + 1, 0, None
         except GeneratorExit:
@@ -172,6 +185,12 @@ class Batches:
         finally:
             if self._loop is mine:
                 self._end_loop()
+
+    @staticmethod
+    def _started(stream, copies):
+        """Batches on their way to where they shall lie: (a nest of the structure, what `Copies.finish` needs)."""
+        for batch in stream:
+            yield batch, copies.start(flatten(batch))
 
     def _check_newest(self, loop) -> None:
         if self._loop is not loop:
@@ -271,7 +290,7 @@ class _Arrays:
             where: Any = slice(i * self.batch_size, (i + 1) * self.batch_size)
             if order is not None:
                 where = order[where]
-            yield pack(self.nest, [_wrapped(_rows(leaf, where)) for leaf in self.leaves])
+            yield pack(self.nest, [_rows(leaf, where) for leaf in self.leaves])
 
 
 class _Examples:
@@ -316,7 +335,7 @@ class _Examples:
         if self.batch_size is None:
             for batch in examples:
                 handed_out = True
-                yield pack(batch, [_wrapped(_leaf("a batch", leaf)) for leaf in flatten(batch)])
+                yield pack(batch, [_leaf("a batch", leaf) for leaf in flatten(batch)])
         else:
             while group := list(islice(examples, self.batch_size)):
                 if len(group) == self.batch_size or not self.drop_last:
@@ -456,7 +475,7 @@ def _rows(array, where):
 
 
 def _wrapped(array):
-    return Tensor(array) if has_numbers(array.dtype) else array
+    return tensor_of(array) if has_numbers(array.dtype) else array
 
 
 def _stacked(examples: list, number: int):
@@ -476,4 +495,4 @@ def _stacked(examples: list, number: int):
                     f"{name} has shape {column[-1].shape} in example {number + i} and {column[0].shape} in example "
                     f"{number}: examples of one shape are needed for a batch (pad them)"
                 )
-    return pack(examples[0], [_wrapped(namespace(column[0]).stack(column)) for column in columns])
+    return pack(examples[0], [namespace(column[0]).stack(column) for column in columns])

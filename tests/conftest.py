@@ -60,7 +60,7 @@ def pytest_runtest_call(item):
 
 @pytest.fixture(autouse=True)
 def seals():
-    library = set(backend.arrived)
+    library = backend.home()
     before = (record.active(), dtypes.default_dtype(), seeds.global_seed(), np.random.get_state()[1].tobytes())
     scope = context.scopes.top()
     yield
@@ -69,7 +69,7 @@ def seals():
     context.scopes.replace(scope)
     seeds.set_seed(before[2])
     dtypes.set_default_dtype(before[1])
-    assert backend.arrived == library, f"left host data going to {backend.arrived}"
+    assert backend.home() == library, f"left host data going to {backend.home()}"
     assert after[0] is before[0], f"left open: {after[0]!r}"
     assert left is scope, f"left open: {left!r}"
     assert after[1] == before[1], "left another default dtype behind"

@@ -11,8 +11,9 @@ CuPy's sources (main of 2026-08: `_core/core.pyx`, `_core/_kernel.pyx`, `_core/_
   upload. An assignment of two different values to one element raises: CuPy stores any one of them.
 - What CuPy lacks is not there: functions, parameters, ``ufunc.at`` and ``reduce`` of most ufuncs, writeable flags.
 - What makes the host wait for the device is counted, and so is what goes up to it: see `forbid_transfers`.
+- Its memory can be limited: `pool`. `StrictDevices` makes it the device "gpu:0" (`register_devices`).
 
-It does not imitate streams, memory pools, several devices, and the order of float sums.
+It does not imitate streams, several devices, and the order of float sums.
 """
 
 import inspect
@@ -23,14 +24,18 @@ import numpy as np
 
 from autograd_vs.base.backend import address, register_backend, special, view_at
 from autograd_vs.base.cuda.graphs import refuses
+from autograd_vs.base.devices import Device, Devices, watched
 
 __all__ = [
     "AmbiguousAssignment",
+    "OutOfMemoryError",
     "StrictArray",
+    "StrictDevices",
     "Transfer",
     "count_transfers",
     "forbid_transfers",
     "on_device",
+    "pool",
     "strict",
 ]
 
@@ -91,8 +96,55 @@ def forbid_transfers(uploads=True):
 SCALARS = (bool, int, float, complex, np.generic)
 
 
-class Device:
+class Place:
     id = 0
+
+
+class OutOfMemoryError(MemoryError):
+    """As that of `cupy.cuda.memory`."""
+
+
+class Pool:
+    """The memory of the device: arrays that own theirs count, and an allocation beyond the limit raises."""
+
+    limit = None
+
+    def __init__(self):
+        self.allocator = self.allocate  # may be set to another one
+
+    def used(self):
+        return sum(array.nbytes for array in list(_owners.values()))
+
+    def allocate(self, size):
+        if self.limit is not None and size + self.used() > self.limit:
+            raise OutOfMemoryError(
+                f"Out of memory allocating {size:,} bytes (allocated so far: {self.used():,} bytes, limit set to: "
+                f"{self.limit:,} bytes)."
+            )
+
+
+pool = Pool()
+
+
+class StrictDevices(Devices):
+    """What `register_devices` takes: one device, which begins copies in one call and ends them in another."""
+
+    def __init__(self):
+        pool.allocator = watched(pool.allocate, OutOfMemoryError, lambda: "gpu:0")
+
+    def found(self):
+        return [Device("gpu:0", "strict stand-in", 1 << 30)]
+
+    def check(self, number):
+        if number:
+            raise RuntimeError(f"there is no 'gpu:{number}': 1 GPU, numbered from 0")
+
+    def put(self, array, number):
+        return strict.asarray(array)
+
+    def limit(self, size, number):
+        before, pool.limit = pool.limit, size
+        return before
 
 
 class Flags:
@@ -114,7 +166,7 @@ class StrictArray:
 
     __slots__ = ("__weakref__", "_a", "base")
     __array_priority__ = 100
-    device = Device()
+    device = Place()
 
     def __init__(self, array):
         self._a = array
@@ -123,6 +175,7 @@ class StrictArray:
             owner = owner.base
         self.base = None if owner is None else _owners.get(id(owner))
         if owner is None:
+            pool.allocator(array.nbytes)
             _owners[id(array)] = self
 
     # ------------------------------------------------ what it is

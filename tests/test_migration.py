@@ -20,8 +20,8 @@ BOTH = (lambda: av.Tensor([1.0, 2.0]), lambda: av.Variable([1.0, 2.0]))
 @pytest.mark.parametrize(
     "name, words",
     {
-        "grad": "tape.gradient", "backward": "tape.gradient", "detach": "av.stop_gradient", "cpu": ".numpy()",
-        "to": "x.astype", "requires_grad": "tape.watch", "view": "x.reshape", "unsqueeze": "av.expand_dims",
+        "grad": "tape.gradient", "backward": "tape.gradient", "detach": "av.stop_gradient", "cpu": "x.to(",
+        "cuda": "x.to(", "requires_grad": "tape.watch", "view": "x.reshape", "unsqueeze": "av.expand_dims",
         "permute": "x.transpose", "clone": "x.copy()", "data": "x.numpy()", "value": "the Variable itself",
         "read_value": "variable + 0", "eval": "no session", "get_shape": "x.shape", "exp": "av.exp",
     }.items(),

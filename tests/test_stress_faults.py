@@ -10,12 +10,14 @@ import os
 import sys
 import threading
 from collections import Counter
+from contextlib import nullcontext
 
 import numpy as np
 import pytest
 
 import autograd_vs as av
 import optim
+from autograd_vs.base import backend
 from autograd_vs.engine import past, record
 from autograd_vs.state import context
 
@@ -41,6 +43,7 @@ class Training:
         self.store = av.VariableStore(seed=1)
         self.optimizer = optim.Adam(0.05, global_clipnorm=1.0)
         self.history = av.History()
+        self.place = av.device("cpu") if backend.home() is np.ndarray else nullcontext()  # --library strict has no name
 
     def dense(self, h, n, name):
         with av.variable_scope(name, initializer=av.initializers.glorot_uniform()):
@@ -50,7 +53,7 @@ class Training:
 
     def step(self):
         x = av.Tensor(X)
-        with self.store:
+        with self.place, self.store:
             with av.variable_scope("net", reuse=av.AUTO_REUSE), av.GradientTape() as tape:
                 with av.name_scope("inner"), av.GradientTape() as inner:
                     inner.watch(x)
@@ -179,6 +182,7 @@ def _in_del(frame):
 # open, as it does in any `with` of Python's. They are named, so that no line more is excused.
 FIRST_LINES = {
     "VariableStore.__exit__": 1, "GradientTape.__exit__": 2, "ForwardAccumulator.__exit__": 2, "close_scope": 2,
+    "device.__exit__": 2,
 }  # fmt: skip
 
 
@@ -189,6 +193,7 @@ def is_first_line(line):
     code = {
         "VariableStore.__exit__": av.VariableStore.__exit__, "GradientTape.__exit__": av.GradientTape.__exit__,
         "ForwardAccumulator.__exit__": av.ForwardAccumulator.__exit__, "close_scope": context.close_scope,
+        "device.__exit__": av.device.__exit__,
     }[name].__code__  # fmt: skip
     body = sorted({n for _, _, n in code.co_lines() if n is not None and n > code.co_firstlineno})
     return number in body[: FIRST_LINES[name]]
@@ -225,11 +230,13 @@ def run_with_fault(make, target, error):
         if not excused:
             assert record.active() is None, f"open: {record.active()!r}"
             assert context.scopes.top() is None, f"open: {context.scopes.top()!r}"
+            assert backend.places.top() is None, f"open: {backend.places.top()!r}"
         assert past._open.top() is None
     finally:
         record.frames.replace(None)
         context.scopes.replace(None)
         past._open.replace(None)
+        backend.places.replace(None)
     assert free(model.store.lock)
     for v in model.variables():
         assert v.position == v.own_position, f"{v.name} was not put back"
@@ -244,8 +251,8 @@ def run_with_fault(make, target, error):
 # What opens, closes or takes something in: all of its lines, at their first run.
 CRITICAL = {
     "__enter__", "__exit__", "__init__", "_adopt", "_close", "_enter", "_open", "_open_window", "_opened_by", "_pushed",
-    "_use_up", "append", "attract", "bring", "claim", "close_scope", "leave", "on", "open_names", "opened_whole",
-    "over", "pop", "release", "same_names", "settle",
+    "_use_up", "append", "attract", "bring", "claim", "close_scope", "leave", "on", "open_names", "open_place",
+    "opened_whole", "over", "pop", "release", "same_names", "settle",
 }  # fmt: skip
 
 

@@ -5,8 +5,8 @@ imported by us: an array of a type not seen before names its own library. `regis
 that speaks NumPy's language (the tests use a strict stand-in). SciPy's special functions are found here, too.
 
 Arrays stay where they are, and what is computed from them stays there, too: `as_array`. What a user hands over from the
-host (NumPy arrays, lists, numbers given to Tensor, Variable or an op) goes through `placed`: it stays NumPy's, unless
-`place_host_data` names another library.
+host (NumPy arrays, lists, numbers given to Tensor, Variable or an op) goes through `placed`: to the device that is open
+in this thread or task (`devices.py`). Where none is it stays NumPy's, unless `place_host_data` names another library.
 """
 
 import sys
@@ -16,11 +16,13 @@ from typing import Any
 
 import numpy as np
 
+from .stack import Stack
+
 __all__ = [
     "NUMPYS", "add_at", "address", "arrived", "as_array", "beside", "copy", "device", "graphs", "has_numbers",
-    "has_values", "is_array", "is_writable", "kernel", "leading", "library_of", "memory_owner", "namespace",
-    "on_host", "ones", "place_host_data", "placed", "register_backend", "repeated", "same_view", "see_arrays_through",
-    "special", "special_function", "to_numpy", "view_at", "write",
+    "has_values", "home", "is_array", "is_writable", "kernel", "leading", "library_of", "memory_owner", "namespace",
+    "on_host", "ones", "open_place", "place_host_data", "placed", "places", "register_backend", "repeated",
+    "same_view", "see_arrays_through", "special", "special_function", "to_numpy", "view_at", "write",
 ]  # fmt: skip
 
 
@@ -252,17 +254,38 @@ def as_array(x, dtype=None):
 
 
 arrived: set[Any] = {np.ndarray}  # types of arrays that are where host data goes; the fast test of `placed`
+places = Stack("device")  # the devices that are open, each with `put`, which brings a host array there (None: NumPy's)
+_home: type = np.ndarray  # where host data goes outside of them
 _upload: Any = None  # what brings a NumPy array there, if that is not NumPy
+_one_place = True  # no device was ever opened, so that it is the same everywhere
 
 
 def place_host_data(array_type: type = np.ndarray) -> type:
-    """Let host data go to the library of `array_type` from now on (NumPy at first); returns where it went before."""
-    global _upload
-    (before,) = arrived
-    arrived.clear()
-    arrived.add(array_type)
+    """Let host data go to the library of `array_type` from now on (NumPy at first); returns where it went before.
+
+    It holds in all threads, outside of the devices that are open there.
+    """
+    global _home, _upload
+    before, _home = _home, array_type
+    if _one_place:
+        arrived.clear()
+        arrived.add(array_type)
     _upload = None if array_type is np.ndarray else _namespaces[array_type].asarray
     return before
+
+
+def open_place(place) -> None:
+    """Let host data go to `place`, a frame for `places`, in this thread or task until it leaves them."""
+    global _one_place
+    _one_place = False
+    arrived.clear()  # from now on it depends on who asks
+    places.push(place)
+
+
+def home() -> Any:
+    """Where host data goes here: the name of the open device, or a type of arrays."""
+    place = places.top()
+    return _home if place is None else place.name
 
 
 def _as_it_is(array):
@@ -294,10 +317,12 @@ def placed(x, dtype=None):
     array = as_array(x, dtype)
     if not (isinstance(array, np.ndarray) or array.__class__ in NUMPYS):
         return _seen(array)
-    if _upload is None or not has_numbers(array.dtype):
+    place = places.top()
+    put = _upload if place is None else place.put
+    if put is None or not has_numbers(array.dtype):
         return array
     noted = _kernels.get(array.__class__)
-    return _seen(_upload(array)) if noted is None else noted(array, _upload, (array,), {})
+    return _seen(put(array)) if noted is None else noted(array, put, (array,), {})
 
 
 def has_numbers(dtype) -> bool:

@@ -11,13 +11,13 @@ from typing import Any
 
 import numpy as np
 
-from ..base.backend import arrived, as_array, is_writable, leading, namespace, placed
+from ..base.backend import arrived, as_array, device, is_array, is_writable, leading, namespace, placed
 from ..base.blocks import in_blocks
 from ..base.dtypes import scalar
 from ..base.errors import PrecisionWarning, user_frame
 from . import registry
 from .cotangent import Bundle
-from .protocol import Operand, is_recorded, operand_types
+from .protocol import Operand, describe, is_recorded, operand_types
 from .record import NOBODY, active, lease, new_position
 from .rule import Rule, parameters
 from .tensor import Tensor, new_tensor
@@ -120,7 +120,11 @@ def _binary(op):
                 number = raw = False
             except AttributeError:
                 xa, ka, xb, kb, number, raw = pair(a, b)
-        y = forward(xa, xb) if xa.__class__ is ndarray else getattr(namespace(leading(xa, xb)), name)(xa, xb)
+        try:
+            y = forward(xa, xb) if xa.__class__ is ndarray else getattr(namespace(leading(xa, xb)), name)(xa, xb)
+        except Exception as error:
+            refuse_mixed(op.name, (a, b), (xa, xb), error)
+            raise
         t = new_tensor(Tensor)
         t.array = y if y.__class__ is ndarray else as_array(y)
         t.source = op
@@ -227,7 +231,11 @@ def _two(op):
             return many(*args, **options) if operands is None else call(*operands, **options)
         if options:
             return many(*args, **options)
-        y = forward(xa, xb)
+        try:
+            y = forward(xa, xb)
+        except Exception as error:
+            refuse_mixed(op.name, args, (xa, xb), error)
+            raise
         t = new_tensor(Tensor)
         t.array = y if y.__class__ is ndarray else as_array(y)
         t.source = op
@@ -274,7 +282,11 @@ def _three(op):
             return many(*args, **options) if operands is None else call(*operands, **options)
         if options:
             return many(*args, **options)
-        y = forward(xa, xb, xc)
+        try:
+            y = forward(xa, xb, xc)
+        except Exception as error:
+            refuse_mixed(op.name, args, (xa, xb, xc), error)
+            raise
         t = new_tensor(Tensor)
         t.array = y if y.__class__ is ndarray else as_array(y)
         t.source = op
@@ -331,7 +343,11 @@ def _many(op):
             arrays, positions, raw = unwrapped(operands)
             if raw and op.elementwise:
                 arrays = weak(operands, arrays)
-        y = forward(arrays, *attributes, **options) if sequence else forward(*arrays, *attributes, **options)
+        try:
+            y = forward(arrays, *attributes, **options) if sequence else forward(*arrays, *attributes, **options)
+        except Exception as error:
+            refuse_mixed(op.name, operands, arrays, error)
+            raise
         aux = ()
         if not single:
             if n_aux:
@@ -524,6 +540,25 @@ def operand(x):
     if hasattr(x, "beside"):
         return x, 0, type(x).beside, False
     return unwrap(x, False), 0, None, True
+
+
+def refuse_mixed(name, operands, arrays, error) -> None:
+    """TypeError that names two of the operands, where they lie on different devices and `error` came of it."""
+    placed_at = [(x, a, device(a)) for x, a in zip(operands, arrays, strict=True) if is_array(a)]
+    other = next((row for row in placed_at if row[2] != placed_at[0][2]), None)
+    if other is None:
+        return
+    (x, a, here), (y, b, there) = placed_at[0], other
+    on = there if here == "cpu" else here
+    raise TypeError(
+        f"{name}: {_what(x, a)} lies on {here!r}, {_what(y, b)} on {there!r}, and an op computes on one device: move "
+        f"one of them (x.to({on!r}) of a Tensor passes gradients, of a Variable gives its value), or make both inside "
+        f"of `with av.device({on!r}):`, where host data goes to {on!r}"
+    ) from error
+
+
+def _what(x, a) -> str:
+    return describe(x) if isinstance(x, Operand) else f"an array of shape {a.shape} and dtype {a.dtype}"
 
 
 def unwrap(x, view):

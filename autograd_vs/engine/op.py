@@ -26,7 +26,7 @@ import numpy as np
 from ..base.backend import placed
 from ..base.blocks import in_blocks
 from . import registry
-from .call import form, unwrap
+from .call import form, refuse_mixed, unwrap
 from .protocol import Operand, install, mark_break, reductions
 from .rule import Rule, fit, make_rule, parameters
 from .tensor import Tensor, tensor_of
@@ -193,7 +193,12 @@ def constant(function, operators: str = "", methods: str = "", forward=None) -> 
 
         if isinstance(function, np.ufunc):
             args = tuple([unwrap(x, False) if isinstance(x, (list, tuple)) else x for x in args])
-        y = runs(*map(bare, args), **{key: bare(value) for key, value in options.items()})
+        arrays = [*map(bare, args)]
+        try:
+            y = runs(*arrays, **{key: bare(value) for key, value in options.items()})
+        except Exception as error:
+            refuse_mixed(call.__name__, args, arrays, error)
+            raise
         for x in watched:
             mark_break(x, f"{call.__name__} passes no gradient")
         return tuple([tensor_of(part) for part in y]) if isinstance(y, tuple) else tensor_of(y)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..base.backend import device, has_values, on_host, to_numpy
+from ..base.devices import name_of
 from ..base.dtypes import is_differentiable
 from ..base.errors import user_line
 from ..base.nest import map_nest
@@ -91,14 +92,41 @@ class Operand:
         """Where the array lies: "cpu", "gpu:0", ..."""
         return device(self.array)
 
-    def to_device(self, device: str, /, *, stream: Any = None) -> "Operand":
-        """Itself, where it lies there already."""
-        if device != self.device:
+    def to(self, device: Any) -> "Tensor":
+        """The value on another device, recorded: its gradient comes back to where the value lies.
+
+        A Tensor that is there already is returned as it is. A Variable stays where it was made, as its memory never
+        moves: this is its present value there, always a new Tensor. (For a model on another device, make its variables
+        inside of ``with av.device(...)``; checkpoints load on any device.)
+
+        Parameters
+        ----------
+        device : str or Device
+            "cpu", "gpu:0", ..., or one of `autograd_vs.devices()`.
+
+        Raises
+        ------
+        TypeError, ValueError, ImportError, RuntimeError
+            As `autograd_vs.device` does: if that is no device, or there is none such.
+
+        Examples
+        --------
+        >>> t = av.Tensor([1.0, 2.0])
+        >>> t.to("cpu") is t
+        True
+        """
+        name, here = name_of(device), self.device
+        if name != here:
+            return registry.ops["to"].public(self, name, here)
+        return registry.ops["to"].public(self) if hasattr(self, "assign") else self  # type: ignore[return-value]
+
+    def to_device(self, device: Any, /, *, stream: Any = None) -> "Tensor":
+        """`to` under the name of the array API standard; `stream` must be None."""
+        if stream is not None:
             raise ValueError(
-                f"{describe(self)} lies on {self.device!r}, not on {device!r}, and stays there: make a Tensor of an "
-                "array that lies there, av.asarray(array)"
+                f"to_device copies on CuPy's current stream: open `with stream:` around it, got {stream!r}"
             )
-        return self
+        return self.to(device)
 
     # ---------------------------------------------------------------- the ways out of the tape
     def numpy(self) -> np.ndarray:

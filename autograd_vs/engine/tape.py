@@ -39,7 +39,7 @@ from .record import (
     new_position,
     watchable,
 )
-from .tensor import Tensor, as_tensor, tensor_of
+from .tensor import Tensor, tensor_of
 from .walk import (
     accumulate,
     bone,
@@ -460,7 +460,7 @@ class GradientTape:
         owned: set[int] = set()
         for target, g in seeds:
             if g.__class__ is not ndarray or lift is not None:
-                g = bare(g) if lift is None else as_tensor(g)
+                g = bare(g) if lift is None else g if isinstance(g, Operand) else tensor_of(g)
             if g.dtype.kind == "c":
                 g = g.conj()
             for p in self._positions(target):

@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from ..base.backend import namespace
+from ..base.devices import moved
 from ..base.dtypes import is_differentiable
 from ..engine import registry
 from ..engine.declare import composed, primitive
@@ -1381,3 +1382,12 @@ def _astype_method(self, dtype, order="K", casting="unsafe", subok=True, copy=Tr
 
 install("astype", _astype_method)
 registry.ops["astype"].public = astype
+
+
+@primitive(
+    name="to", vjp={"a": lambda g, device, back: _to.inner(g, back, device)}, linear="each",
+    samples=lambda: [Sample(arrays((2, 3)))],
+)  # fmt: skip
+def _to(a, device=None, back=None):
+    """A copy on a device (`Operand.to`), by None where it lies; the gradient goes to the device `back` it came from."""
+    return moved(a, device)

@@ -8,7 +8,7 @@ from typing import Any, overload
 
 import numpy as np
 
-from ..base.backend import is_array
+from ..base.backend import home, is_array
 from ..base.dtypes import default_dtype
 from ..base.errors import user_line
 from ..base.nest import flatten
@@ -301,7 +301,7 @@ def _kind(leaf):
 def _ambient():
     """What a trace bakes in beside its arguments; `_AROUND` says it in words."""
     frame = current()
-    return frame.store.content, frame.scope.name, frame.defaults.reuse, default_dtype()
+    return frame.store.content, frame.scope.name, frame.defaults.reuse, default_dtype(), home()
 
 
 def _check(python_function):
@@ -338,6 +338,7 @@ _AROUND = (  # in the order of `_ambient`
     "the open scope is {!r}, it was {!r}",
     "reuse is {!r}, it was {!r}",
     "the default dtype is {}, it was {}",
+    "host data goes to {}, it went to {}",
 )
 
 

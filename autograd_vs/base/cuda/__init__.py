@@ -1,1 +1,1 @@
-"""What is CUDA's: graphs of calls. Imported where arrays of CuPy are met, never before. Floor 0."""
+"""What only a CUDA device needs; nothing here is imported before somebody asks for one. Floor 0."""
