@@ -18,7 +18,7 @@ import numpy as np
 
 __all__ = [
     "NUMPYS", "add_at", "address", "arrived", "as_array", "beside", "copy", "device", "has_numbers", "has_values",
-    "is_array", "is_writable", "kernel", "library_of", "memory_owner", "namespace", "on_host", "ones",
+    "is_array", "is_writable", "kernel", "library_of", "matrix_product", "memory_owner", "namespace", "on_host", "ones",
     "place_host_data", "placed", "register_backend", "repeated", "same_view", "special", "special_function",
     "to_numpy", "view_at", "write",
 ]  # fmt: skip
@@ -62,12 +62,14 @@ _kernels: dict[Any, Any] = {}  # by type: how a function marked by `kernel` runs
 _to_numpy: dict[type, Any] = {np.ndarray: np.array}
 _address: dict[type, Any] = {np.ndarray: _numpy_address}
 _view_at: dict[type, Any] = {np.ndarray: _numpy_view}
+_products: dict[Any, Any] = {}  # by type: the function of `matrix_product`, where it is not the library's own
 _special: dict[Any, Any] = {np: "scipy.special"}  # by namespace: a module, or its name until it is needed
 
 
 def register_backend(
-    array_type: type, module, to_numpy, address, view_at, special: Any = None, kernels: Any = None, like: Any = None
-) -> None:
+    array_type: type, module, to_numpy, address, view_at, special: Any = None, kernels: Any = None, like: Any = None,
+    products: Any = None,
+) -> None:  # fmt: skip
     """Make arrays of `array_type` usable.
 
     Parameters
@@ -86,11 +88,16 @@ def register_backend(
         ``kernels(array, function, args, options)``.
     like : type, optional
         The type that they hold. If that is NumPy's, everything else is done with them as with NumPy's (`NUMPYS`).
+    products : function, optional
+        ``products(a, b, into)``: see `matrix_product`.
     """
     _namespaces[array_type] = module
     _special[module] = special
     _to_numpy[array_type] = to_numpy
     _address[array_type], _view_at[array_type] = address, view_at
+    products = products or _products.get(like)
+    if products is not None:
+        _products[array_type] = products
     if like is np.ndarray:
         NUMPYS.add(array_type)
     if kernels is not None:
@@ -124,8 +131,30 @@ def _find_cupy(cls: type) -> bool:
     if cls.__module__.partition(".")[0] != "cupy" or "cupy" not in sys.modules:
         return False
     cupy = sys.modules["cupy"]
-    register_backend(cupy.ndarray, cupy, cupy.asnumpy, _cupy_address, _cupy_view, "cupyx.scipy.special")
+    register_backend(
+        cupy.ndarray, cupy, cupy.asnumpy, _cupy_address, _cupy_view, "cupyx.scipy.special", products=_cupy_product
+    )
     return cls is cupy.ndarray
+
+
+def _cupy_product(a, b, into):
+    from .cuda.products import product
+    from .precision import get_matmul_precision
+
+    return product(a, b, get_matmul_precision(), into)  # asked here: a plan has the precision of its trace
+
+
+def matrix_product(a, b, into=None):
+    """``a @ b``, also of stacks of matrices: the one place where products on a GPU get their precision.
+
+    `into` is an array to write the result to, where neither has more than two dimensions.
+    """
+    found = _products.get(a.__class__)
+    if found is not None:
+        return found(a, b, into)
+    if a.ndim > 2 or b.ndim > 2:
+        return namespace(a).matmul(a, b)
+    return a.dot(b) if into is None else a.dot(b, into)
 
 
 def is_array(x) -> bool:
