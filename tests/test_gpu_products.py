@@ -13,6 +13,7 @@ from strict_array import StrictArray, strict
 import autograd_vs as av
 from autograd_vs.base import backend
 from autograd_vs.base.cuda import products
+from autograd_vs.transforms.plans.traced import traced_class
 
 DTYPES = [np.float32, np.float64]
 pytestmark = pytest.mark.host("on NumPy's memory")
@@ -322,6 +323,37 @@ def test_products_of_ops_and_gradients_go_there(asked, name):
         assert isinstance(b.array, StrictArray)
         np.testing.assert_allclose(b.numpy(), a.numpy(), rtol=1e-12, atol=1e-12)
     assert len(asked) == least and {precision for *_, precision in asked} == {"medium"}
+
+
+def test_a_plan_keeps_the_precision_of_its_trace(monkeypatch):
+    """Also the one of a `with` inside of the function; and there is a plan for each that holds around the call."""
+    found = []
+
+    @backend.kernel
+    def multiply(a, b, precision, into=None):
+        found.append(precision)
+        return backend.namespace(a).matmul(a, b)
+
+    def asks(a, b, into):
+        return multiply(a, b, av.get_matmul_precision())
+
+    for kind in (StrictArray, traced_class(StrictArray)):
+        monkeypatch.setitem(backend._products, kind, asks)
+
+    @av.function
+    def f(x):
+        with av.matmul_precision("medium"):
+            y = av.matmul(x, x)
+        return av.matmul(y, x)
+
+    x = numbers((3, 3))
+    for outer in ("highest", "high", "highest", "high", "highest"):
+        found.clear()
+        with av.matmul_precision(outer):
+            y = f(av.Tensor(strict.asarray(x)))
+        np.testing.assert_array_equal(y.numpy(), x @ x @ x)
+        assert found == ["medium", outer]
+    assert f.traces == 2
 
 
 # ---------------------------------------------------------------- on a GPU
