@@ -94,6 +94,7 @@ def test_every_shape_and_stride():
     for shape in itertools.product(range(1, 4), repeat=2):
         for strides in itertools.product(range(-1, 7), repeat=2):
             found = products.matrix(shape, strides)
+            assert found is None or found.leading >= max(1, shape[0] if found.transposed else shape[1])
             for i, j in itertools.product(*map(range, shape)):
                 if found is not None:
                     place = i + j * found.leading if found.transposed else i * found.leading + j
