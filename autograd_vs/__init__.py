@@ -12,6 +12,7 @@ from ._version import __version__
 from .base.devices import device, devices, memory_limit
 from .base.dtypes import default_dtype, set_default_dtype
 from .base.errors import PartialGradientWarning, PrecisionWarning, ScopeWarning
+from .base.precision import get_matmul_precision, matmul_precision, set_matmul_precision
 from .base.threads import get_num_threads, set_num_threads
 
 # engine
@@ -56,6 +57,7 @@ from .ops.einsum import einsum
 from .ops.sort import sort
 
 # state
+from .state.policy import Policy
 from .state.report import LoadReport
 from .state.update import Slots, apply_update
 from . import initializers
@@ -112,8 +114,8 @@ def __dir__() -> list[str]:
 __all__ = [  # noqa: RUF022
     "AUTO_REUSE", "CheckpointManager", "EarlyStopping", "ForwardAccumulator", "GradientTape", "History",
     "IndexedSlices", "LoadReport",
-    "PartialGradientWarning", "PrecisionWarning", "RetraceWarning", "ScopeWarning", "Slots", "Tensor", "TensorSpec",
-    "Variable",
+    "PartialGradientWarning", "Policy", "PrecisionWarning", "RetraceWarning", "ScopeWarning", "Slots", "Tensor",
+    "TensorSpec", "Variable",
     "VariableScope", "VariableStore", "__version__", "abs", "absolute", "acos", "acosh", "add", "all", "amax",
     "amin", "angle", "any", "apply_along_axis", "apply_over_axes", "apply_update", "arccos", "arccosh", "arcsin",
     "arcsinh", "arctan", "arctan2", "arctanh", "argmax", "argmin", "argpartition", "argsort", "argwhere", "around",
@@ -127,16 +129,17 @@ __all__ = [  # noqa: RUF022
     "diagonal", "diff", "digitize", "divide", "divmod", "dot", "dsplit", "dstack", "ediff1d", "einsum",
     "empty_like", "equal", "exp", "exp2", "expand_dims", "expm1", "extract", "fabs", "fft", "fix", "flatnonzero",
     "flip", "fliplr", "flipud", "float_power", "floor", "floor_divide", "fmax", "fmin", "fmod", "frexp", "full",
-    "full_like", "function", "gcd", "geomspace", "get_num_threads", "get_variable", "get_variable_scope",
+    "full_like", "function", "gcd", "geomspace", "get_matmul_precision", "get_num_threads", "get_variable",
+    "get_variable_scope",
     "global_variables", "grad", "gradient", "greater", "greater_equal", "heaviside", "hessian", "hsplit", "hstack",
     "hvp", "hypot", "i0", "imag", "index_of", "initializers", "inner", "insert", "interp", "intersect1d", "invert",
     "isclose", "iscomplex", "isfinite", "isin", "isinf", "isnan", "isnat", "isneginf", "isposinf", "isreal", "ix_",
     "jacobian", "jvp", "kron", "layers", "lcm", "ldexp", "left_shift", "less", "less_equal", "lexsort", "linalg",
     "linspace", "load",
     "log", "log10", "log1p", "log2", "logaddexp", "logaddexp2", "logical_and", "logical_not", "logical_or",
-    "logical_xor", "logspace", "logsumexp", "make_template", "matmul", "matrix_transpose", "max", "maximum", "mean",
-    "median", "memory_limit", "meshgrid", "metrics", "min", "minimum", "mod", "modf", "moveaxis", "multiply",
-    "name_scope", "nan_to_num",
+    "logical_xor", "logspace", "logsumexp", "make_template", "matmul", "matmul_precision", "matrix_transpose",
+    "max", "maximum", "mean", "median", "memory_limit", "meshgrid", "metrics", "min", "minimum", "mod", "modf",
+    "moveaxis", "multiply", "name_scope", "nan_to_num",
     "nanargmax", "nanargmin", "nancumprod", "nancumsum", "nanmax", "nanmean", "nanmedian", "nanmin",
     "nanpercentile", "nanprod", "nanquantile", "nanstd", "nansum", "nanvar", "negative", "nextafter", "nn",
     "no_regularizer", "nonzero", "not_equal", "ones_like", "outer", "outside", "packbits", "pad", "partition",
@@ -144,7 +147,8 @@ __all__ = [  # noqa: RUF022
     "polymul", "polysub", "polyval", "positive", "pow", "power", "prod", "progress", "ptp", "quantile", "rad2deg",
     "radians", "random", "ravel", "ravel_multi_index", "real", "real_if_close", "reciprocal", "recompute_grad",
     "remainder", "repeat", "reshape", "resize", "right_shift", "rint", "roll", "rollaxis", "roots", "rot90",
-    "round", "run_functions_eagerly", "save", "scan", "scatter", "searchsorted", "set_default_dtype", "set_num_threads",
+    "round", "run_functions_eagerly", "save", "scan", "scatter", "searchsorted", "set_default_dtype",
+    "set_matmul_precision", "set_num_threads",
     "setdiff1d", "setxor1d", "sign", "signbit", "sin", "sinc", "sinh", "sort", "sort_complex", "spacing", "split",
     "sqrt", "square", "squeeze", "stack", "std", "stop_gradient", "subtract", "sum", "summary", "swapaxes", "take",
     "take_along_axis", "tan", "tanh", "tensordot", "testing", "tile", "trace", "tracer", "trainable_variables",

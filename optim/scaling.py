@@ -18,7 +18,7 @@ class LossScaler:
 
     After a step whose gradients are not all finite the scale is multiplied by `backoff`, after `growth_steps` good ones
     in a row by `growth`. The loss is best a float32 (float16 ends at 65504), and variables are best kept in float32 and
-    cast for the computation (``w.astype(np.float16)``): their gradients come as float32, and nothing is lost in the
+    cast for the computation, as `autograd_vs.Policy` does: their gradients come as float32, and nothing is lost in the
     division.
 
     Parameters

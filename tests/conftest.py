@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from strict_array import StrictArray
 
-from autograd_vs.base import backend, dtypes, seeds
+from autograd_vs.base import backend, dtypes, precision, seeds
 from autograd_vs.engine import record, registry
 from autograd_vs.ops.later import FAMILIES, NEED_SCIPY, family
 from autograd_vs.state import context
@@ -62,13 +62,16 @@ def pytest_runtest_call(item):
 def seals():
     library = backend.home()
     before = (record.active(), dtypes.default_dtype(), seeds.global_seed(), np.random.get_state()[1].tobytes())
-    scope = context.scopes.top()
+    scope, products = context.scopes.top(), precision.get_matmul_precision()
     yield
     after = (record.active(), dtypes.default_dtype(), seeds.global_seed(), np.random.get_state()[1].tobytes())
     left = context.scopes.top()
     context.scopes.replace(scope)
     seeds.set_seed(before[2])
     dtypes.set_default_dtype(before[1])
+    left_products = precision.get_matmul_precision()
+    precision.set_matmul_precision(products)
+    assert left_products == products, f"left the matmul precision {left_products!r}"
     assert backend.home() == library, f"left host data going to {backend.home()}"
     assert after[0] is before[0], f"left open: {after[0]!r}"
     assert left is scope, f"left open: {left!r}"

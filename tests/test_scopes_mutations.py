@@ -99,7 +99,7 @@ SWITCHES = [
     (15, get_variable, "given.initializer if initializer is None else initializer", "initializer"),
     (15, VariableStore._make, "value, dtype = ", "self._variables[name] = None; value, dtype = "),
     (16, get_variable, "given.initializer if initializer is None else initializer", "given.initializer or initializer"),
-    (16, get_variable, "given.dtype if dtype is None else np.dtype(dtype)", "given.dtype or dtype"),
+    (16, get_variable, "given.dtype if dtype is None else as_dtype(dtype)", "given.dtype or dtype"),
     (16, get_variable, "given.trainable if trainable is None else bool(trainable)", "trainable"),
     (16, get_variable, "given.constraint if constraint is None else constraint", "constraint"),
     (16, get_variable, "regularizer = given.regularizer", "pass"),

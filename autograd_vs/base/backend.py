@@ -20,9 +20,10 @@ from .stack import Stack
 
 __all__ = [
     "NUMPYS", "add_at", "address", "arrived", "as_array", "beside", "copy", "device", "graphs", "has_numbers",
-    "has_values", "home", "is_array", "is_writable", "kernel", "leading", "library_of", "memory_owner", "namespace",
-    "on_host", "ones", "open_place", "place_host_data", "placed", "places", "register_backend", "repeated",
-    "same_view", "see_arrays_through", "special", "special_function", "to_numpy", "view_at", "write",
+    "has_values", "home", "is_array", "is_writable", "kernel", "leading", "library_of", "matrix_product",
+    "memory_owner", "namespace", "on_host", "ones", "open_place", "place_host_data", "placed", "places",
+    "register_backend", "repeated", "same_view", "see_arrays_through", "special", "special_function", "to_numpy",
+    "view_at", "write",
 ]  # fmt: skip
 
 
@@ -65,6 +66,7 @@ _to_numpy: dict[type, Any] = {np.ndarray: np.array}
 _graphs: dict[type, Any] = {}  # by type: the module that captures, its name, or None
 _address: dict[type, Any] = {np.ndarray: _numpy_address}
 _view_at: dict[type, Any] = {np.ndarray: _numpy_view}
+_products: dict[Any, Any] = {}  # by type: the function of `matrix_product`, where it is not the library's own
 _special: dict[Any, Any] = {np: "scipy.special"}  # by namespace: a module, or its name until it is needed
 
 
@@ -78,6 +80,7 @@ def register_backend(
     kernels: Any = None,
     like: Any = None,
     graphs: Any = None,
+    products: Any = None,
 ) -> None:
     """Make arrays of `array_type` usable.
 
@@ -100,12 +103,17 @@ def register_backend(
     graphs : module or str, optional
         Where runs of calls can be captured: what has ``capture(run)`` and ``refuses(function)`` (`cuda/graphs.py` says
         what these are), or the name of such a module.
+    products : function, optional
+        ``products(a, b, into)``: see `matrix_product`.
     """
     _namespaces[array_type] = module
     _special[module] = special
     _to_numpy[array_type] = to_numpy
     _address[array_type], _view_at[array_type] = address, view_at
     _graphs[array_type] = graphs
+    products = products or _products.get(like)
+    if products is not None:
+        _products[array_type] = products
     if like is np.ndarray:
         NUMPYS.add(array_type)
     if kernels is not None:
@@ -140,9 +148,36 @@ def _find_cupy(cls: type) -> bool:
         return False
     cupy = sys.modules["cupy"]
     register_backend(
-        cupy.ndarray, cupy, cupy.asnumpy, _cupy_address, _cupy_view, "cupyx.scipy.special", graphs="graphs"
+        cupy.ndarray,
+        cupy,
+        cupy.asnumpy,
+        _cupy_address,
+        _cupy_view,
+        "cupyx.scipy.special",
+        graphs="graphs",
+        products=_cupy_product,
     )
     return cls is cupy.ndarray
+
+
+def _cupy_product(a, b, into):
+    from .cuda.products import product
+    from .precision import get_matmul_precision
+
+    return product(a, b, get_matmul_precision(), into)  # asked here: a plan has the precision of its trace
+
+
+def matrix_product(a, b, into=None):
+    """``a @ b``, also of stacks of matrices: the one place where products on a GPU get their precision.
+
+    `into` is an array to write the result to, where neither has more than two dimensions.
+    """
+    found = _products.get(a.__class__)
+    if found is not None:
+        return found(a, b, into)
+    if a.ndim > 2 or b.ndim > 2:
+        return namespace(a).matmul(a, b)
+    return a.dot(b) if into is None else a.dot(b, into)
 
 
 def is_array(x) -> bool:

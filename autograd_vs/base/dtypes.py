@@ -4,7 +4,7 @@ import numpy as np
 
 from .backend import namespace
 
-__all__ = ["as_dtype", "default_dtype", "is_differentiable", "refuse_complex", "scalar", "set_default_dtype"]
+__all__ = ["as_dtype", "default_dtype", "is_differentiable", "is_half", "refuse_complex", "scalar", "set_default_dtype"]
 
 _default = np.dtype(np.float32)
 _scalars: dict = {}  # (number, dtype, array type) -> 0-d array: what `scalar` has made
@@ -44,7 +44,23 @@ def set_default_dtype(dtype) -> None:
 
 
 def as_dtype(dtype) -> np.dtype:
-    """`dtype` as a NumPy dtype; None is the default dtype."""
+    """`dtype` as a NumPy dtype; None is the default dtype.
+
+    Raises
+    ------
+    ImportError
+        For "bfloat16", which NumPy lacks, if the package ml_dtypes is not installed.
+    """
+    if isinstance(dtype, str) and dtype == "bfloat16":
+        try:
+            from ml_dtypes import bfloat16
+        except ImportError as error:
+            raise ImportError(
+                f"bfloat16 is a dtype of ml_dtypes, which cannot be imported here ({error}): "
+                'pip install "autograd-vs[bf16]"'
+            ) from error
+        dtype = np.dtype(bfloat16)
+        _FLOATS.add(dtype)
     return _default if dtype is None else np.dtype(dtype)
 
 
@@ -57,6 +73,17 @@ def is_differentiable(dtype) -> bool:
     (True, False)
     """
     return dtype.kind in "fc" or dtype.name.startswith(("bfloat", "float"))
+
+
+def is_half(dtype) -> bool:
+    """True for the floats of two bytes, float16 and bfloat16: sums and exponentials of them need more digits.
+
+    Examples
+    --------
+    >>> is_half(np.dtype("float16")), is_half(np.dtype("float32")), is_half(np.dtype("int16"))
+    (True, False, False)
+    """
+    return dtype.itemsize == 2 and (dtype.kind == "f" or dtype.name == "bfloat16")
 
 
 def refuse_complex(name: str, *arrays) -> None:

@@ -8,6 +8,7 @@ arguments need is saved. Broadcasting and promotion are undone here (`fit`), nev
 import numpy as np
 
 from ..base.backend import NUMPYS, ones
+from ..base.precision import widened
 from . import registry
 
 __all__ = ["EVERY", "Rule", "fit", "make_rule", "parameters"]
@@ -135,6 +136,7 @@ def fit(c, shape, dtype):
             c = c.reshape((-1, shape[0]))
             return c.T.dot(ones(len(c), c))
     if c.shape != shape:
+        c = widened(c)  # for its sums
         extra = c.ndim - len(shape)
         # (Tuples are made of lists: one made of a generator lands on another free list than it came from, which looks
         # like a leak of 2,000 tuples to whoever measures memory.)

@@ -13,11 +13,14 @@ from functools import cache
 from typing import Any
 
 from .. import nn
+from ..base.backend import is_array
 from ..base.dtypes import is_differentiable
 from ..base.errors import close_names
-from ..base.nest import flatten
+from ..base.nest import flatten, map_nest
+from ..engine.protocol import Operand
 from ..engine.tensor import Tensor, asarray
 from ..state.context import ScopeAgain, check_name, current, join, replaced
+from ..state.policy import cast
 from ..state.scope import AUTO_REUSE, VariableScope, get_variable, name_scope, variable_scope
 from ..state.variable import Variable, check_arguments
 
@@ -39,8 +42,9 @@ class Layer:
         if it does not. By default that of the class (`dense`), made unique where it is first called (`dense_1`).
     trainable : bool, default True
         With False all variables in it, and in the layers it holds, are frozen.
-    dtype : dtype, optional
-        Of its variables; by default the scope's.
+    dtype : dtype or Policy, optional
+        Of its variables; by default the scope's. Where that is a `Policy`, the layer casts its variables and the first
+        argument of a call to the compute dtype. With a dtype here it does not.
 
     Raises
     ------
@@ -153,10 +157,12 @@ class Layer:
         """
         place = self._settled()
         with place:
+            if dtype is None:
+                dtype = current().defaults.dtype  # asked for by name: the Variable itself, not its cast
             known = join(place.scope.name, name) in place.store
             thaws = trainable and not known and current().defaults.trainable is not False
             found = get_variable(
-                name, shape, self._dtype if dtype is None else dtype, initializer,
+                name, shape, dtype, initializer,
                 regularizer=regularizer, constraint=constraint,
                 trainable=None if trainable and self._trainable else False,
             )  # fmt: skip
@@ -174,6 +180,31 @@ class Layer:
             )
         return found
 
+    def cast(self, x: Any) -> Any:
+        """In the dtype in which the layer computes, if a `Policy` says one: for the variables that `call` uses.
+
+        Parameters
+        ----------
+        x : array, Tensor, Variable or anything else
+            What is no array of floats comes back as it is.
+
+        Examples
+        --------
+        >>> class Scale(av.layers.Layer):
+        ...     def build(self, shape):
+        ...         self.factor = self.add_weight("factor", shape[-1:])
+        ...
+        ...     def call(self, x):
+        ...         return x * self.cast(self.factor)
+        >>> with av.VariableStore(), av.variable_scope("net", dtype=av.Policy("float16")):
+        ...     scale = Scale()
+        ...     y = scale(np.ones((4, 3)))
+        >>> y.dtype, scale.factor.dtype
+        (dtype('float16'), dtype('float32'))
+        """
+        compute = None if self._place is None else self._place.compute
+        return cast(x, compute) if compute is not None and (isinstance(x, Operand) or is_array(x)) else x
+
     # ---------------------------------------------------------------- a call
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Compute, in the scope of the layer; the first call takes the scope and makes the variables."""
@@ -187,6 +218,8 @@ class Layer:
                     self.ensure_built(shapes_of(args[0]) if args else None)
                 if place.reuse is not True:
                     place.reuse = AUTO_REUSE  # until a call came to its end
+                if place.compute is not None and args:
+                    args = (map_nest(self.cast, args[0]), *args[1:])
                 result = self.call(*args, **kwargs)
         except Exception as error:
             self._note(error, args)
@@ -237,7 +270,7 @@ class Layer:
         name, default = self._given_name, default_name(type(self))
         if self._built:  # a copy: it has its variables, and shares none by its name
             name, default = None, name or default
-        with variable_scope(name, default, auxiliary_name_scope=False):
+        with variable_scope(name, default, dtype=self._dtype, auxiliary_name_scope=False):
             if not self._passing:  # a layer that lives on keeps its name
                 replaced(current(), loose=around.loose)
             self._place = ScopeAgain(current().defaults.reuse)

@@ -88,10 +88,10 @@ class _Convolution(Layer):
 
     def call(self, x: Any) -> Tensor:
         """The features of `x`."""
-        y = self.function(x, self.kernel, **self.geometry)
-        if self.bias is not None:
-            y = y + (reshape(self.bias, (-1, *[1] * self.rank)) if self._channels_first else self.bias)
-        return self.activation(y)
+        y, bias = self.function(x, self.cast(self.kernel), **self.geometry), self.cast(self.bias)
+        if bias is not None:
+            y = y + (reshape(bias, (-1, *[1] * self.rank)) if self._channels_first else bias)
+        return self.cast(self.activation(y))
 
 
 class Conv1D(_Convolution):

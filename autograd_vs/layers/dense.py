@@ -66,8 +66,9 @@ class Dense(Layer):
 
     def call(self, x: Any) -> Tensor:
         """The activations; leading dimensions stay."""
-        y = matmul(x, self.kernel) if self.bias is None else nn.linear(x, self.kernel, self.bias)
-        return self.activation(y)
+        kernel, bias = self.cast(self.kernel), self.cast(self.bias)
+        y = matmul(x, kernel) if bias is None else nn.linear(x, kernel, bias)
+        return self.cast(self.activation(y))  # ml_dtypes has no weak numbers: 2.0 * bfloat16 is float32
 
 
 class Embedding(Layer):
@@ -111,7 +112,7 @@ class Embedding(Layer):
 
     def call(self, ids: Any) -> Tensor:
         """The rows of integer `ids`, of shape (..., output_dim)."""
-        return nn.embedding_lookup(self.embeddings, ids)
+        return self.cast(nn.embedding_lookup(self.embeddings, ids))
 
     def attend(self, x: Any) -> Tensor:
         """``x @ embeddings.T``: scores of all rows, by the same table (tied weights).
@@ -134,10 +135,10 @@ class Embedding(Layer):
         O. Press and L. Wolf, "Using the output embedding to improve language models", EACL 2017.
         """
         self.ensure_built(())
-        x = asarray(x)
+        x = self.cast(asarray(x))
         if x.shape[-1:] != (self.output_dim,):
             raise ValueError(f"Embedding.attend takes x of shape (..., {self.output_dim}), got {x.shape}: {self!r}")
-        return matmul(x, swapaxes(self.embeddings, 0, 1))
+        return matmul(x, swapaxes(self.cast(self.embeddings), 0, 1))
 
 
 class Dropout(Layer):

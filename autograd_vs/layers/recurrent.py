@@ -44,6 +44,9 @@ class _Cell(Layer):
         if self.use_bias:
             self.bias = self.add_weight("bias", (wide,), initializer=self.bias_initializer)
 
+    def _weights(self) -> tuple[Any, Any, Any]:
+        return self.cast(self.kernel), self.cast(self.recurrent_kernel), self.cast(self.bias)
+
     def zero_state(self, x: Any) -> Any:
         """The state before the first step: zeros of shape (..., units), for inputs of shape (..., inputs)."""
         x = asarray(x)
@@ -83,7 +86,7 @@ class SimpleRNNCell(_Cell):
     def call(self, x: Any, state: Any = None) -> tuple[Tensor, Any]:
         """(output, new state), which are the same; without a state it starts with zeros."""
         h = self.zero_state(x) if state is None else state
-        h = nn.simple_rnn_cell(x, h, self.kernel, self.recurrent_kernel, self.bias, activation=self.activation)
+        h = self.cast(nn.simple_rnn_cell(x, h, *self._weights(), activation=self.activation))
         return h, h
 
 
@@ -126,7 +129,7 @@ class GRUCell(_Cell):
     def call(self, x: Any, state: Any = None) -> tuple[Tensor, Any]:
         """(output, new state), which are the same; without a state it starts with zeros."""
         h = self.zero_state(x) if state is None else state
-        h = nn.gru_cell(x, h, self.kernel, self.recurrent_kernel, self.bias, self.recurrent_bias)
+        h = self.cast(nn.gru_cell(x, h, *self._weights(), self.cast(self.recurrent_bias)))
         return h, h
 
 
@@ -171,7 +174,7 @@ class LSTMCell(_Cell):
     def call(self, x: Any, state: Any = None) -> tuple[Tensor, Any]:
         """(output, new state): a state is the pair (h, c), and h the output; without one it starts with zeros."""
         h, c = self.zero_state(x) if state is None else _several(state, 2, "LSTMCell: a state is the pair (h, c)")
-        h, c = nn.lstm_cell(x, h, c, self.kernel, self.recurrent_kernel, self.bias)
+        h, c = nn.lstm_cell(x, h, c, *self._weights())
         return h, (h, c)
 
 

@@ -11,6 +11,7 @@ import numpy as np
 from ..base.backend import as_array
 from ..base.blocks import in_blocks, in_rows
 from ..base.dtypes import refuse_complex
+from ..base.precision import in_float32
 from ..engine.declare import composed, primitive
 from ..engine.samples import Sample, arrays, away, elementwise
 from ..engine.tensor import Tensor
@@ -310,6 +311,7 @@ def _over_axes():
     ]  # fmt: skip
 
 
+@in_float32()
 def _softmax_x(g, y, axis):
     return _softmax_rows_x(g, y) if axis == -1 or axis == y.ndim - 1 else y * (g - (g * y).sum(axis, keepdims=True))
 
@@ -347,16 +349,33 @@ def softmax(x, axis=-1):
     >>> softmax(Tensor(np.array([1e4, 1e4, 0.0]))).tolist()
     [0.5, 0.5, 0.0]
     """
+    return _softmax(x, axis)
+
+
+@in_float32()
+def _softmax(x, axis):
     if axis == -1 or axis == x.ndim - 1:
         return _softmax_rows(x)
     e = np.exp(x - x.max(axis=axis, keepdims=True))
     return e / e.sum(axis=axis, keepdims=True)
 
 
+@in_float32()
+def _log_softmax(x, axis):
+    z = x - x.max(axis=axis, keepdims=True)
+    return z - np.log(np.exp(z).sum(axis=axis, keepdims=True))
+
+
+@in_float32()
+def _log_softmax_x(g, y, axis):
+    return g - np.exp(y) * g.sum(axis=axis, keepdims=True)
+
+
 @primitive(
-    vjp={"x": lambda g, y, axis: g - np.exp(y) * g.sum(axis=axis, keepdims=True)},
-    jvp={"x": lambda t, y, axis: t - (np.exp(y) * t).sum(axis=axis, keepdims=True)}, samples=_over_axes,
-)  # fmt: skip
+    vjp={"x": _log_softmax_x},
+    jvp={"x": in_float32()(lambda t, y, axis: t - (np.exp(y) * t).sum(axis=axis, keepdims=True))},
+    samples=_over_axes,
+)
 def log_softmax(x, axis=-1):
     """The logarithm of `softmax`, exact where that would be 0.
 
@@ -374,5 +393,4 @@ def log_softmax(x, axis=-1):
     >>> log_softmax(Tensor(np.array([1e4, 0.0]))).tolist()
     [0.0, -10000.0]
     """
-    z = x - x.max(axis=axis, keepdims=True)
-    return z - np.log(np.exp(z).sum(axis=axis, keepdims=True))
+    return _log_softmax(x, axis)

@@ -6,6 +6,7 @@ import numpy as np
 
 from ..base.backend import namespace
 from ..base.blocks import in_rows
+from ..base.precision import widened
 from ..engine.declare import composed, primitive
 from ..engine.op import fit
 from ..engine.samples import Sample, arrays, integers
@@ -172,10 +173,13 @@ def scaled_dot_product_attention(
     if groups > 1:
         scores = reshape(scores, (*scores.shape[:-3], heads, n, m))
     scale = float(scale) if scale is not None else 1.0 / sqrt(d or 1)
+    dtype, scores = scores.dtype, widened(scores)  # the softmax is float32, the products are not
     if mask is None:
         weights = _weights(scores, scale, causal)
     else:
         weights = _masked_weights(scores, _fitting(mask, scores.shape), scale, causal)
+    if weights.dtype != dtype:
+        weights = weights.astype(dtype)
     if rate:
         if training is None:
             raise TypeError("scaled_dot_product_attention: rate= needs training=True or training=False")

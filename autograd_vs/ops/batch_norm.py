@@ -8,6 +8,7 @@ from math import prod
 import numpy as np
 
 from ..base.backend import as_array
+from ..base.precision import in_float32
 from ..engine.declare import composed, primitive
 from ..engine.samples import Sample, arrays
 from ..engine.tensor import Tensor, as_tensor
@@ -80,6 +81,7 @@ def _wanted(what, x, axis):
         Sample(arrays((2, 3, 2)), *arrays((3,), (3,), (3,), seed=3), arrays((3,), low=0.5), axis=1, eps=0.1),
     ]
 )
+@in_float32()
 def batch_norm(x, gamma, beta, mean, variance, eps=1e-5, axis=-1) -> Tensor:
     """Each channel shifted and scaled by a given mean and variance: the form for inference.
 
@@ -193,6 +195,7 @@ def _batch_norm_train(x, gamma, beta, over, eps):
         Sample(*arrays((2, 3, 2), (3,)), axis=1, eps=0.1),
     ]
 )  # fmt: skip
+@in_float32()
 def batch_norm_train(x, gamma=None, beta=None, eps=1e-5, axis=-1) -> tuple[Tensor, Tensor, Tensor]:
     """Each channel brought to mean 0 and variance 1 over the batch, then scaled and shifted: the form for training.
 
@@ -282,6 +285,7 @@ def _moments(x, over, keepdims):
         Sample(arrays(())),
     ]
 )  # fmt: skip
+@in_float32(narrow=False)
 def moments(x, axis=None, keepdims=False) -> tuple[Tensor, Tensor]:
     """The mean and the (biased) variance, in one op.
 

@@ -11,6 +11,11 @@ multiplies with the filters. All of them at once are as many times larger than `
   tap further on is a row further on in the same columns. That saves most of the copying, for ``kernel[0]`` products.
 - Rows of columns are ordered (row of `y`, image, rest), so that "some rows further on" is one piece of memory.
 - With few channels the columns are transposed in memory: they are then copied in long runs, and BLAS does not mind.
+
+On a GPU the same three functions run, with cuBLAS, and they are the place for another way there: each is one call of a
+plan, knows the whole geometry, and may look at `x` to choose. Columns are the default and so far the only way: CuPy has
+had no cuDNN since version 14 (cupy#8215), NVIDIA's cudnn-frontend would be a second large library, and for which shapes
+it would pay has not been measured.
 """
 
 from itertools import product
@@ -18,7 +23,7 @@ from math import prod
 
 import numpy as np
 
-from ..base.backend import kernel, namespace
+from ..base.backend import kernel, matrix_product, namespace
 from .windows import overlap
 
 __all__ = ["FEW", "gather_product", "kernel_product", "scatter_product"]
@@ -48,11 +53,11 @@ def gather_product(x, filters, strides, low, dilations, out, into=None):
         windows = fill(images, rows)
         if alone:
             total = target.reshape((-1, features))
-            xp.dot(windows[0], matrices[0], out=total)
+            matrix_product(windows[0], matrices[0], total)
         else:
-            total = xp.dot(windows[0], matrices[0])
+            total = matrix_product(windows[0], matrices[0])
         for window, matrix in zip(windows[1:], matrices[1:], strict=True):
-            total += xp.dot(window, matrix)
+            total += matrix_product(window, matrix)
         if not alone:
             target[...] = total.reshape(_swapped(target.shape)).swapaxes(0, 1)
     return y
@@ -70,7 +75,7 @@ def kernel_product(x, g, kernel, strides, low, dilations):
         for images, rows in columns.blocks:
             matrix = g[images, rows].swapaxes(0, 1).reshape((-1, features))
             for window, part in zip(fill(images, rows), total, strict=True):
-                part += xp.dot(window.T, matrix)
+                part += matrix_product(window.T, matrix)
     return total.reshape((*kernel, x.shape[-1], features))
 
 
@@ -96,7 +101,7 @@ def scatter_product(g, filters, strides, low, dilations, size, into=None):
         rows, target = g[images].reshape((-1, features)), x[images]
         for first in range(0, len(taps), together):
             some = taps[first : first + together]
-            found = xp.dot(rows, matrix[:, first * channels : (first + len(some)) * channels])
+            found = matrix_product(rows, matrix[:, first * channels : (first + len(some)) * channels])
             found = found.reshape((len(target), *out, len(some), channels))
             for i, tap in enumerate(some):
                 inside, places = overlap(tap, size, out, strides, low, dilations)

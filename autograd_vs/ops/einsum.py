@@ -17,7 +17,7 @@ from math import prod
 
 import numpy as np
 
-from ..base.backend import namespace
+from ..base.backend import matrix_product
 from ..engine.declare import composed, primitive
 from ..engine.samples import Sample, arrays
 from ..engine.tensor import Tensor, as_tensor
@@ -67,7 +67,7 @@ def _pair(a, b, terms):
     lead = (prod([sizes[c] for c in batch]),) if batch else ()
     left = a.transpose([a_term.index(c) for c in batch + rows + summed]).reshape((*lead, n, k))
     right = b.transpose([b_term.index(c) for c in batch + summed + columns]).reshape((*lead, k, m))
-    y = namespace(a).matmul(left, right) if batch else left.dot(right)
+    y = matrix_product(left, right)
     found = batch + rows + columns
     return y.reshape(shape).transpose([found.index(c) for c in out])
 

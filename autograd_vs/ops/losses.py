@@ -15,6 +15,7 @@ import numpy as np
 from ..base.backend import as_array, beside, namespace
 from ..base.blocks import in_blocks
 from ..base.dtypes import refuse_complex
+from ..base.precision import in_float32
 from ..engine.declare import composed, primitive
 from ..engine.protocol import Operand
 from ..engine.samples import Sample, arrays, integers, pairs, values
@@ -256,6 +257,7 @@ def _cross_entropy(logits, labels, axis=-1):
 
 
 @composed(samples=lambda: [*_cross_entropy_samples(), *_option_samples()])
+@in_float32(narrow=False)
 def softmax_cross_entropy(
     logits, labels, axis=-1, *, label_smoothing=0.0, class_weights=None, weights=None, ignore=None, reduction="none"
 ) -> Tensor:
@@ -375,6 +377,7 @@ def _nll_samples():
 
 
 @composed(samples=_nll_samples)
+@in_float32(narrow=False)
 def nll(
     log_probabilities, labels, axis=-1, *, class_weights=None, weights=None, ignore=None, reduction="none"
 ) -> Tensor:
@@ -493,6 +496,7 @@ def _binary_samples():
         Sample(arrays((2, 3)), integers((2, 3), 0, 2), pos_weight=values([1.0, 2.0, 3])),
     ]
 )
+@in_float32(narrow=False)
 def sigmoid_cross_entropy(
     logits, labels, *, pos_weight=None, label_smoothing=0.0, weights=None, reduction="none"
 ) -> Tensor:
@@ -582,6 +586,7 @@ def _probability_samples():
 
 
 @composed(samples=_probability_samples)
+@in_float32(narrow=False)
 def binary_cross_entropy(probabilities, labels, *, label_smoothing=0.0, weights=None, reduction="none") -> Tensor:
     """The cross-entropy of labels of yes or no and probabilities.
 
@@ -666,6 +671,7 @@ def _focal(logits, labels, alpha, gamma):
         Sample(arrays((2, 3)), integers((2, 3), 0, 2), gamma=0.5, weights=values([1.0, 2.0, 0.0]), reduction="sum"),
     ]
 )  # fmt: skip
+@in_float32(narrow=False)
 def sigmoid_focal(logits, labels, *, alpha=0.25, gamma=2.0, weights=None, reduction="none") -> Tensor:
     """The focal loss: `sigmoid_cross_entropy`, less of it where the answer is right already; in one op.
 
@@ -760,6 +766,7 @@ def _relative_entropy_of_logs(p, q):
         Sample(*arrays((2, 3), (2, 3), low=0.1, high=1.0, dtype=np.float32), smooth=False),
     ]
 )  # fmt: skip
+@in_float32(narrow=False)
 def kl_divergence(p, q, axis=-1, *, logs=False) -> Tensor:
     """The Kullback-Leibler divergence of `q` from `p`, ``KL(p || q) = sum(p * log(p / q))``, of each row.
 

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from ..base.backend import as_array, beside, namespace
+from ..base.precision import in_float32
 from ..engine.declare import composed
 from ..engine.protocol import Operand
 from ..engine.samples import Sample, arrays, integers, values
@@ -73,6 +74,7 @@ def _missing(name, scores, labels):
 
 
 @composed(samples=_hinge_samples)
+@in_float32(narrow=False)
 def hinge(scores, labels, *, weights=None, reduction="none") -> Tensor:
     """The hinge loss of support vector machines, ``max(0, 1 - labels * scores)``, of each label.
 
@@ -112,6 +114,7 @@ def hinge(scores, labels, *, weights=None, reduction="none") -> Tensor:
 
 
 @composed(samples=_hinge_samples)
+@in_float32(narrow=False)
 def squared_hinge(scores, labels, *, weights=None, reduction="none") -> Tensor:
     """The square of `hinge`: its gradient has no step, and is 0 where ``labels * scores == 1``.
 
@@ -148,6 +151,7 @@ def _multi_samples():
 
 
 @composed(samples=_multi_samples)
+@in_float32(narrow=False)
 def multi_margin(
     scores, labels, axis=-1, *, margin=1.0, power=1, class_weights=None, weights=None, reduction="none"
 ) -> Tensor:
@@ -234,6 +238,7 @@ def _ranking_samples():
 
 
 @composed(samples=_ranking_samples)
+@in_float32(narrow=False)
 def margin_ranking(a, b, labels, *, margin=0.0, weights=None, reduction="none") -> Tensor:
     """Which of two is larger: ``max(0, margin - labels * (a - b))``, of each label.
 
@@ -289,6 +294,7 @@ def _triplet_samples():
 
 
 @composed(samples=_triplet_samples)
+@in_float32(narrow=False)
 def triplet_margin(
     anchor, positive, negative, *, margin=1.0, swap=False, eps=1e-6, axis=-1, reduction="mean"
 ) -> Tensor:
@@ -354,6 +360,7 @@ def _cosine_samples():
 
 
 @composed(samples=_cosine_samples)
+@in_float32()
 def cosine_similarity(a, b, axis=-1, eps=1e-8) -> Tensor:
     """The cosine of the angle between vectors, ``sum(a * b) / (norm(a) * norm(b))``.
 
@@ -400,6 +407,7 @@ def _embedding_samples():
 
 
 @composed(samples=_embedding_samples)
+@in_float32(narrow=False)
 def cosine_embedding(a, b, labels, *, margin=0.0, eps=1e-8, axis=-1, weights=None, reduction="none") -> Tensor:
     """Vectors of one kind shall point the same way, others shall not: a loss by `cosine_similarity`, of each pair.
 

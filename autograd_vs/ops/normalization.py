@@ -10,6 +10,7 @@ import numpy as np
 
 from ..base.backend import NUMPYS, as_array, namespace, ones
 from ..base.blocks import in_rows
+from ..base.precision import in_float32
 from ..engine.declare import composed, primitive
 from ..engine.samples import Sample, arrays, zeros
 from ..engine.tensor import Tensor, as_tensor, tensor_of
@@ -165,6 +166,7 @@ def _layer_norm_samples():
 
 
 @composed(samples=_layer_norm_samples)
+@in_float32()
 def layer_norm(x, gamma=None, beta=None, axis=-1, eps=1e-5) -> Tensor:
     """Each sample brought to mean 0 and variance 1 over some axes, then scaled and shifted.
 
@@ -209,6 +211,7 @@ def layer_norm(x, gamma=None, beta=None, axis=-1, eps=1e-5) -> Tensor:
         Sample(arrays((2, 3, 4)), 4),
     ]
 )  # fmt: skip
+@in_float32()
 def group_norm(x, groups, gamma=None, beta=None, axis=-1, eps=1e-5) -> Tensor:
     """Each sample brought to mean 0 and variance 1 within each group of channels, then scaled and shifted.
 
@@ -257,6 +260,7 @@ def group_norm(x, groups, gamma=None, beta=None, axis=-1, eps=1e-5) -> Tensor:
         Sample(*arrays((2, 4, 3), (4,), (4,)), 1, eps=0.1),
     ]
 )  # fmt: skip
+@in_float32()
 def instance_norm(x, gamma=None, beta=None, axis=-1, eps=1e-5) -> Tensor:
     """Each channel of each sample brought to mean 0 and variance 1, then scaled and shifted.
 
@@ -377,6 +381,7 @@ def _rms_standardize(x, axes, eps):
         Sample(*[a.astype(np.float32) for a in arrays((2, 3), (3,))], smooth=False),
     ]
 )  # fmt: skip
+@in_float32()
 def rms_norm(x, gamma=None, axis=-1, eps=None) -> Tensor:
     """Each sample brought to a mean square of 1 over some axes, then scaled.
 
@@ -440,6 +445,7 @@ def _l2_normalize(x, axes, eps):
 
 
 @composed(samples=lambda: [Sample(arrays((2, 3))), Sample(arrays((2, 3)), None), Sample(arrays((2, 3, 2)), (0, -1))])
+@in_float32()
 def l2_normalize(x, axis=-1, eps=1e-12) -> Tensor:
     """`x` divided by its Euclidean norm along an axis.
 

@@ -9,6 +9,7 @@ from math import prod
 import numpy as np
 
 from ..base.backend import kernel, namespace
+from ..base.dtypes import is_half
 from ..base.threads import share
 from ..engine.declare import composed, primitive
 from ..engine.protocol import Operand
@@ -67,7 +68,7 @@ def _largest(x, window, strides, low, dilations, out):
     y = xp.empty((len(x), *out, x.shape[-1]), x.dtype)
     winner = xp.zeros(y.shape, np.uint8 if prod(window) <= 256 else np.int32)
     where = taps(window, x.shape[1:-1], out, strides, low, dilations)
-    least = -np.inf if x.dtype.kind == "f" else np.iinfo(x.dtype).min
+    least = np.iinfo(x.dtype).min if x.dtype.kind in "iu" else -np.inf
     everywhere = all(s == slice(0, m) for s, m in zip(where[0][1][1:], out, strict=True))
 
     def work(images):
@@ -264,7 +265,7 @@ def _placed(layout, x, size, strides, padding, dilations):
 
 def _max_pooled(layout, x, size, strides, padding, dilations) -> Tensor:
     x, geometry = _placed(layout, x, size, strides, padding, dilations)
-    if x.dtype.kind not in "fiu":
+    if x.dtype.kind not in "fiu" and not is_half(x.dtype):
         raise TypeError(f"{layout.name}: numbers that can be compared are needed, got dtype {x.dtype}")
     return layout.given(max_pool(x, *geometry))
 

@@ -7,7 +7,7 @@ from math import prod as _size
 
 import numpy as np
 
-from ..base.backend import NUMPYS, namespace
+from ..base.backend import NUMPYS, matrix_product, namespace
 from ..engine import registry
 from ..engine.declare import composed, primitive
 from ..engine.op import fit
@@ -32,7 +32,7 @@ def as_rows(a):
 
 def _matmul_a(g, b, a_shape, a_dtype):
     if g.ndim == 2 and b.ndim == 2:
-        c = g.dot(b.T)
+        c = g.dot(b.T) if g.__class__ in NUMPYS else matrix_product(g, b.T)
         if c.dtype is a_dtype:
             return c
     elif b.ndim == 1:
@@ -40,7 +40,7 @@ def _matmul_a(g, b, a_shape, a_dtype):
     elif len(a_shape) == 1:
         c = matmul.inner(b, g[..., None])[..., 0]
     elif b.ndim == 2:
-        c = as_rows(g).dot(b.T).reshape(a_shape)
+        c = matrix_product(as_rows(g), b.T).reshape(a_shape)
     else:
         c = matmul.inner(g, b.swapaxes(-1, -2))
     return c if c.dtype is a_dtype and c.shape == a_shape else fit(c, a_shape, a_dtype)
@@ -110,10 +110,10 @@ def matmul(a, b):
     """
     if b.ndim == 2:
         if a.ndim == 2:
-            return a.dot(b)
+            return a.dot(b) if a.__class__ in NUMPYS else matrix_product(a, b)
         if a.ndim > 2 and a.shape[-1] == b.shape[0]:  # one large product instead of many small ones
-            return as_rows(a).dot(b).reshape((*a.shape[:-1], b.shape[1]))
-    return namespace(a).matmul(a, b)
+            return matrix_product(as_rows(a), b).reshape((*a.shape[:-1], b.shape[1]))
+    return matrix_product(a, b)
 
 
 # ---------------------------------------------------------------- dot and tensordot
@@ -121,7 +121,7 @@ def matmul(a, b):
 
 def _dot_a(g, b, a_shape, a_dtype):
     if g.ndim == 2 and b.ndim == 2 and len(a_shape) == 2:
-        c = g.dot(b.T)
+        c = g.dot(b.T) if g.__class__ in NUMPYS else matrix_product(g, b.T)
     elif b.ndim == 0 or not a_shape:
         c = g * b
     else:
@@ -174,8 +174,8 @@ def dot(a, b):
     11.0
     """
     if a.ndim > 2 and b.ndim == 2 and a.shape[-1] == b.shape[0]:  # one large product: NumPy does not do this by itself
-        return as_rows(a).dot(b).reshape((*a.shape[:-1], b.shape[1]))
-    return a.dot(b)
+        return matrix_product(as_rows(a), b).reshape((*a.shape[:-1], b.shape[1]))
+    return matrix_product(a, b) if a.ndim == b.ndim == 2 else a.dot(b)
 
 
 def contracted(axes, a_ndim, b_ndim):
@@ -249,7 +249,7 @@ def tensordot(a, b, axes=2):
     k, outer_a, outer_b = _size(inner_a), [a.shape[i] for i in free_a], [b.shape[i] for i in free_b]
     rows = a.transpose((*free_a, *axes_a)).reshape((_size(outer_a), k))
     columns = b.transpose((*axes_b, *free_b)).reshape((k, _size(outer_b)))
-    return rows.dot(columns).reshape((*outer_a, *outer_b))
+    return matrix_product(rows, columns).reshape((*outer_a, *outer_b))
 
 
 # ---------------------------------------------------------------- other products

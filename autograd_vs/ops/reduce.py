@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from ..base.backend import NUMPYS, namespace
+from ..base.dtypes import is_half
 from ..engine import registry
 from ..engine.call import Otherwise
 from ..engine.cotangent import bare
@@ -165,6 +166,8 @@ def sum(a, axis=None, dtype=None, out=None, keepdims=False, initial=None, where=
     """
     if out is not None or initial is not None or where is not None:
         _otherwise("sum")
+    if dtype is None and is_half(a.dtype):
+        return a.sum(axis=axis, dtype=np.float32, keepdims=keepdims).astype(a.dtype)
     if a.__class__ in NUMPYS:
         return add_reduce(a, axis, dtype, None, keepdims)
     return a.sum(axis=axis, dtype=dtype, keepdims=keepdims)
@@ -227,6 +230,8 @@ def mean(a, axis=None, dtype=None, out=None, keepdims=False, where=None):
         if axis is None and not keepdims:
             return add_reduce(a, None) / a.size
         return add_reduce(a, axis, None, None, keepdims) / _count(a.shape, axis)  # a quarter of the time of a.mean
+    if dtype is None and is_half(a.dtype):
+        return a.mean(axis=axis, dtype=np.float32, keepdims=keepdims).astype(a.dtype)
     return a.mean(axis=axis, dtype=dtype, keepdims=keepdims)
 
 

@@ -7,6 +7,7 @@ import numpy as np
 
 from ..base.backend import as_array, namespace
 from ..base.dtypes import refuse_complex
+from ..base.precision import in_float32
 from ..engine.declare import composed, primitive
 from ..engine.protocol import operand_types
 from ..engine.samples import Sample, arrays, away, elementwise, values, zeros
@@ -75,6 +76,7 @@ def _mse(prediction, target):
         Sample(*arrays((2, 3), (2, 3)), reduction="sum"),
     ]
 )  # fmt: skip
+@in_float32(narrow=False)
 def mse(prediction, target, reduction="mean") -> Tensor:
     """The mean squared error, ``mean((prediction - target)**2)``.
 
@@ -160,6 +162,7 @@ def _pairs(points, **options):
 
 
 @composed(samples=_pairs((0.0,)))
+@in_float32(narrow=False)
 def mae(prediction, target, reduction="mean") -> Tensor:
     """The mean absolute error, ``mean(abs(prediction - target))``; the gradient at a difference of 0 is 0.
 
@@ -200,6 +203,7 @@ def _huber(d, delta):
 
 
 @composed(samples=_pairs((-1.0, -0.5, 0.5, 1.0), delta=0.5))
+@in_float32(narrow=False)
 def huber(prediction, target, delta=1.0, reduction="mean") -> Tensor:
     """Half the squared difference, and a line where the difference is larger than `delta`; the mean of it.
 
@@ -241,6 +245,7 @@ def huber(prediction, target, delta=1.0, reduction="mean") -> Tensor:
 
 
 @composed(samples=lambda: [*_pairs((-1.0, -0.5, 0.5, 1.0), beta=0.5)(), Sample(away(arrays((2, 3))), 0.0, beta=0)])
+@in_float32(narrow=False)
 def smooth_l1(prediction, target, beta=1.0, reduction="mean") -> Tensor:
     """`mae` with a parabola in the place of its kink: ``huber(prediction, target, beta) / beta``.
 
@@ -289,6 +294,7 @@ def _log_cosh(d):
 
 
 @composed(samples=_pairs(()))
+@in_float32(narrow=False)
 def log_cosh(prediction, target, reduction="mean") -> Tensor:
     """The mean of ``log(cosh(prediction - target))``: half the square near 0, a line far away, smooth in between.
 
@@ -333,6 +339,7 @@ def _poisson_samples():
 
 
 @composed(samples=_poisson_samples)
+@in_float32(narrow=False)
 def poisson_nll(prediction, target, *, log_input=True, full=False, eps=1e-8, reduction="mean") -> Tensor:
     """The negative log-likelihood of counts that are Poisson distributed; its mean.
 
@@ -388,6 +395,7 @@ def _gaussian_samples():
 
 
 @composed(samples=_gaussian_samples)
+@in_float32(narrow=False)
 def gaussian_nll(prediction, target, variance, *, full=False, eps=1e-6, reduction="mean") -> Tensor:
     """The negative log-likelihood of a target that is normally distributed around the prediction; its mean.
 

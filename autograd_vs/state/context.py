@@ -33,6 +33,7 @@ class ScopeDefaults(NamedTuple):
     dtype: Any = None
     trainable: Any = None
     custom_getter: Any = None
+    compute: Any = None  # the dtype that variables are cast to, where that is another one: see `policy.py`
 
 
 class ScopeFrame(NamedTuple):
@@ -140,14 +141,17 @@ class ScopeAgain:
         Those of its making.
     reuse : False, True or AUTO_REUSE
         What holds there from the next opening on.
+    compute : numpy.dtype or None
+        What variables are cast to there.
     """
 
-    __slots__ = ("_defaults", "_loose", "_opened", "reuse", "scope", "store")
+    __slots__ = ("_defaults", "_loose", "_opened", "compute", "reuse", "scope", "store")
 
     def __init__(self, reuse=True):
         frame = current()
         self.scope, self.store, self.reuse = frame.scope, frame.store, reuse  # not the frame: it knows the open tapes
         self._defaults, self._opened, self._loose = frame.defaults, opened_in(frame), frame.loose
+        self.compute = frame.defaults.compute
 
     def __enter__(self):
         return opened_whole(self._open)

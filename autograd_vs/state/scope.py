@@ -10,9 +10,11 @@ from typing import Any
 import numpy as np
 
 from ..base.backend import has_numbers
+from ..base.dtypes import as_dtype
 from ..engine.record import frames
 from . import context
 from .context import ScopeDefaults, ScopeFrame, changed, current, frame_of
+from .policy import Policy, cast, split
 from .store import VariableSpec, VariableStore, check_initializer
 from .variable import Variable, check_arguments
 
@@ -111,6 +113,11 @@ class VariableScope:
         return self.defaults.dtype
 
     @property
+    def compute_dtype(self) -> np.dtype | None:
+        """What variables are cast to where they are handed out, by a `Policy`; None where they are not."""
+        return self.defaults.compute
+
+    @property
     def trainable(self) -> bool | None:
         """For variables where the call does not say."""
         return self.defaults.trainable
@@ -145,9 +152,10 @@ class VariableScope:
         self._change(regularizer=regularizer)
 
     def set_dtype(self, dtype: Any) -> None:
-        """Set the dtype for the rest of the scope."""
+        """Set the dtype, or the `Policy`, for the rest of the scope."""
         _check_dtype("scope", self.name, dtype)
-        self._change(dtype=None if dtype is None else np.dtype(dtype))
+        of_variables, compute = split(dtype)
+        self._change(dtype=of_variables, compute=compute)
 
     def set_custom_getter(self, custom_getter: Callable | None) -> None:
         """Set the custom getter for the rest of the scope, in the place of all that hold there."""
@@ -227,7 +235,8 @@ class variable_scope:
         existing ones, and one that does not exist is an error. AUTO_REUSE: it does either. Inherited by the scopes
         inside, which cannot switch it off.
     initializer, regularizer, constraint, dtype, trainable : optional
-        Defaults for the variables that are made inside, in inner scopes too.
+        Defaults for the variables that are made inside, in inner scopes too. As `dtype` also a `Policy`, which keeps
+        variables in one dtype and hands them out in another; a dtype in an inner scope switches that off.
     custom_getter : function, optional
         ``custom_getter(getter, name, **request)`` is called in the place of the lookup, with the full name, and calls
         on by ``getter(name, **changes)``; what it leaves out stays as requested. The innermost is called first.
@@ -294,8 +303,10 @@ class variable_scope:
         if isinstance(name_or_scope, str):
             name_or_scope = name_or_scope.removesuffix("/")
         self._name_or_scope, self._default_name, self._opens_names = name_or_scope, default_name, auxiliary_name_scope
-        dtype = None if dtype is None else np.dtype(dtype)
-        self._given = ScopeDefaults(reuse, initializer, regularizer, constraint, dtype, trainable, custom_getter)
+        of_variables, compute = split(dtype)
+        self._given = ScopeDefaults(
+            reuse, initializer, regularizer, constraint, of_variables, trainable, custom_getter, compute
+        )
 
     def __enter__(self) -> VariableScope:
         return context.opened_whole(self._open)
@@ -330,6 +341,7 @@ class variable_scope:
         rows = zip(given._fields, inherited, given, strict=True)
         merged = {key: old if new is None else new for key, old, new in rows}
         merged["reuse"] = given.reuse or inherited.reuse  # False does not switch it off
+        merged["compute"] = inherited.compute if given.dtype is None else given.compute
         if given.custom_getter is not None and inherited.custom_getter is not None:
             merged["custom_getter"] = _around(given.custom_getter, inherited.custom_getter)
         defaults = ScopeDefaults(**merged)
@@ -386,7 +398,9 @@ def get_variable(
     Returns
     -------
     Variable
-        Always the same object for the same name. (What a custom getter returns, where there is one.)
+        Always the same object for the same name. (What a custom getter returns, where there is one. Where the scope's
+        dtype is a `Policy`, a Tensor that is the variable in its compute dtype; the Variable itself if `dtype` or
+        ``trainable=False`` is given here.)
 
     Raises
     ------
@@ -427,17 +441,18 @@ def get_variable(
         regularizer = given.regularizer
     spec = VariableSpec(
         None if shape is None else _shape(shape, full_name),
-        given.dtype if dtype is None else np.dtype(dtype),
+        given.dtype if dtype is None else as_dtype(dtype),
         given.initializer if initializer is None else initializer,
         None if regularizer is no_regularizer else regularizer,
         given.reuse,
         given.trainable if trainable is None else bool(trainable),
         given.constraint if constraint is None else constraint,
     )
+    compute = given.compute if dtype is None and trainable is not False else None
     if given.custom_getter is None:
         variable = frame.store.get(full_name, spec, frame.loose)
         frame.store.note_reader(full_name)
-        return variable
+        return variable if compute is None else cast(variable, compute)
 
     def lookup(name, **request):
         spec = VariableSpec(**request)
@@ -449,7 +464,8 @@ def get_variable(
         return found
 
     request = spec._asdict()
-    return given.custom_getter(_onward(lookup, full_name, request), name=full_name, **request)
+    found = given.custom_getter(_onward(lookup, full_name, request), name=full_name, **request)
+    return found if compute is None else cast(found, compute)
 
 
 # ---------------------------------------------------------------- small parts
@@ -489,10 +505,10 @@ def _shape(shape, name) -> tuple[int, ...]:
 
 
 def _check_dtype(kind, name, dtype) -> None:
-    if dtype is None:
+    if dtype is None or (kind == "scope" and isinstance(dtype, Policy)):
         return
     try:
-        fits = has_numbers(np.dtype(dtype))  # a class that is no dtype, of an initializer say, is NumPy's "object"
+        fits = has_numbers(as_dtype(dtype))  # a class that is no dtype, of an initializer say, is NumPy's "object"
     except TypeError:
         fits = False
     if not fits:

@@ -12,6 +12,7 @@ from ..base.backend import home, is_array
 from ..base.dtypes import default_dtype
 from ..base.errors import user_line
 from ..base.nest import flatten
+from ..base.precision import get_matmul_precision
 from ..engine.outside import tracing
 from ..engine.protocol import Operand
 from ..engine.record import NOBODY, active
@@ -301,7 +302,9 @@ def _kind(leaf):
 def _ambient():
     """What a trace bakes in beside its arguments; `_AROUND` says it in words."""
     frame = current()
-    return frame.store.content, frame.scope.name, frame.defaults.reuse, default_dtype(), home()
+    given = frame.defaults
+    around = frame.store.content, frame.scope.name, given.reuse, default_dtype(), given.dtype, given.compute
+    return *around, get_matmul_precision(), home()
 
 
 def _check(python_function):
@@ -338,6 +341,9 @@ _AROUND = (  # in the order of `_ambient`
     "the open scope is {!r}, it was {!r}",
     "reuse is {!r}, it was {!r}",
     "the default dtype is {}, it was {}",
+    "the dtype of the open scope is {}, it was {}",
+    "the open scope computes in {}, it was {}",
+    "the matmul precision is {!r}, it was {!r}",
     "host data goes to {}, it went to {}",
 )
 
