@@ -17,10 +17,10 @@ from typing import Any
 import numpy as np
 
 __all__ = [
-    "NUMPYS", "add_at", "address", "arrived", "as_array", "beside", "copy", "device", "has_numbers", "has_values",
-    "is_array", "is_writable", "kernel", "library_of", "memory_owner", "namespace", "on_host", "ones",
-    "place_host_data", "placed", "register_backend", "repeated", "same_view", "special", "special_function",
-    "to_numpy", "view_at", "write",
+    "NUMPYS", "Pieces", "add_at", "address", "arrived", "as_array", "beside", "copy", "device", "has_numbers",
+    "has_values", "is_array", "is_writable", "kernel", "launcher", "library_of", "memory_owner", "namespace", "on_host",
+    "ones", "place_host_data", "placed", "register_backend", "repeated", "same_view", "special",
+    "special_function", "to_numpy", "view_at", "write",
 ]  # fmt: skip
 
 
@@ -62,12 +62,14 @@ _kernels: dict[Any, Any] = {}  # by type: how a function marked by `kernel` runs
 _to_numpy: dict[type, Any] = {np.ndarray: np.array}
 _address: dict[type, Any] = {np.ndarray: _numpy_address}
 _view_at: dict[type, Any] = {np.ndarray: _numpy_view}
+_launchers: dict[Any, Any] = {}  # by namespace: see `launcher`
 _special: dict[Any, Any] = {np: "scipy.special"}  # by namespace: a module, or its name until it is needed
 
 
 def register_backend(
-    array_type: type, module, to_numpy, address, view_at, special: Any = None, kernels: Any = None, like: Any = None
-) -> None:
+    array_type: type, module, to_numpy, address, view_at, special: Any = None, kernels: Any = None, like: Any = None,
+    launch: Any = None,
+) -> None:  # fmt: skip
     """Make arrays of `array_type` usable.
 
     Parameters
@@ -86,15 +88,24 @@ def register_backend(
         ``kernels(array, function, args, options)``.
     like : type, optional
         The type that they hold. If that is NumPy's, everything else is done with them as with NumPy's (`NUMPYS`).
+    launch : function, optional
+        What runs a kernel of our own on them, as ``launch(kernel, size, arguments)`` (`cuda/elementwise.py`).
     """
     _namespaces[array_type] = module
     _special[module] = special
     _to_numpy[array_type] = to_numpy
     _address[array_type], _view_at[array_type] = address, view_at
+    if launch is not None:
+        _launchers[module] = launch
     if like is np.ndarray:
         NUMPYS.add(array_type)
     if kernels is not None:
         _kernels[array_type] = kernels
+
+
+def launcher(xp) -> Any:
+    """What runs kernels of our own on arrays of the library `xp`; None where calls of the library are all there is."""
+    return _launchers.get(xp)
 
 
 def has_values(a) -> bool:
@@ -124,7 +135,9 @@ def _find_cupy(cls: type) -> bool:
     if cls.__module__.partition(".")[0] != "cupy" or "cupy" not in sys.modules:
         return False
     cupy = sys.modules["cupy"]
-    register_backend(cupy.ndarray, cupy, cupy.asnumpy, _cupy_address, _cupy_view, "cupyx.scipy.special")
+    from .cuda.launch import launch
+
+    register_backend(cupy.ndarray, cupy, cupy.asnumpy, _cupy_address, _cupy_view, "cupyx.scipy.special", launch=launch)
     return cls is cupy.ndarray
 
 
@@ -340,6 +353,17 @@ def view_at(like, owner, offset: int):
     `owner` owns its memory, and is of the library of `like`; so the result knows whose memory it has (`memory_owner`).
     """
     return _view_at.get(like.__class__, _numpy_view)(like, owner, offset)
+
+
+class Pieces(tuple):
+    """Flat arrays of one dtype that a kernel sees as one, end to end, where they lie."""
+
+    table: Any = None  # what a library keeps of them
+
+    def numbers(self) -> np.ndarray:
+        """How many there are, where each begins and the last one ends, and their addresses."""
+        bounds = np.cumsum([0, *(a.size for a in self)])
+        return np.array([len(self), *bounds, *map(address, self)], np.int64)
 
 
 _ONE = (1,)

@@ -15,6 +15,7 @@ from ...engine.tensor import tensor_of
 from ..signature import name_of
 from .algebra import half_angles, simplify
 from .emit import emit
+from .kernels import in_kernels
 from .look import Look, Profile, looked_at
 from .loops import compiler, in_loops
 from .memory import apart, place
@@ -27,7 +28,7 @@ __all__ = ["Plan", "chosen", "made"]
 
 PASSES = [  # in this order
     split_versions, half_angles, stack_products, stack_sums, fold_constants, simplify, merge_equal, drop_unused,
-    join_in_place, in_pieces, in_loops,
+    join_in_place, in_kernels, in_pieces, in_loops,
 ]  # fmt: skip
 ROUND = {stack_products, stack_sums, in_loops}  # otherwise than the eager step
 HOLE: Any = object()  # in the place of each array of a result
