@@ -3,12 +3,12 @@
 import numpy as np
 import pytest
 from kernels import COMPILER, by_compiler, by_numpy
-from strict_array import StrictArray, on_device, strict
+from strict_array import StrictArray, forbid_transfers, on_device, strict
 from test_optim import ELEMENTWISE, OPTIMIZERS, WHOLE
 
 import autograd_vs as av
-from autograd_vs.base import backend
-from autograd_vs.base.cuda import expressions
+from autograd_vs.base import backend, seeds
+from autograd_vs.base.cuda import expressions, philox
 from autograd_vs.base.cuda.elementwise import Argument, Kernel, NotElementwise, Recorder, Step, Value, loop_dtypes
 from autograd_vs.base.cuda.updates import update_kernel
 from autograd_vs.state.packs import BLOCK
@@ -468,3 +468,61 @@ def test_kernels_of_a_plan_compile_for_a_gpu(launched):
     for kernel, _ in seen:
         assert b"kernel" in bytes(to_ptx(kernel.source))
     assert seen
+
+
+# ---------------------------------------------------------------- random numbers
+
+
+@pytest.mark.parametrize("runner", RUNNERS)
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("size", [1, 3, 8, 1001])
+def test_uniform_numbers_are_those_of_numpy_bit_for_bit(size, dtype, runner):
+    for key, counter in [(1, 0), ((7 << 100) + 5, 3 << 64), (2**128 - 1, 2**256 - 2), (9, (1 << 128) - 2)]:
+        source = np.random.Generator(np.random.Philox(key=key, counter=counter))
+        out = np.zeros(size, dtype)
+        philox.uniforms(runner, source, out)
+        assert out.tobytes() == source.random(size, dtype).tobytes()
+
+
+@pytest.mark.parametrize("runner", RUNNERS)
+def test_uniform_numbers_of_later_calls(runner):
+    out, later = np.zeros(9, np.float32), np.array([5], np.uint64)
+    philox.uniforms(runner, seeds.generator(3, "stream", 2), out, later)
+    assert out.tobytes() == seeds.generator(3, "stream", 7).random(9, np.float32).tobytes()
+
+
+def test_a_generator_within_a_block_is_refused():
+    source = seeds.generator(0, "x")
+    source.random(dtype=np.float32)
+    with pytest.raises(ValueError, match="begin of a block"):
+        philox.uniforms(by_numpy, source, np.zeros(2))
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_the_kernel_of_uniform_numbers_compiles_for_a_gpu(dtype):
+    assert b"kernel" in bytes(to_ptx(philox.Uniforms(np.dtype(dtype)).source))
+
+
+@pytest.mark.host("compares the host with the stand-in itself")
+@pytest.mark.parametrize("runner", RUNNERS)
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_dropout_on_a_device_drops_what_it_drops_on_the_host(dtype, runner, launched, seed):
+    x = np.random.default_rng(0).normal(size=(5, 7)).astype(dtype)
+
+    def dropped(x):
+        return av.nn.dropout(x, 0.4, training=True, stream="d")
+
+    def thrice(function, x):
+        av.random.set_seed(4)
+        return [function(x).numpy() for _ in range(3)]
+
+    seed(4)
+    expected = thrice(dropped, av.Tensor(x))
+    seen = launched(runner)
+    device = av.Tensor(on_device(x))
+    with forbid_transfers():
+        dropped(device)
+    for found in (thrice(dropped, device), thrice(av.function(dropped), device)):
+        for a, b in zip(found, expected, strict=True):
+            np.testing.assert_array_equal(a, b)
+    assert sum(isinstance(kernel, philox.Uniforms) for kernel, _ in seen) >= 6
