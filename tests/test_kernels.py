@@ -3,13 +3,15 @@
 import numpy as np
 import pytest
 from kernels import COMPILER, by_compiler, by_numpy
-from strict_array import StrictArray, forbid_transfers, on_device, strict
+from strict_array import forbid_transfers, on_device, strict
 from test_optim import ELEMENTWISE, OPTIMIZERS, WHOLE
 
 import autograd_vs as av
+import optim
 from autograd_vs.base import backend, seeds
 from autograd_vs.base.cuda import expressions, philox
 from autograd_vs.base.cuda.elementwise import Argument, Kernel, NotElementwise, Recorder, Step, Value, loop_dtypes
+from autograd_vs.base.cuda.launch import OPTIONS, launch
 from autograd_vs.base.cuda.updates import update_kernel
 from autograd_vs.state.packs import BLOCK
 
@@ -39,7 +41,7 @@ def to_ptx(source):
     module = nvrtc()
     program = module.createProgram(source, "kernel.cu", (), ())
     try:
-        module.compileProgram(program, ("--std=c++17", "--fmad=false", "--gpu-architecture=compute_90"))
+        module.compileProgram(program, (*OPTIONS, "--gpu-architecture=compute_90"))
         return module.getPTX(program)
     except module.NVRTCError as error:
         raise AssertionError(f"{error}\n{module.getProgramLog(program)}\n{source}") from None
@@ -244,9 +246,7 @@ def trained(optimizer, variables, steps=4):
     random = np.random.default_rng(1)
     for _ in range(steps):
         gradients = [random.normal(size=v.shape).astype(v.dtype) for v in variables]
-        on = [
-            on_device(g) if v.array.__class__ is StrictArray else g for g, v in zip(gradients, variables, strict=True)
-        ]
+        on = [backend.beside(g, v.array) for g, v in zip(gradients, variables, strict=True)]
         optimizer.apply_gradients(zip(on, variables, strict=True))
     slots = [optimizer.get_slot(v, name).numpy() for v in variables for name in optimizer.slot_names]
     return [*(v.numpy() for v in variables), *slots]
@@ -319,6 +319,20 @@ def test_a_rule_that_finds_a_number_elsewhere_has_its_value_of_now(launched):
         av.apply_update(rule, [v], [on_device(np.ones(4))], av.Slots(()), lambda step: {"rate": 0.5})
     assert len(seen) == 2
     np.testing.assert_allclose(v.numpy(), before - 2.0)
+
+
+@pytest.mark.host("compares the host with the stand-in itself")
+@pytest.mark.parametrize("number", [np.float32, np.array, int])
+def test_scalars_of_a_rule_may_be_any_number(number, launched):
+    seen = launched(by_compiler if COMPILER else by_numpy)
+    _, (v,) = twins([(4,)], np.float32)
+    before = v.numpy()
+    rule = optim.sgd.sgd_update
+    av.apply_update(
+        rule, [v], [on_device(np.ones(4, np.float32))], av.Slots(()), lambda step: {"learning_rate": number(2)}
+    )
+    assert len(seen) == 1
+    np.testing.assert_allclose(v.numpy(), before - 2.0, rtol=1e-6)
 
 
 @pytest.mark.host("compares the host with the stand-in itself")
@@ -526,3 +540,73 @@ def test_dropout_on_a_device_drops_what_it_drops_on_the_host(dtype, runner, laun
         for a, b in zip(found, expected, strict=True):
             np.testing.assert_array_equal(a, b)
     assert sum(isinstance(kernel, philox.Uniforms) for kernel, _ in seen) >= 6
+
+
+# ---------------------------------------------------------------- CuPy
+
+
+def test_cupy_has_a_launcher():
+    cupy = pytest.importorskip("cupy")
+    assert backend._find_cupy(cupy.ndarray)
+    assert backend.launcher(cupy) is launch
+
+
+def gpu():
+    """CuPy, where there is a GPU that works."""
+    cupy = pytest.importorskip("cupy", reason="needs CuPy and a GPU")
+    try:
+        works = cupy.is_available() and int(cupy.ones(2).sum()) == 2
+    except Exception:
+        works = False
+    if not works:
+        pytest.skip("needs a GPU")
+    assert backend._find_cupy(cupy.ndarray)
+    return cupy
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("name", ELEMENTWISE)
+def test_an_update_on_a_gpu_is_that_of_the_host(name, dtype):
+    cupy = gpu()
+    host, _ = twins([(3, 4), (4,), (), (BLOCK + 3,)], dtype)
+    device = [av.Variable(cupy.asarray(v.numpy()), name=f"gpu_{i}") for i, v in enumerate(host)]
+    tolerance = 1e-6 if dtype is np.float32 else 1e-12
+    for a, b in zip(trained(ELEMENTWISE[name](), device), trained(ELEMENTWISE[name](), host), strict=True):
+        np.testing.assert_allclose(a, b, rtol=tolerance, atol=tolerance)
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("name", REAL)
+def test_every_ufunc_on_a_gpu(name):
+    cupy = gpu()
+    kernel, ufuncs = all_ufuncs(np.dtype(name))
+    x, y = numbers(np.dtype(name))
+    outs = [cupy.zeros(x.size, argument.dtype) for argument in kernel.arguments[2:]]
+    launch(kernel, x.size, [cupy.asarray(x), cupy.asarray(y), *outs])
+    for ufunc, out in zip(ufuncs, map(cupy.asnumpy, outs), strict=True):
+        with np.errstate(all="ignore"):
+            expected = ufunc(*(x, y)[: ufunc.nin])
+        if out.dtype.kind == "f":
+            np.testing.assert_allclose(out, expected, rtol=16 * np.finfo(out.dtype).eps, err_msg=ufunc.__name__)
+        else:
+            np.testing.assert_array_equal(out, expected, err_msg=ufunc.__name__)
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_uniform_numbers_on_a_gpu_are_those_of_numpy(dtype):
+    cupy, source = gpu(), seeds.generator(1, "x", 3)
+    out = cupy.zeros(100_003, dtype)
+    philox.uniforms(launch, source, out)
+    assert cupy.asnumpy(out).tobytes() == source.random(out.size, dtype).tobytes()
+
+
+@pytest.mark.gpu
+def test_a_plan_on_a_gpu_gives_what_the_stand_in_gives():
+    cupy = gpu()
+    plan = av.function(blend)
+    for _ in range(2):
+        found = plan(*map(cupy.asarray, a_batch()))
+    for a, b in zip(found, blend(*a_batch()), strict=True):
+        np.testing.assert_allclose(a.numpy(), b, rtol=3e-6)

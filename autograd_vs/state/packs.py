@@ -116,6 +116,11 @@ def _count(groups, scalars) -> None:
         group.step += 1
 
 
+def _on_device(x) -> bool:
+    """Whether a scalar of a rule is an array on a device, which a kernel can read."""
+    return backend.is_array(x) and x.__class__ not in backend.NUMPYS
+
+
 def _launched(tracer, launch, arguments, written) -> None:
     """Run a kernel, and let `tracer` note it."""
     exhaust(map(tracer.keep, written))
@@ -211,7 +216,7 @@ class Group:
         """The rule as one kernel; None where it is not elementwise."""
         from ..base.cuda.updates import update_kernel
 
-        scalars = {name: "number" if isinstance(x, (int, float)) else "array" for name, x in numbers.items()}
+        scalars = {name: "array" if _on_device(x) else "number" for name, x in numbers.items()}
         cell, several = self.cells[0], len(values) > 1
         return update_kernel(rule, values[0].dtype, cell.compute, len(self.slots), scalars, reads_value, several)
 
@@ -224,7 +229,9 @@ class Group:
             return False
         g = g if g.flags.c_contiguous else g.copy()
         value = values[0] if len(values) == 1 else values
-        self.launch(kernel, self.size, [value, g, *self.slots, *numbers.values()])
+        self.launch(
+            kernel, self.size, [value, g, *self.slots, *[x if _on_device(x) else float(x) for x in numbers.values()]]
+        )
         return True
 
     def _values(self, values):

@@ -8,7 +8,7 @@ from .elementwise import THREADS, Kernel
 __all__ = ["OPTIONS", "launch"]
 
 # Products and sums are rounded one by one, as in kernels of their own: what memory can bring takes longer anyway.
-OPTIONS = ("--std=c++17", "--fmad=false")
+OPTIONS = ("--fmad=false",)
 MOST = 1 << 20  # blocks: each thread takes several elements where there are more
 
 
