@@ -436,6 +436,7 @@ def test_threads_take_turns():
     assert not wrong
 
 
+@pytest.mark.host("looks at single calls, which are kernels there")
 def test_other_threads_run_while_one_traces():
     v, start, go_on = av.Variable([1.0, 2.0]), threading.Event(), threading.Event()
     found = []
@@ -583,6 +584,7 @@ def test_a_plan_lets_go_of_the_arrays_of_its_trace(rows):
     assert held < 6 * x.nbytes  # the input, two results, and what is not arrays; the trace had 60
 
 
+@pytest.mark.host("looks at single calls, which are kernels there")
 def test_equal_calls_are_made_once():
     f = av.function(lambda x: av.sin(x) + av.sin(x) * av.sin(x))
     f(np.ones(3))

@@ -71,6 +71,7 @@ Y = np.ones((5, 1), np.float32)
 # ---------------------------------------------------------------- text and tables
 
 
+@pytest.mark.host("looks at single calls, which are kernels there")
 def test_the_text_of_a_plan():
     x = np.ones(3)
     c = np.array([1.0, 2.0, 3.0])
@@ -132,6 +133,7 @@ def test_tables_in_notebooks():
     assert len(profile.times) == 1 and profile.total == sum(profile.scopes.values()) and "together" in str(profile)
 
 
+@pytest.mark.host("looks at single calls, which are kernels there")
 def test_a_long_plan_has_a_short_table():
     def many(x):
         for _ in range(700):
@@ -167,6 +169,7 @@ def test_the_way_back_counts_for_the_scope_of_its_op_and_the_optimizer_for_one_o
     assert [scope for scope, function in places if function == "tanh"] == ["", ""]
 
 
+@pytest.mark.host("looks at single calls, which are kernels there")
 def test_a_walk_inside_of_a_walk_counts_for_the_op_inside():
     @av.recompute_grad
     def block(x):
@@ -257,6 +260,7 @@ def test_a_picture_is_written_to_a_file(tmp_path):
     assert f.plan().draw(path) == path.read_text(encoding="utf-8")
 
 
+@pytest.mark.host("looks at single calls, which are kernels there")
 def test_a_picture_of_a_long_plan_is_by_scope():
     def deep(x):
         for i in range(12):

@@ -8,6 +8,7 @@ import autograd_vs as av
 import optim
 from autograd_vs.base import backend
 from autograd_vs.base.cuda.graphs import refuses
+from autograd_vs.base.cuda.products import product
 from autograd_vs.transforms.plans.graphs import why_not
 from autograd_vs.transforms.plans.program import Call
 
@@ -59,7 +60,7 @@ def test_a_graph_is_captured_once_at_the_second_replay(device, monkeypatch):
         return of_graphs(run)
 
     monkeypatch.setattr(Graphs, "capture", staticmethod(capture))
-    f = av.function(lambda x, y: av.tanh(x * 2.0 + y) @ av.exp(y * 3.0))
+    f = av.function(lambda x, y: av.tanh(x * 2.0 + y) @ av.exp(y * 3.0), without="in_kernels")
     x = np.ones((2, 2))
     f(x, x), f(x, x)
     assert len(seen) == 0  # the trace, and a replay by which all kernels are there
@@ -75,7 +76,7 @@ def test_what_cannot_be_captured_runs_call_by_call_and_says_why(device, monkeypa
         raise RuntimeError("operation not permitted when stream is capturing")
 
     monkeypatch.setattr(Graphs, "capture", staticmethod(capture))
-    f = av.function(lambda x: av.tanh(x * 2.0) + 1.0)
+    f = av.function(lambda x: av.tanh(x * 2.0) + 1.0, without="in_kernels")
     for i in range(4):
         np.testing.assert_array_equal(f(np.full(3, float(i))).numpy(), np.tanh(np.full(3, i * 2.0)) + 1.0)
     assert "graphs: 0 of 0 calls together" in str(f.plan())
@@ -117,6 +118,7 @@ def test_why_a_call_is_no_part_of_a_graph():
     for index in (mask, [0, 1], (mask, slice(None))):
         assert "waits" in why(np.ndarray.__getitem__, x, index, form="method")
     assert "host" in why(np.take, x, host) and "Python" in why(print, x, form="outside")
+    assert why(product, x, x) == ""  # by a handle of our own
     assert "cuBLAS" in why(np.dot, x, x) and "cuBLAS" in why(np.linalg.inv, x) and "waits" in why(np.nonzero, x)
 
 
@@ -125,11 +127,16 @@ def test_a_cuda_graph_of_calls():
     cupy = pytest.importorskip("cupy")
     if not cupy.is_available():
         pytest.skip("no GPU")
-    from autograd_vs.base.cuda.graphs import capture
+    from autograd_vs.base.cuda.graphs import capture, rehearse
 
     x, y = cupy.arange(4.0), cupy.zeros(4)
-    cupy.add(cupy.exp(x), 1.0, out=y)  # compiled before it is captured
-    launch = capture(lambda: cupy.add(cupy.exp(x), 1.0, out=y))
+
+    def run():
+        cupy.add(cupy.exp(x), 1.0, out=y)
+
+    rehearse(run)
+    np.testing.assert_allclose(y.get(), np.exp(np.arange(4.0)) + 1.0)
+    launch = capture(run)
     y.fill(0), x.fill(1)
     launch()
     np.testing.assert_allclose(y.get(), np.e + 1.0)

@@ -19,11 +19,11 @@ import numpy as np
 from .stack import Stack
 
 __all__ = [
-    "NUMPYS", "add_at", "address", "arrived", "as_array", "beside", "copy", "device", "graphs", "has_numbers",
-    "has_values", "home", "is_array", "is_writable", "kernel", "leading", "library_of", "matrix_product",
-    "memory_owner", "namespace", "on_host", "ones", "open_place", "place_host_data", "placed", "places",
-    "register_backend", "repeated", "same_view", "see_arrays_through", "special", "special_function", "to_numpy",
-    "view_at", "write",
+    "NUMPYS", "Pieces", "add_at", "address", "arrived", "as_array", "beside", "copy", "device", "graphs",
+    "has_numbers", "has_values", "home", "is_array", "is_writable", "kernel", "launcher", "leading", "library_of",
+    "matrix_product", "memory_owner", "namespace", "on_host", "ones", "open_place", "place_host_data", "placed",
+    "places", "register_backend", "repeated", "same_view", "see_arrays_through", "special", "special_function",
+    "to_numpy", "view_at", "write",
 ]  # fmt: skip
 
 
@@ -67,6 +67,7 @@ _graphs: dict[type, Any] = {}  # by type: the module that captures, its name, or
 _address: dict[type, Any] = {np.ndarray: _numpy_address}
 _view_at: dict[type, Any] = {np.ndarray: _numpy_view}
 _products: dict[Any, Any] = {}  # by type: the function of `matrix_product`, where it is not the library's own
+_launchers: dict[Any, Any] = {}  # by namespace: see `launcher`
 _special: dict[Any, Any] = {np: "scipy.special"}  # by namespace: a module, or its name until it is needed
 
 
@@ -81,6 +82,7 @@ def register_backend(
     like: Any = None,
     graphs: Any = None,
     products: Any = None,
+    launch: Any = None,
 ) -> None:
     """Make arrays of `array_type` usable.
 
@@ -105,6 +107,8 @@ def register_backend(
         what these are), or the name of such a module.
     products : function, optional
         ``products(a, b, into)``: see `matrix_product`.
+    launch : function, optional
+        What runs a kernel of our own on them, as ``launch(kernel, size, arguments)`` (`cuda/elementwise.py`).
     """
     _namespaces[array_type] = module
     _special[module] = special
@@ -114,10 +118,17 @@ def register_backend(
     products = products or _products.get(like)
     if products is not None:
         _products[array_type] = products
+    if launch is not None:
+        _launchers[module] = launch
     if like is np.ndarray:
         NUMPYS.add(array_type)
     if kernels is not None:
         _kernels[array_type] = kernels
+
+
+def launcher(xp) -> Any:
+    """What runs kernels of our own on arrays of the library `xp`; None where calls of the library are all there is."""
+    return _launchers.get(xp)
 
 
 def has_values(a) -> bool:
@@ -147,6 +158,8 @@ def _find_cupy(cls: type) -> bool:
     if cls.__module__.partition(".")[0] != "cupy" or "cupy" not in sys.modules:
         return False
     cupy = sys.modules["cupy"]
+    from .cuda.launch import launch
+
     register_backend(
         cupy.ndarray,
         cupy,
@@ -156,6 +169,7 @@ def _find_cupy(cls: type) -> bool:
         "cupyx.scipy.special",
         graphs="graphs",
         products=_cupy_product,
+        launch=launch,
     )
     return cls is cupy.ndarray
 
@@ -445,6 +459,17 @@ def view_at(like, owner, offset: int):
     `owner` owns its memory, and is of the library of `like`; so the result knows whose memory it has (`memory_owner`).
     """
     return _view_at.get(like.__class__, _numpy_view)(like, owner, offset)
+
+
+class Pieces(tuple):
+    """Flat arrays of one dtype that a kernel sees as one, end to end, where they lie."""
+
+    table: Any = None  # what a library keeps of them
+
+    def numbers(self) -> np.ndarray:
+        """How many there are, where each begins and the last one ends, and their addresses."""
+        bounds = np.cumsum([0, *(a.size for a in self)])
+        return np.array([len(self), *bounds, *map(address, self)], np.int64)
 
 
 _ONE = (1,)

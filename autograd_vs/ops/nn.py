@@ -13,7 +13,7 @@ from ..engine.tensor import Tensor, as_tensor, tensor_of
 from .elementwise import add, multiply
 from .index import check_ids, take
 from .products import as_rows, dot
-from .random import generator
+from .random import generator, uniforms_beside
 from .shape import axis_of, valued
 
 __all__ = ["alpha_dropout", "dropout", "embedding_lookup", "linear", "one_hot"]
@@ -155,9 +155,8 @@ def dropout(x, rate, *, training, stream="", noise_shape=None) -> Tensor:
     shape = _noise_shape(noise_shape, x.shape)
     if not training or rate == 0.0:
         return x
-    kept = generator(stream).random(shape, dtype=np.float32) >= rate
-    mask = kept * x.dtype.type(1.0 / (1.0 - rate) if rate < 1.0 else 0.0)
-    return multiply(x, tensor_of(namespace(x.array).asarray(mask)))
+    kept = uniforms_beside(x.array, generator(stream), shape, np.float32) >= rate
+    return multiply(x, tensor_of(kept * x.dtype.type(1.0 / (1.0 - rate) if rate < 1.0 else 0.0)))
 
 
 _LOW = 1.7580993408473766  # minus what `selu` gives for very negative numbers
@@ -203,10 +202,9 @@ def alpha_dropout(x, rate, *, training, stream="") -> Tensor:
     if not training or rate == 0.0:
         return x
     a = 1.0 / sqrt((_LOW * _LOW * rate + 1.0) * (1.0 - rate)) if rate < 1.0 else 0.0
-    kept = generator(stream).random(x.shape, dtype=np.float32) >= rate
+    kept = uniforms_beside(x.array, generator(stream), x.shape, np.float32) >= rate
     mask, rest = kept * x.dtype.type(a), (kept - (1.0 - rate)) * (_LOW * a)
-    xp = namespace(x.array)
-    return add(multiply(x, tensor_of(xp.asarray(mask))), tensor_of(xp.asarray(rest.astype(x.dtype))))
+    return add(multiply(x, tensor_of(mask)), tensor_of(rest.astype(x.dtype)))
 
 
 @composed(

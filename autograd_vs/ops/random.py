@@ -14,10 +14,20 @@ from functools import partial
 import numpy as np
 
 from ..base import seeds
-from ..base.backend import as_array
+from ..base.backend import as_array, launcher, namespace
 from ..engine.outside import outside, tracing
 
-__all__ = ["Shape", "as_shape", "generator", "get_state", "normals", "set_seed", "set_state", "uniforms"]
+__all__ = [
+    "Shape",
+    "as_shape",
+    "generator",
+    "get_state",
+    "normals",
+    "set_seed",
+    "set_state",
+    "uniforms",
+    "uniforms_beside",
+]
 
 Shape = int | Sequence[int]
 
@@ -172,6 +182,15 @@ class _Traced:
 
         return draw
 
+    def filled(self, launch, xp, shape, dtype):
+        """What each replay draws on the device."""
+        each = partial(self._fill, launch, xp, shape, dtype)
+        each.__qualname__ = "random.random"  # type: ignore[attr-defined]
+        return outside(each, draws=True)
+
+    def _fill(self, *args):
+        return _filled(self._source, *args)
+
     def _begin(self):
         self._source = generator(self._stream)
 
@@ -191,6 +210,30 @@ def uniforms(source, shape, dtype=np.float64):
     """Evenly distributed numbers in [0, 1) from a generator."""
     exact = dtype if dtype in (np.float32, np.float64) else np.dtype(np.float32)
     return as_array(source.random(as_shape(shape), dtype=exact)).astype(dtype, copy=False)
+
+
+def uniforms_beside(like, source, shape, dtype):
+    """``source.random(shape, dtype)`` where the array `like` lies: a device makes the same numbers by itself.
+
+    The generator `source` must be new (see `generator`).
+    """
+    xp = namespace(like)
+    launch = launcher(xp)
+    if launch is None:
+        return xp.asarray(source.random(shape, dtype=dtype))
+    return (
+        source.filled(launch, xp, shape, dtype)
+        if source.__class__ is _Traced
+        else _filled(source, launch, xp, shape, dtype)
+    )
+
+
+def _filled(source, launch, xp, shape, dtype):
+    from ..base.cuda.philox import uniforms
+
+    out = xp.empty(shape, dtype)
+    uniforms(launch, source, out)
+    return out
 
 
 def normals(source, shape):

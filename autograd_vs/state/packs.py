@@ -48,6 +48,8 @@ class Plan:
                 group.run_whole(rule, g, values[0], numbers, reads_value)
             elif g.__class__ is IndexedSlices and rows:
                 group.run_rows(rule, g, values[0], numbers, reads_value)
+            elif group.launch is not None and group.run_fused(rule, g, values, numbers, reads_value):
+                pass
             elif g.__class__ is IndexedSlices or group.size > BLOCK:
                 blocks += [(group, g, values[0], numbers, block) for block in group.blocks(g)]
             else:
@@ -69,6 +71,8 @@ class Plan:
 
     def follow(self, tracer, rule, arrays, names, scalars, reads_value) -> None:
         """`run`, noted by `tracer`: each replay counts, fills in the scalars, and does the arithmetic."""
+        from ..base.cuda.elementwise import Launch
+
         groups = [group for group, _, _ in self.groups]
         with tracer.pause():
             numbers = [group.as_operands(scalars(group.step + 1, *group.sort), always=True) for group in groups]
@@ -81,6 +85,17 @@ class Plan:
             values = [tracer.live(value) for value in values]
             slots = [tracer.live(slot, f"{name} of {of}") for name, slot in zip(names, group.slots, strict=True)]
             operands = {name: tracer.live(x, name) for name, x in operands.items()}
+            kernel = None if group.launch is None else group.fused(rule, values, operands, reads_value)
+            if kernel is not None:
+                g = g if g.flags.c_contiguous else g.copy()
+                value = values[0] if len(values) == 1 else tuple(values)
+                _launched(
+                    tracer,
+                    Launch(group.launch, kernel, group.size),
+                    (value, g, *slots, *operands.values()),
+                    (*values, *slots),
+                )
+                continue
             delta = ruled(rule, _joined(values) if reads_value else None, g, slots, operands)
             if delta is not None:
                 exhaust(map(subtract, values, map(delta.__getitem__, group.pieces), values))
@@ -99,6 +114,18 @@ def _count(groups, scalars) -> None:
     for group, of_group in zip(groups, numbers, strict=True):
         group.fill(of_group)
         group.step += 1
+
+
+def _on_device(x) -> bool:
+    """Whether a scalar of a rule is an array on a device, which a kernel can read."""
+    return backend.is_array(x) and x.__class__ not in backend.NUMPYS
+
+
+def _launched(tracer, launch, arguments, written) -> None:
+    """Run a kernel, and let `tracer` note it."""
+    exhaust(map(tracer.keep, written))
+    launch.bound(tracer.known(arguments), ())()
+    tracer.write("kernel", launch, arguments, {}, written)
 
 
 def _joined(arrays):
@@ -128,7 +155,9 @@ class Group:
     variable that the rule sees as a whole.
     """
 
-    __slots__ = ("cells", "gradient", "operands", "pieces", "row", "shapes", "size", "slots", "sort", "step", "value")
+    __slots__ = (
+        "cells", "gradient", "launch", "operands", "pieces", "row", "shapes", "size", "slots", "sort", "step", "value",
+    )  # fmt: skip
 
     def __init__(self, cells: list[Cell], step: int, source: "int | Group", sort: tuple = (), shapes=None):
         self.cells, self.step, self.sort, self.shapes = cells, step, sort, shapes
@@ -136,6 +165,7 @@ class Group:
         self.pieces: list[slice] = []
         self.gradient = self.value = None  # made when they are needed
         self.operands: dict[str, Any] = {}  # the scalars as 0-d arrays, which NumPy takes faster than numbers
+        self.launch = backend.launcher(cells[0].xp)  # on a device: what runs the rule as one kernel
         self.row: Any = None  # on a device: the memory that they share, so that they come in one transfer
         if shapes is not None:
             self.slots: list = [cells[0].xp.zeros(shape, cells[0].compute) for shape in shapes]
@@ -181,6 +211,28 @@ class Group:
         if delta is not None:
             # One `subtract(value, delta[piece], value)` for each variable, without a bytecode.
             exhaust(map(subtract, values, map(delta.__getitem__, self.pieces), values))
+
+    def fused(self, rule, values, numbers, reads_value):
+        """The rule as one kernel; None where it is not elementwise."""
+        from ..base.cuda.updates import update_kernel
+
+        scalars = {name: "array" if _on_device(x) else "number" for name, x in numbers.items()}
+        cell, several = self.cells[0], len(values) > 1
+        return update_kernel(rule, values[0].dtype, cell.compute, len(self.slots), scalars, reads_value, several)
+
+    def run_fused(self, rule, g, values, numbers, reads_value) -> bool:
+        """Run the rule as one kernel, which reads and writes each number once; False where that cannot be done."""
+        if g.__class__ is IndexedSlices:
+            return False
+        kernel = self.fused(rule, values, numbers, reads_value)
+        if kernel is None:
+            return False
+        g = g if g.flags.c_contiguous else g.copy()
+        value = values[0] if len(values) == 1 else values
+        self.launch(
+            kernel, self.size, [value, g, *self.slots, *[x if _on_device(x) else float(x) for x in numbers.values()]]
+        )
+        return True
 
     def _values(self, values):
         """The values of the variables, end to end in the dtype of the rule."""

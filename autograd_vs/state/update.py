@@ -403,7 +403,7 @@ class Slots:
         groups = []
         for group in dict.fromkeys(self._groups[cell.name] for cell in cells):
             indices = [where[cell] for cell in group.cells]
-            groups.append((group, indices, [flat(variables[i].array) for i in indices]))
+            groups.append((group, indices, backend.Pieces(flat(variables[i].array) for i in indices)))
         plan = Plan(groups, variables)
         if len(self._plans) >= _PLANS:
             self._drop_plans()

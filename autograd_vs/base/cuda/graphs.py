@@ -3,13 +3,14 @@
 While a stream is captured nothing runs: what is launched there becomes the graph, with the addresses and numbers that
 it has. So the calls must neither wait for the device, nor copy between it and the host; the memory that they allocate
 comes from a pool that lives as long as the graph. CuPy lets no library with handles of its own be captured
-(`refuses`). See "Graphs" in docs/architecture.md for what of this waits to be run on a GPU.
+(`refuses`); products by `products.py` are. What of this waits to be run on a GPU: docs/architecture.md, "Graphs".
 """
 
+from _thread import get_ident
 from collections.abc import Callable
 from typing import Any
 
-__all__ = ["capture", "refuses"]
+__all__ = ["capture", "refuses", "rehearse"]
 
 _PRODUCTS = "dot matmul tensordot einsum inner vdot kron convolve correlate linalg"
 _WAITING = "nonzero flatnonzero argwhere unique histogram bincount piecewise roots allclose array_equal"
@@ -25,6 +26,17 @@ def refuses(function: Any) -> str:
     return "it waits for the device" if name in _WAITING.split() else ""
 
 
+def rehearse(run: Callable[[], None]) -> None:
+    """Call ``run()`` on the stream that is captured later: kernels are compiled, cuBLAS gets a workspace."""
+    import cupy
+
+    stream, outer = _stream(), cupy.cuda.get_current_stream()
+    stream.wait_event(outer.record())
+    with stream:
+        run()
+    outer.wait_event(stream.record())
+
+
 def capture(run: Callable[[], None]) -> Callable[[], None]:
     """A function that launches, on the stream that is current then, what ``run()`` launches now.
 
@@ -35,7 +47,8 @@ def capture(run: Callable[[], None]) -> Callable[[], None]:
     """
     import cupy
 
-    stream, pool = cupy.cuda.Stream(non_blocking=True), cupy.cuda.MemoryPool()
+    stream, pool = _stream(), cupy.cuda.MemoryPool()
+    stream.synchronize()
     stream.begin_capture()
     try:
         with cupy.cuda.using_allocator(pool.malloc), stream:
@@ -52,3 +65,15 @@ def capture(run: Callable[[], None]) -> Callable[[], None]:
         graph.launch(cupy.cuda.get_current_stream())
 
     return launch
+
+
+_streams: dict[tuple[int, int], Any] = {}  # by device and thread: one that is captured
+
+
+def _stream() -> Any:
+    import cupy
+
+    place = cupy.cuda.Device().id, get_ident()
+    if place not in _streams:
+        _streams[place] = cupy.cuda.Stream(non_blocking=True)
+    return _streams[place]

@@ -128,6 +128,8 @@ def _line(call, there, name, whole=True) -> str:
     def given():
         return ", ".join([_value(a, name) for a in args] + [f"{k}={_value(v, name)}" for k, v in options.items()])
 
+    if call.form == "kernel":
+        return f"{name(function.bound(args, out), 'k')}()"
     if isinstance(out, tuple) and call.form in ("outside", "block"):
         return f"{name(function.into(args, out), 'o')}()"
     if call.form == "outside":

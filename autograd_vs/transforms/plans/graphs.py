@@ -25,7 +25,7 @@ def graphed(program, emitted):
     library = graphs(types.pop()) if len(types) == 1 else None
     if library is None:
         return None
-    return Graphs(emitted, [why_not(call, library.refuses) for call in program.calls], library.capture)
+    return Graphs(emitted, [why_not(call, library.refuses) for call in program.calls], library)
 
 
 def why_not(call: Call, refuses) -> str:
@@ -53,17 +53,18 @@ class Graphs:
     emitted : Emitted
     reasons : list of str
         Of `why_not`, for each call.
-    capture : function
-        ``capture(run)`` gives a function that launches the graph of what ``run()`` calls.
+    library : module
+        ``rehearse(run)`` makes the calls of ``run()``, ``capture(run)`` gives a function that launches their graph
+        (`base/cuda/graphs.py`).
     """
 
-    def __init__(self, emitted, reasons: list[str], capture):
+    def __init__(self, emitted, reasons: list[str], library):
         self.emitted, self.reasons, self.parts = emitted, reasons, []
         for whole, numbers in groupby(range(len(reasons)), key=lambda n: not reasons[n]):
             first, *rest = numbers
             last = rest[-1] if rest else first
             worth = whole and last - first + 1 >= FEWEST
-            self.parts.append(_Part(emitted, first, last + 1, capture if worth else None))
+            self.parts.append(_Part(emitted, first, last + 1, library if worth else None))
         self.now: Any = None
 
     def run(self) -> None:
@@ -78,7 +79,7 @@ class Graphs:
 
     def notes(self) -> list[str]:
         """For people: what is captured, what stays between, and why."""
-        graphs = [part for part in self.parts if part.capture is not None and not part.note]
+        graphs = [part for part in self.parts if part.library is not None and not part.note]
         refused = [part.note for part in self.parts if part.note]
         between = Counter(reason for reason in self.reasons if reason)
         words = ", ".join(f"{count} ({reason})" for reason, count in between.items())
@@ -88,21 +89,21 @@ class Graphs:
 
 
 class _Part:
-    """Calls after one another that become a graph, or (without `capture`) stay what they are."""
+    """Calls after one another that become a graph, or (without a `library`) stay what they are."""
 
-    def __init__(self, emitted, first: int, last: int, capture):
-        self.first, self.last, self.capture = first, last, capture
+    def __init__(self, emitted, first: int, last: int, library):
+        self.first, self.last, self.library = first, last, library
         self.inner = emitted.part(first, last)
         self.note = ""  # why it was not captured
-        self.run = self.inner.run if capture is None else self._begin
+        self.run = self.inner.run if library is None else self._rehearse
 
-    def _begin(self) -> None:
-        self.inner.run()
+    def _rehearse(self) -> None:
+        self.library.rehearse(self.inner.run)
         self.run = self._capture
 
     def _capture(self) -> None:
         try:
-            self.run = self.capture(self.inner.run)
+            self.run = self.library.capture(self.inner.run)
         except Exception as error:  # nothing has run: it goes on as it did
             self.run, self.note = self.inner.run, f"calls {self.first + 1} to {self.last}: {error}"
         self.run()

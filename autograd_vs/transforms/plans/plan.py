@@ -16,6 +16,7 @@ from ..signature import name_of
 from .algebra import half_angles, simplify
 from .emit import emit
 from .graphs import graphed
+from .kernels import in_kernels
 from .look import Look, Profile, looked_at
 from .loops import compiler, in_loops
 from .memory import apart, place
@@ -28,7 +29,7 @@ __all__ = ["Plan", "chosen", "made"]
 
 PASSES = [  # in this order
     split_versions, half_angles, stack_products, stack_sums, fold_constants, simplify, merge_equal, drop_unused,
-    join_in_place, in_pieces, in_loops,
+    join_in_place, in_kernels, in_pieces, in_loops,
 ]  # fmt: skip
 ROUND = {stack_products, stack_sums, in_loops}  # otherwise than the eager step
 HOLE: Any = object()  # in the place of each array of a result
@@ -162,7 +163,8 @@ def chosen(exact: bool = False, without=(), jit: bool | None = None, fast_math: 
         If loops are asked for, and numba is not there.
     """
     names = [*(change.__name__ for change in PASSES), "place"]
-    for name in (without,) if isinstance(without, str) else without:
+    without = (without,) if isinstance(without, str) else tuple(without)
+    for name in without:
         if name not in names:
             raise ValueError(f"function(without=...): there is no pass {name!r}. The passes are {', '.join(names)}")
     if exact and (jit or fast_math):

@@ -41,7 +41,8 @@ class Call:
     form : how it is spelled in a plan
         "call" (a function that gives `out`, an array or a tuple of them), "method" (of the first argument),
         "into" (with ``out=``, into `out`), "setitem" (``args[0][args[1]] = args[2]``), "change" (of the first
-        argument), "outside" (a Python function, with effects), "pieces" (calls that are taken apart together), "block"
+        argument), "kernel" (of our own, on a device), "outside" (a Python function, with effects), "pieces" (calls that
+        are taken apart together), "block"
         (programs inside of this one: `parts.py`; such a function has `into`, which binds it to where its arguments and
         results lie. With effects it is "outside").
     errors : what of `np.geterr()` was set around this call, as by ``with np.errstate(divide="ignore")``; mostly nothing

@@ -19,7 +19,7 @@ from typing import Any
 
 import numpy as np
 
-from ...base.backend import address, as_array, is_array, library_of, namespace, register_backend, view_at
+from ...base.backend import address, as_array, is_array, launcher, library_of, namespace, register_backend, view_at
 from ...base.errors import user_line
 from ...engine.protocol import Operand
 from ...engine.record import active
@@ -510,6 +510,7 @@ def _kernel(traced, function, args, options):
 
 
 def _register(traced, array_type, library, special_functions):
+    module, _ = library_of(array_type)
     register_backend(
         traced,
         library,
@@ -519,6 +520,7 @@ def _register(traced, array_type, library, special_functions):
         special=special_functions,
         kernels=_kernel,
         like=array_type,
+        launch=launcher(module) and (lambda *call: launcher(module)(*call)),
     )
 
 
