@@ -178,13 +178,14 @@ def special_function(name: str, a: Any) -> Any:
     Raises
     ------
     NotImplementedError
-        If the library of `a` has none: CuPy lacks some of SciPy's.
+        If the library of `a` has none, or none for complex numbers: CuPy lacks some of SciPy's.
     """
     function = getattr(special(a), name, None)
-    if function is None:
+    is_complex = getattr(a, "dtype", np.dtype(float)).kind == "c" and namespace(a) is not np
+    if function is None or (is_complex and not any("D->" in t for t in getattr(function, "types", ["D->"]))):
         raise NotImplementedError(
-            f"scipy.special.{name} has no equivalent for arrays of type {type(a).__name__} on {device(a)}: compute it "
-            "on the host, with a Tensor of x.numpy()"
+            f"scipy.special.{name} has no equivalent for {'complex ' if is_complex else ''}arrays of type "
+            f"{type(a).__name__} on {device(a)}: compute it on the host, with a Tensor of x.numpy()"
         )
     return function
 
