@@ -3,11 +3,12 @@
 `test_cupy_names.py` compares what was asked with CuPy itself; `docs/make_ops_table.py` writes the rest down.
 """
 
+import re
 import warnings
 from contextlib import ExitStack, suppress
 
 import numpy as np
-from strict_array import StrictArray, count_transfers, note_calls, on_device
+from strict_array import MISSING, MISSING_LINALG, SPECIAL, StrictArray, count_transfers, note_calls, on_device
 
 import autograd_vs as av
 from autograd_vs.base.nest import flatten
@@ -91,3 +92,73 @@ def _sample(function, sample, found):
         found.refused[stage].add(str(error).partition("\n")[0])
     finally:
         found.waits |= {text.removeprefix("down: ") for text in seen if text.startswith("down")}
+
+
+def constant_arguments(function) -> tuple:
+    """Arguments for a function of `registry.constants`."""
+    x = np.array([[0.5, -1.5, 2.0], [3.0, 0.0, 1.0]])
+    integers = np.array([[4, 6, 3], [2, 1, 5]])
+    name = function.__name__
+    special = {
+        "searchsorted": (np.sort(x[0]), x[1]), "digitize": (x[0], np.array([0.0, 1.0])), "isin": (x, x[:1]),
+        "unravel_index": (np.array([1, 5]), (2, 3)), "lexsort": (x,),
+        "argpartition": (x, 1), "isclose": (x, x + 1e-12), "bitwise_count": (integers,), "packbits": (integers > 2,),
+        "unpackbits": (integers.astype(np.uint8), -1),
+        "ravel_multi_index": ((integers[0] - 3, integers[1] - 1), (4, 5)),
+        "isnat": (np.array(["2026-01-01", "NaT"], "datetime64[D]"),),
+    }  # fmt: skip
+    if name in special:
+        return special[name]
+    if any(w in name for w in ("bitwise", "gcd", "lcm", "shift", "invert")):
+        return (integers,) if name in ("invert", "bitwise_invert") else (integers, integers[::-1] % 3)
+    return (x,) if not isinstance(function, np.ufunc) or function.nin == 1 else (x, x[::-1] + 0.5)
+
+
+def refused_constants() -> list:
+    """The functions of `registry.constants` that do not run on the stand-in."""
+
+    def runs(function):
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                function(*map(_everything, constant_arguments(function)))
+        except (*LACKING, ValueError):
+            return False
+        return True
+
+    return [f for f in registry.constants if isinstance(f, np.ufunc) or f.__module__[:5] == "numpy" if not runs(f)]
+
+
+def _everything(arg):
+    if isinstance(arg, (list, tuple)):
+        return type(arg)(map(_everything, arg))
+    return av.Tensor(on_device(arg)) if isinstance(arg, np.ndarray) else arg
+
+
+# ---------------------------------------------------------------- in words
+
+
+def lacks(name: str) -> bool:
+    """Say whether CuPy lacks a function, by its name in NumPy or SciPy: ``"np.block"``, ``"scipy.special.jv"``."""
+    home, _, short = name.rpartition(".")
+    if home == "scipy.special":
+        return short not in SPECIAL
+    return short in (MISSING_LINALG if home == "np.linalg" else MISSING)
+
+
+def _what(refusal: str) -> str:
+    """What a NotImplementedError of `backend.special_function` says is lacking."""
+    name, is_complex = re.match(r"(scipy\.special\.\w+) has no equivalent for (complex )?arrays", refusal).groups()
+    return f"`{name}`" + (" for complex numbers" if is_complex else "")
+
+
+def on_cupy(row) -> str:
+    """What docs/ops.md says of a row: does it run on CuPy, and how."""
+    found = facts(row)
+    for stage, word in (("value", ""), ("gradient", "value only"), ("second", "first derivative only")):
+        if found.refused[stage]:
+            how = word or ("in part" if found.ran[stage] else "no")
+            return f"{how}: CuPy has no {' and no '.join(sorted(map(_what, found.refused[stage])))}"
+    name = registry.numpy_name(row.numpy) if row.numpy is not None else ""
+    made = "made of others" if name and lacks(name) else "yes"
+    return f"{made}, waits" if found.waits else made

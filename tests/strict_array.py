@@ -733,6 +733,8 @@ def _function(function, name):
             for i, x in enumerate((*args, *kwargs.values())):
                 if isinstance(x, (list, tuple)) and (not i or not _only_integers(x)):
                     raise TypeError(f"{name}: Unsupported type {type(x)}")
+        if name in ("packbits", "unpackbits") and (*args[1:2], kwargs.get("axis"))[0] is not None:
+            raise NotImplementedError("axis option is not supported yet")
         if name == "lexsort" and not isinstance(args[0], StrictArray):
             raise AttributeError("'tuple' object has no attribute 'ndim'")
         if name in ("take", "repeat", "nonzero", "searchsorted"):

@@ -10,8 +10,8 @@ from functools import cache, partial
 import numpy as np
 import pytest
 import strict_array
-from on_strict import facts, rows
-from strict_array import StrictArray
+from on_strict import facts, refused_constants, rows
+from strict_array import StrictArray, note_calls
 
 cupy = pytest.importorskip("cupy", reason="CuPy is not installed")
 pytestmark = [
@@ -135,13 +135,16 @@ def sketch(x):
 def asked():
     """All that the samples, and their first and second derivatives, ask of the library: ``{text: (call, an op)}``."""
     calls: dict = {}
-    for key, row in rows().items():
 
-        def listen(name, args, kwargs, result, key=key):
-            call = name, tuple(map(sketch, args)), {k: sketch(v) for k, v in kwargs.items()}, sketch(result)
-            calls.setdefault(repr(call[:3]), (*call, key))
+    def listen(name, args, kwargs, result):
+        call = name, tuple(map(sketch, args)), {k: sketch(v) for k, v in kwargs.items()}, sketch(result)
+        calls.setdefault(repr(call[:3]), (*call, key))
 
+    for key, row in rows().items():  # noqa: B007  what `listen` notes
         facts(row, listen)
+    key = "constants"
+    with note_calls(listen):
+        refused_constants()
     return list(calls.values())
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ..base.backend import as_array, beside, on_host
+from ..base.backend import as_array, beside, namespace, on_host
 from ..base.nest import map_nest
 from ..engine import registry
 from ..engine.declare import composed, reduces
@@ -175,7 +175,17 @@ heaviside = op(  # a step in `a`, and `b` at it
 )  # fmt: skip
 floor_divide = constant(np.floor_divide, "__floordiv__ __rfloordiv__")
 nextafter = constant(np.nextafter)
-spacing = constant(np.spacing)
+
+
+def _spacing(x, **options):
+    """`np.spacing`, which CuPy lacks."""
+    if namespace(x) is np:
+        return np.spacing(x, **options)
+    size = np.absolute(x)
+    return np.copysign(np.nextafter(size, np.inf) - size, x)
+
+
+spacing = constant(np.spacing, forward=_spacing)
 
 # ---------------------------------------------------------------- where something lies, and integers
 
