@@ -4,7 +4,10 @@ What cannot be asked there without a GPU (values, and what is refused only by a 
 """
 
 import inspect
+import os
 import re
+import subprocess
+import sys
 from functools import cache, partial
 
 import numpy as np
@@ -324,3 +327,38 @@ def test_cupy_refuses_what_the_stand_in_refuses(made):
             except (TypeError, NotImplementedError):
                 refused += 1
     assert refused > 10
+
+
+def test_transfers_of_cupys_arrays_are_told(made):
+    """In a process of its own, since the hooks stay."""
+    program = """
+import cupy, numpy as np, on_gpu
+seen = []
+def note(what, up=False):
+    seen.append(what)
+    raise KeyError(what)
+on_gpu.tell_of_transfers(cupy, note, {"unique", "flatnonzero"})
+host = np.zeros(8)
+pointer = cupy.cuda.MemoryPointer(cupy.cuda.UnownedMemory(host.ctypes.data, 64, host, 0), 0)
+a, mask = cupy.ndarray((1,), float, pointer), cupy.ndarray((1,), bool, pointer)
+asked = [bool, float, int, complex, str, repr, cupy.asnumpy, cupy.unique, cupy.where, lambda a: a.get(),
+         lambda a: a.item(), lambda a: a.tolist(), lambda a: a[mask], lambda a: a.__setitem__(mask, 0), "{:}".format,
+         lambda a: cupy.asarray(np.ones(3)), lambda a: a.nonzero(), lambda a: cupy.array([1, 2])]
+for ask in asked:
+    try:
+        ask(a)
+    except KeyError:
+        pass
+a[0:1], a.reshape(1, 1)
+print(len(asked), len(seen), seen)
+"""
+    path = os.pathsep.join([os.path.dirname(__file__), *sys.path])
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        env=os.environ | {"PYTHONPATH": path},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    number, seen = done.stdout.split()[:2]
+    assert number == seen == "18", done.stdout
