@@ -689,9 +689,7 @@ def _hold(name: str, value: Any) -> Any:
         return float(content.item())
     if isinstance(value, (str, bytes, complex, np.generic)) or not hasattr(content, "item"):
         raise TypeError(f"{name!r} is a {type(value).__name__}; History takes one number per series and step.")
-    if content is not value and not hasattr(value, "assign"):
-        return content  # a Tensor's array never changes
-    # A Variable's array, or a foreign one, may be overwritten before it is fetched. Copying it does not wait either.
+    # It may be overwritten before it is fetched, as what a plan computes is. Copying it does not wait either.
     copy = getattr(content, "copy", None) or getattr(content, "clone", None)
     return float(content.item()) if copy is None else copy()
 

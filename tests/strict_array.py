@@ -23,6 +23,7 @@ from weakref import WeakValueDictionary
 import numpy as np
 
 from autograd_vs.base.backend import address, register_backend, special, view_at
+from autograd_vs.base.cuda.graphs import refuses
 
 __all__ = [
     "AmbiguousAssignment",
@@ -860,6 +861,20 @@ class _Special:
         return found
 
 
+class Graphs:
+    """Stands for `autograd_vs.base.cuda.graphs`: what is captured may neither wait nor copy, and runs when launched."""
+
+    refuses = staticmethod(refuses)
+
+    @staticmethod
+    def capture(run):
+        def launch():
+            with forbid_transfers():
+                run()
+
+        return launch
+
+
 strict = _Module(np, MISSING, "cupy")
 register_backend(
     StrictArray,
@@ -868,4 +883,5 @@ register_backend(
     lambda a: address(a._a),
     lambda like, owner, offset: wrap(view_at(like._a, owner._a, offset)),
     special=_Special(),
+    graphs=Graphs,
 )

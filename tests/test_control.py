@@ -10,7 +10,6 @@ import optim
 from autograd_vs.base.nest import flatten
 from autograd_vs.testing import check_gradients
 
-plans = pytest.mark.filterwarnings("error")
 X = np.array([0.5, 1.5, -0.7])
 
 
@@ -212,12 +211,10 @@ def test_what_a_body_must_keep():
 SIGNS = [(X,), (-X,), (X + 1.0,), (-X,), (-2 * X,), (X,)]
 
 
-@plans
 def test_each_replay_decides():
     both(lambda: ([], piecewise), SIGNS)
 
 
-@plans
 def test_gradients_of_operands_and_of_what_is_closed_over():
     def make():
         v, w = av.Variable(X * 2, name="v"), av.Variable(X - 1, name="w")
@@ -237,7 +234,6 @@ def test_gradients_of_operands_and_of_what_is_closed_over():
     both(make, SIGNS)
 
 
-@plans
 def test_what_is_closed_over_goes_on_being_followed():
     def step(x):
         with av.GradientTape(persistent=True) as tape:
@@ -252,7 +248,6 @@ def test_what_is_closed_over_goes_on_being_followed():
     both(lambda: ([], step), SIGNS)
 
 
-@plans
 def test_the_untaken_variable_has_zeros_in_a_plan():
     v, w = av.Variable(2.0, dtype=float), av.Variable(3.0, dtype=float)
 
@@ -265,7 +260,6 @@ def test_the_untaken_variable_has_zeros_in_a_plan():
     assert [g.item() for g in f(av.Tensor(1.0))] == [1.0, 0.0] and [g.item() for g in f(av.Tensor(-2.0))] == [0.0, -2.0]
 
 
-@plans
 def test_untaken_branches_do_not_run():
     ran = []
 
@@ -282,7 +276,6 @@ def test_untaken_branches_do_not_run():
     assert ran == ["yes", "no", "no", "yes"]
 
 
-@plans
 def test_a_predicate_that_is_a_variable_is_that_of_then():
     def make():
         flag = av.Variable(True, dtype=bool)
@@ -299,7 +292,6 @@ def test_a_predicate_that_is_a_variable_is_that_of_then():
     both(make, SIGNS)
 
 
-@plans
 def test_assignments_in_branches():
     def make():
         v, w = av.Variable(X, name="v"), av.Variable(1, dtype=int, name="w")
@@ -328,7 +320,6 @@ def test_assignments_in_branches():
     both(make, SIGNS)
 
 
-@plans
 def test_what_the_untaken_branch_assigns_at_the_trace_is_forgotten():
     v = av.Variable([1.0, 2.0])
 
@@ -343,7 +334,6 @@ def test_what_the_untaken_branch_assigns_at_the_trace_is_forgotten():
     assert v.numpy().tolist() == [7.0, 7.0] and v.array is buffer and step.traces == 1
 
 
-@plans
 def test_random_draws_in_branches():
     def make():
         def step(x):
@@ -362,7 +352,6 @@ def test_random_draws_in_branches():
     both(make, SIGNS)
 
 
-@plans
 def test_nested():
     def make():
         v = av.Variable(X)
@@ -384,7 +373,6 @@ def test_nested():
     both(make, [*SIGNS, (X * [-1, 3, 1],), (X * [-1, -3, 1],)])
 
 
-@plans
 def test_second_order_in_a_plan():
     def step(x):
         with av.GradientTape() as outer:
@@ -406,7 +394,6 @@ def test_second_order_in_a_plan():
 TRIPS = [(np.array(a),) for a in (7.0, 1.0, 2.0, 1e6, 0.3, 7.0)]
 
 
-@plans
 def test_a_loop_takes_as_many_steps_as_its_data_say():
     def make():
         def step(a):
@@ -422,7 +409,6 @@ def test_a_loop_takes_as_many_steps_as_its_data_say():
     assert len(set(seen)) > 3 and 0 in seen
 
 
-@plans
 def test_a_loop_with_variables_that_are_read_and_assigned():
     def make():
         v, count = av.Variable([[0.5, 0.1], [0.2, 0.3]], dtype=float), av.Variable(0, dtype=int)
@@ -461,7 +447,6 @@ def close_to_eager(make, calls, rtol=1e-14):
     assert f.traces == 1
 
 
-@plans
 def test_random_draws_in_a_loop():
     def make():
         def step(n, x):
@@ -477,7 +462,6 @@ def test_random_draws_in_a_loop():
     both(make, [(np.array(n), np.linspace(0.5, 1.5, 6)) for n in (2, 0, 4, 1)])
 
 
-@plans
 def test_second_order_of_a_loop_in_a_plan():
     def step(n, x):
         with av.GradientTape() as outer:
@@ -495,7 +479,6 @@ def test_second_order_of_a_loop_in_a_plan():
     assert f.traces == 1
 
 
-@plans
 def test_carries_that_change_places():
     both(
         lambda: ([], lambda n, a, b: av.while_loop(
@@ -506,7 +489,6 @@ def test_carries_that_change_places():
     )  # fmt: skip
 
 
-@plans
 def test_training_with_decisions():
     def make():
         rng = np.random.default_rng(0)
@@ -531,7 +513,6 @@ def test_training_with_decisions():
     both(make, [(rng.normal(size=(5, 3)), rng.normal(size=(5, 1)) * s) for s in (1, 3, 0.1, 2, 0.5, 1, 1, 0.2)])
 
 
-@plans
 def test_under_recompute_grad():
     def make():
         v = av.Variable(X)
@@ -553,7 +534,6 @@ def test_under_recompute_grad():
     both(make, SIGNS)
 
 
-@plans
 def test_tapes_and_functions_inside():
     double = av.function(lambda x: x * 2.0)
 
@@ -572,7 +552,6 @@ def test_tapes_and_functions_inside():
     both(lambda: ([], step), SIGNS)
 
 
-@plans
 def test_variables_made_in_a_branch():
     def net(x):
         with av.variable_scope("net", reuse=av.AUTO_REUSE):
@@ -593,7 +572,6 @@ def test_variables_made_in_a_branch():
         assert f.traces == 1
 
 
-@plans
 def test_forward_mode_in_a_plan():
     def step(n, x, t):
         with av.ForwardAccumulator(x, t) as forward:
@@ -608,7 +586,6 @@ def test_forward_mode_in_a_plan():
     assert f.traces == 1
 
 
-@plans
 def test_arrays_and_tensors_from_outside_are_copied():
     a, t = X.copy(), av.Tensor(X)
     f = av.function(lambda x: av.cond(x > 0, lambda: x * a, lambda: x * t))
@@ -618,7 +595,6 @@ def test_arrays_and_tensors_from_outside_are_copied():
     np.testing.assert_array_equal(f(av.Tensor(-2.0)).numpy(), -2 * X)
 
 
-@plans
 def test_assignments_between_calls_are_seen():
     v = av.Variable(X)
     f = av.function(lambda x: av.cond(x > 0, lambda: v * x, lambda: v + x))
@@ -628,7 +604,6 @@ def test_assignments_between_calls_are_seen():
     np.testing.assert_array_equal(f(av.Tensor(-2.0)).numpy(), X * 5 - 2)
 
 
-@plans
 def test_a_result_that_nobody_needs_is_not_decided():
     f = av.function(lambda x: (av.cond(x > 0, lambda: av.sin(x), lambda: x), x * 2.0)[1])
     f(av.Tensor(1.0))
@@ -638,7 +613,6 @@ def test_a_result_that_nobody_needs_is_not_decided():
     assert "= cond(" in g.plan() and "yes:" in g.plan() and "sin(" in g.plan() and "cond" in g.profile(av.Tensor(-1.0))
 
 
-@plans
 def test_a_loop_allocates_what_is_new_only():
     import tracemalloc
 
@@ -712,7 +686,6 @@ def random_program(seed):
     return variables, step
 
 
-@plans
 @pytest.mark.parametrize("seed", range(int(os.environ.get("AUTOGRAD_VS_EXAMPLES", "16"))))
 def test_random_programs(seed):
     rng = np.random.default_rng(seed)
@@ -723,7 +696,6 @@ def test_random_programs(seed):
 # ---------------------------------------------------------------- mistakes
 
 
-@plans
 def test_branches_that_differ():
     for wrong, said in [
         (lambda x: x[:2], r"the result is \(\(3,\), 'float64'\), and \(\(2,\), 'float64'\)"),
@@ -742,7 +714,6 @@ def test_branches_that_differ():
             f(X)
 
 
-@plans
 def test_an_optimizer_in_a_branch_is_refused():
     v, optimizer = av.Variable([1.0, 2.0]), optim.SGD(0.1)
 
@@ -757,7 +728,6 @@ def test_an_optimizer_in_a_branch_is_refused():
     assert v.numpy().tolist() == [1.0, 2.0] and optimizer.iterations == 0
 
 
-@plans
 def test_what_leaves_a_branch_by_other_ways_is_refused():
     def step(x):
         kept = []
@@ -776,7 +746,7 @@ def test_what_leaves_a_branch_by_other_ways_is_refused():
         av.function(given_back)(av.Tensor(1.0))
 
 
-@plans
+@pytest.mark.host("CuPy does not look whether a matrix is singular")
 def test_a_branch_that_cannot_bear_the_values_of_the_trace():
     table = av.Variable(np.eye(3))
 
@@ -789,7 +759,6 @@ def test_a_branch_that_cannot_bear_the_values_of_the_trace():
         av.function(step)(av.Tensor(1))
 
 
-@plans
 def test_ids_are_checked_where_they_are_used():
     table = av.Variable(np.arange(3.0))
     f = av.function(lambda i: av.cond(i < 3, lambda: av.nn.embedding_lookup(table, i), lambda: i * 1.0))
@@ -800,7 +769,6 @@ def test_ids_are_checked_where_they_are_used():
         g(av.Tensor(8), av.Tensor(True))
 
 
-@plans
 def test_a_condition_does_not_assign():
     v = av.Variable(1.0)
     f = av.function(lambda x: av.while_loop(lambda c: v.assign_add(1.0) < c, lambda c: c, x))
@@ -809,7 +777,6 @@ def test_a_condition_does_not_assign():
     assert v.item() == 1.0
 
 
-@plans
 def test_asking_for_a_value_names_cond():
     with pytest.raises(TypeError, match=r"traced.*av\.cond.*av\.while_loop"):
         av.function(lambda x: x if x > 0 else -x)(av.Tensor(1.0))

@@ -139,7 +139,6 @@ def test_higher_orders():
     del outer
 
 
-@pytest.mark.host("plans are of calls of NumPy")
 def test_what_is_finite_goes_on_with_the_same_bits():
     def train(watched):
         w = av.Variable(np.linspace(-1, 1, 6, dtype=np.float32).reshape(3, 2), name="w")
@@ -167,7 +166,6 @@ def test_what_is_finite_goes_on_with_the_same_bits():
     assert active() is None
 
 
-@pytest.mark.host("plans are of calls of NumPy")
 def test_functions_run_eagerly_and_raise_there():
     w = av.Variable(0.0, name="w")
 

@@ -14,8 +14,6 @@ import autograd_vs as av
 import optim
 from autograd_vs.base.nest import flatten
 
-pytestmark = []
-
 ARRAY = np.float32([1, -2, 3])
 VALUES = (0.5, 0.25, -1.5, 0.0, -0.0, 1e-300, 3.0)
 

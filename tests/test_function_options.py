@@ -11,8 +11,6 @@ import pytest
 import autograd_vs as av
 import optim
 
-pytestmark = []
-
 Batch = namedtuple("Batch", "x y")
 
 
@@ -120,6 +118,7 @@ def test_methods_with_signatures_and_arguments_beyond():
 # ---------------------------------------------------------------- copy_outputs
 
 
+@pytest.mark.host("other libraries have no read-only arrays")
 def test_outputs_that_are_not_copied():
     v = av.Variable([1.0, 1.0], dtype=float)
 
@@ -224,6 +223,7 @@ def test_loops_that_are_asked_for_need_numba(monkeypatch):
     assert av.function(busy, jit=False)(np.ones(3)).shape == (3,)
 
 
+@pytest.mark.host("where NumPy's sines are slow")
 def test_fast_math_takes_sines_by_the_tangent():
     x = np.linspace(-3.0, 3.0, 100)
 

@@ -10,9 +10,6 @@ import autograd_vs as av
 import optim
 from autograd_vs.base.backend import to_numpy
 
-pytestmark = []
-
-
 # ---------------------------------------------------------------- what changes between the calls
 
 
@@ -242,6 +239,7 @@ def same(a, b):
     return all(np.array_equal(x, y) for x, y in zip(a, b, strict=True))
 
 
+@pytest.mark.host("lines of a plan, which runs as graphs elsewhere")
 @pytest.mark.parametrize("error", [Fault, KeyboardInterrupt])
 def test_an_exception_at_any_line_leaves_all_or_nothing_or_says_so(error):
     import sys

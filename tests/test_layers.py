@@ -375,7 +375,6 @@ def test_a_frozen_layer_stays_as_it_is_in_training():
 # ---------------------------------------------------------------- functions, threads, copies
 
 
-@pytest.mark.host("plans are for NumPy")
 def test_functions_replay_layers(seed):
     seed(7)
 
@@ -408,7 +407,6 @@ def test_functions_replay_layers(seed):
         assert np.array_equal(a, b)
 
 
-@pytest.mark.host("plans are for NumPy")
 def test_freezing_between_the_calls_of_a_function():
     net = Net()
 
@@ -426,7 +424,6 @@ def test_freezing_between_the_calls_of_a_function():
     assert gradients(X)[0].numpy().any()
 
 
-@pytest.mark.host("plans are for NumPy")
 def test_freezing_batch_norm_between_the_calls_of_a_function():
     norm = layers.BatchNorm(scale=False, center=False)  # no variable says that it is frozen
     step = av.function(lambda x: norm(x, training=True))

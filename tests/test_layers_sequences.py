@@ -194,7 +194,6 @@ def test_a_cache_gives_what_the_whole_sequence_gives(make, pieces, length):
         np.testing.assert_allclose(a.numpy(), b.numpy(), rtol=1e-10, atol=1e-12)
 
 
-@pytest.mark.host("plans are for NumPy")
 @MAKERS
 def test_decoding_is_one_plan(make):
     layer = make(3)
@@ -210,7 +209,6 @@ def test_decoding_is_one_plan(make):
         decode(av.Tensor(X[:, :1]), cache)
 
 
-@pytest.mark.host("plans are for NumPy")
 def test_decoding_in_a_loop_of_a_plan():
     block = layers.TransformerBlock(3)
 

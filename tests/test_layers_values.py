@@ -91,7 +91,6 @@ def test_pytorchs_values(name, dtype):
         close(getattr(layer, key), want, dtype, f"{name}: {key}")
 
 
-@pytest.mark.host("plans are NumPy's")
 @pytest.mark.parametrize("name", CASES)
 def test_functions_give_the_same(name):
     case = CASES[name]

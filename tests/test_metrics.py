@@ -207,7 +207,6 @@ def test_errors(call, error, words):
         call()
 
 
-@pytest.mark.host("plans are NumPy's")
 def test_inside_of_a_function():
     """Results of functions are values; an update happens at each call, not only at the trace."""
     seen, mean = metrics.Accuracy(), metrics.Mean()

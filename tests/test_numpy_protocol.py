@@ -217,3 +217,9 @@ def test_arrays_by_name():
         av.sum(axis=0)
     with pytest.raises(TypeError, match=r"linear\(\) is missing 'bias'"):
         av.nn.linear(np.ones((1, 2)), v)
+
+
+def test_a_tensor_of_integers_beside_a_number():
+    n = av.Tensor(np.array([1, 2]))
+    for x in (0.5, av.Tensor(0.5), np.array([0.5, 0.5])):
+        assert av.ldexp(x, n).numpy().tolist() == np.ldexp(x, n).numpy().tolist() == [1.0, 2.0]

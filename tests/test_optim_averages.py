@@ -249,7 +249,6 @@ def test_lookahead_leaves_frozen_variables_alone():
     assert np.array_equal(b.numpy(), before)
 
 
-@pytest.mark.host("plans are NumPy's")
 def test_no_swap_in_a_traced_function():
     (v,) = variables([(2,)])
     ema = optim.ExponentialMovingAverage(v)
@@ -315,7 +314,6 @@ def test_wrong_arguments(make, error, words):
 
 
 # ---------------------------------------------------------------- traced
-@pytest.mark.host("plans are NumPy's")
 def test_traced_steps_give_the_same_bits():
     ended = []
     for wrap in (lambda f: f, av.function):

@@ -205,7 +205,6 @@ def test_float32_and_float64_variables_together():
     assert (x.dtype, y.dtype) == (np.float64, np.float32)
 
 
-@pytest.mark.host("plans are NumPy's")
 def test_a_compiled_loss_gives_the_same_bits():
     ended = []
     for wrap in (lambda f: f, av.function):
@@ -220,7 +219,6 @@ def test_a_compiled_loss_gives_the_same_bits():
     assert bits(pickle.loads(pickle.dumps(optimizer)), of) == bits(optimizer, of)
 
 
-@pytest.mark.host("plans are NumPy's")
 def test_compiled_losses_and_variables_may_change():
     (x,), _ = start("quadratic")
     y = av.Variable(np.array([4.0, 5.0]), name="y")
@@ -240,7 +238,6 @@ def test_compiled_losses_and_variables_may_change():
     optimizer.minimize(signed, [x])
 
 
-@pytest.mark.host("plans are NumPy's")
 def test_the_step_itself_cannot_be_traced():
     of, loss = start("rosenbrock")
     before = of[0].numpy()

@@ -171,7 +171,6 @@ def test_zeros_move():
 
 
 @each
-@pytest.mark.host("plans are NumPy's")
 def test_traced_steps_give_the_same_bits(make):
     ended = []
     for wrap in (lambda f: f, av.function):

@@ -11,8 +11,6 @@ import pytest
 import autograd_vs as av
 import optim
 
-pytestmark = []
-
 
 def dense(name, x, units):
     with av.variable_scope(name, reuse=av.AUTO_REUSE):
@@ -156,6 +154,7 @@ def test_a_profile_counts_every_call_and_scope():
     assert str(profile).index("by scope:") < str(profile).index("(no scope)")
 
 
+@pytest.mark.host("rules have other calls elsewhere")
 def test_the_way_back_counts_for_the_scope_of_its_op_and_the_optimizer_for_one_of_its_own():
     f = av.function(trained(mlp, optim.Adam(0.1)), without=("merge_equal", "join_in_place"))
     with av.VariableStore(seed=0):
@@ -339,6 +338,7 @@ def peak(f, *args):
 MORE = {"conv": 1.05, "mlp": 1.05}
 
 
+@pytest.mark.host("memory of NumPy's arrays")
 @pytest.mark.parametrize("name", MODELS)
 def test_a_plan_takes_no_more_memory_than_the_eager_step(name):
     """What a plan holds (buffers, copies of inputs, constants), and what a replay takes beside that, for a moment."""

@@ -14,7 +14,7 @@ import autograd_vs as av
 import optim
 from autograd_vs.transforms.plans import loops
 
-pytestmark = []
+pytestmark = pytest.mark.host("passes over NumPy's arrays")
 numba = pytest.importorskip("numba", reason="the extra [jit] is not installed")
 
 

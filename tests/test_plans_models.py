@@ -22,8 +22,6 @@ from autograd_vs.base.backend import to_numpy
 from autograd_vs.base.nest import flatten
 from autograd_vs.state.packs import BLOCK
 
-pytestmark = []
-
 STEPS = 10
 TUTORIALS = Path(__file__).parent.parent / "tutorials"
 

@@ -10,8 +10,6 @@ import autograd_vs as av
 from autograd_vs.base.nest import flatten
 from autograd_vs.transforms.plans import loops, pieces
 
-pytestmark = []
-
 
 def places(x):
     """The float arrays of a nest."""

@@ -11,7 +11,7 @@ from autograd_vs.transforms.plans.memory import place
 from autograd_vs.transforms.plans.plan import chosen
 from autograd_vs.transforms.plans.trace import array_of, trace
 
-pytestmark = []
+pytestmark = pytest.mark.host("passes over NumPy's arrays")
 
 
 class Planned:

@@ -93,7 +93,6 @@ def test_an_iterable_with_a_method_batch_is_one_like_others():
     assert list(progress(Dataset([1, 2]))) == [1, 2]
 
 
-@pytest.mark.host("plans are of calls of NumPy")
 def test_set_inside_of_a_function_is_refused():
     bar = av.progress(range(2))
 

@@ -17,7 +17,7 @@ pytest.importorskip("safetensors", reason="checkpoints need the extra [train]")
 
 ROOT = Path(__file__).parent.parent
 STEPS = 11
-TRACED = pytest.param(True, id="function", marks=pytest.mark.host("plans are NumPy's"))
+TRACED = pytest.param(True, id="function")
 BOTH_WAYS = pytest.mark.parametrize("traced", [pytest.param(False, id="eager"), TRACED])
 KINDS = ["adam", "accumulating", "clipped momentum", "two optimizers", "rows", "scaled", "everything"]
 

@@ -11,6 +11,7 @@ import pytest
 
 import autograd_vs as av
 import optim
+from autograd_vs.base.backend import to_numpy
 from optim import schedules
 
 CASES = json.loads((Path(__file__).parent / "golden" / "schedules.json").read_text())["cases"]
@@ -83,7 +84,6 @@ def test_schedules_are_pickled_and_say_what_they_are(case):
     assert f"learning_rate=warm_up({schedule!r}, steps=5)" in repr(optimizer)
 
 
-@pytest.mark.host("plans are NumPy's")
 @pytest.mark.parametrize("case", [name for name, case in CASES.items() if case["schedule"]])
 def test_a_traced_step_takes_the_rate_of_each_iteration(case):
     """Steps of a gradient of one are the rates; the function is traced once."""
@@ -98,7 +98,6 @@ def test_a_traced_step_takes_the_rate_of_each_iteration(case):
     assert step.traces == 1
 
 
-@pytest.mark.host("plans are NumPy's")
 def test_a_plateau_in_a_traced_step_counts_at_the_next_one():
     v = av.Variable([1.0], name="v")
     optimizer = optim.SGD(0.5)
@@ -237,13 +236,12 @@ class Scaled:
             x = rng.normal(size=(4, 3)) * (300 if i % 7 == 5 else 1)
             with np.errstate(over="ignore", invalid="ignore"):
                 loss, updated = self.step(x.astype(np.float16), rng.integers(0, 5, 4))
-            state = {k: np.asarray(v).tobytes() for k, v in self.optimizer.state_dict().items()}
+            state = {k: to_numpy(v).tobytes() for k, v in self.optimizer.state_dict().items()}
             values = [v.numpy().tobytes() for v in (self.table, self.w)]
             seen.append((loss.item(), bool(updated), self.scaler.state_dict(), state, values))
         return seen
 
 
-@pytest.mark.host("plans are NumPy's")
 def test_a_scaler_in_a_traced_function_does_what_it_does_eagerly():
     eager, traced = Scaled(), Scaled(av.function)
     wanted = eager.run(0, 30)
@@ -257,14 +255,12 @@ def test_a_scaler_in_a_traced_function_does_what_it_does_eagerly():
     assert traced.step.traces == 1
 
 
-@pytest.mark.host("plans are NumPy's")
 def test_a_plan_that_is_traced_on_an_overflow():
     eager, traced = Scaled(), Scaled(av.function)
     assert traced.run(5, 15) == eager.run(5, 15)
     assert eager.scaler.skipped == 2
 
 
-@pytest.mark.host("plans are NumPy's")
 def test_a_trace_that_fails_gives_the_scale_back():
     traced = Scaled(av.function, growth_steps=1)
     traced.fails, before = True, traced.w.numpy()

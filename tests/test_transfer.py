@@ -243,7 +243,7 @@ def products(store, task, scope):
     return str(step.plan()).count("dot(")
 
 
-@pytest.mark.host("plans are NumPy's")
+@pytest.mark.host("rules have other calls elsewhere")
 def test_nor_do_they_in_a_plan(pretrained):
     path, _ = pretrained
     store, task = new_model(path)
@@ -254,7 +254,6 @@ def test_nor_do_they_in_a_plan(pretrained):
     assert bits(store, "encoder") == before
 
 
-@pytest.mark.host("plans are NumPy's")
 def test_freezing_between_calls_of_a_traced_step_holds_at_once(pretrained):
     path, _ = pretrained
     store, task = new_model(path)

@@ -17,10 +17,10 @@ from typing import Any
 import numpy as np
 
 __all__ = [
-    "NUMPYS", "add_at", "address", "arrived", "as_array", "beside", "copy", "device", "has_numbers", "has_values",
-    "is_array", "is_writable", "kernel", "library_of", "memory_owner", "namespace", "on_host", "ones",
-    "place_host_data", "placed", "register_backend", "repeated", "same_view", "special", "special_function",
-    "to_numpy", "view_at", "write",
+    "NUMPYS", "add_at", "address", "arrived", "as_array", "beside", "copy", "device", "graphs", "has_numbers",
+    "has_values", "is_array", "is_writable", "kernel", "leading", "library_of", "memory_owner", "namespace",
+    "on_host", "ones", "place_host_data", "placed", "register_backend", "repeated", "same_view", "see_arrays_through",
+    "special", "special_function", "to_numpy", "view_at", "write",
 ]  # fmt: skip
 
 
@@ -60,13 +60,22 @@ _namespaces: dict[Any, Any] = {np.ndarray: np}
 NUMPYS: set[Any] = {np.ndarray}  # types whose arrays are NumPy's in all but what they say of it: see `register_backend`
 _kernels: dict[Any, Any] = {}  # by type: how a function marked by `kernel` runs
 _to_numpy: dict[type, Any] = {np.ndarray: np.array}
+_graphs: dict[type, Any] = {}  # by type: the module that captures, its name, or None
 _address: dict[type, Any] = {np.ndarray: _numpy_address}
 _view_at: dict[type, Any] = {np.ndarray: _numpy_view}
 _special: dict[Any, Any] = {np: "scipy.special"}  # by namespace: a module, or its name until it is needed
 
 
 def register_backend(
-    array_type: type, module, to_numpy, address, view_at, special: Any = None, kernels: Any = None, like: Any = None
+    array_type: type,
+    module: Any,
+    to_numpy: Any,
+    address: Any,
+    view_at: Any,
+    special: Any = None,
+    kernels: Any = None,
+    like: Any = None,
+    graphs: Any = None,
 ) -> None:
     """Make arrays of `array_type` usable.
 
@@ -86,11 +95,15 @@ def register_backend(
         ``kernels(array, function, args, options)``.
     like : type, optional
         The type that they hold. If that is NumPy's, everything else is done with them as with NumPy's (`NUMPYS`).
+    graphs : module or str, optional
+        Where runs of calls can be captured: what has ``capture(run)`` and ``refuses(function)`` (`cuda/graphs.py` says
+        what these are), or the name of such a module.
     """
     _namespaces[array_type] = module
     _special[module] = special
     _to_numpy[array_type] = to_numpy
     _address[array_type], _view_at[array_type] = address, view_at
+    _graphs[array_type] = graphs
     if like is np.ndarray:
         NUMPYS.add(array_type)
     if kernels is not None:
@@ -124,7 +137,9 @@ def _find_cupy(cls: type) -> bool:
     if cls.__module__.partition(".")[0] != "cupy" or "cupy" not in sys.modules:
         return False
     cupy = sys.modules["cupy"]
-    register_backend(cupy.ndarray, cupy, cupy.asnumpy, _cupy_address, _cupy_view, "cupyx.scipy.special")
+    register_backend(
+        cupy.ndarray, cupy, cupy.asnumpy, _cupy_address, _cupy_view, "cupyx.scipy.special", graphs="graphs"
+    )
     return cls is cupy.ndarray
 
 
@@ -140,6 +155,22 @@ def namespace(a):
     if module is None:
         module = _namespaces[a.__class__] if _find_cupy(a.__class__) else np
     return module
+
+
+def leading(*operands) -> Any:
+    """Of the operands of one call the array whose library makes it: a traced one before others, a number last."""
+    first = operands[0]
+    if all([x.__class__ is first.__class__ for x in operands]):
+        return first
+    return min(operands, key=lambda x: (not is_array(x), has_values(x)))
+
+
+def graphs(array_type: type) -> Any:
+    """What captures calls on arrays of a type as graphs (see `register_backend`); None where nothing does."""
+    found = _graphs.get(array_type)
+    if isinstance(found, str):
+        found = _graphs[array_type] = import_module(f"{__package__}.cuda.{found}")
+    return found
 
 
 def library_of(array_type: type) -> tuple[Any, Any]:
@@ -236,6 +267,22 @@ def place_host_data(array_type: type = np.ndarray) -> type:
     return before
 
 
+def _as_it_is(array):
+    return array
+
+
+_seen: Any = _as_it_is  # how arrays of other libraries than NumPy, raw ones, are seen: see `see_arrays_through`
+
+
+def see_arrays_through(look) -> None:
+    """Let ``look(array)`` say what becomes of raw arrays that are not NumPy's when a user hands them over.
+
+    For who traces: CuPy does not dispatch to it, as NumPy does. With None they stay what they are.
+    """
+    global _seen
+    _seen = look or _as_it_is
+
+
 def placed(x, dtype=None):
     """`x`, which comes from a user, as an array: of its own library, or of the one that host data goes to.
 
@@ -245,16 +292,14 @@ def placed(x, dtype=None):
         As `as_array` does.
     """
     if x.__class__ in arrived and dtype is None:
-        return x
+        return x if _upload is None else _seen(x)
     array = as_array(x, dtype)
-    if (
-        _upload is None
-        or not (isinstance(array, np.ndarray) or array.__class__ in NUMPYS)
-        or not has_numbers(array.dtype)
-    ):
+    if not (isinstance(array, np.ndarray) or array.__class__ in NUMPYS):
+        return _seen(array)
+    if _upload is None or not has_numbers(array.dtype):
         return array
     noted = _kernels.get(array.__class__)
-    return _upload(array) if noted is None else noted(array, _upload, (array,), {})
+    return _seen(_upload(array)) if noted is None else noted(array, _upload, (array,), {})
 
 
 def has_numbers(dtype) -> bool:

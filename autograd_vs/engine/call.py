@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from ..base.backend import arrived, as_array, has_values, is_array, is_writable, namespace, placed
+from ..base.backend import arrived, as_array, is_writable, leading, namespace, placed
 from ..base.blocks import in_blocks
 from ..base.dtypes import scalar
 from ..base.errors import PrecisionWarning, user_frame
@@ -120,7 +120,7 @@ def _binary(op):
                 number = raw = False
             except AttributeError:
                 xa, ka, xb, kb, number, raw = pair(a, b)
-        y = forward(xa, xb) if xa.__class__ is ndarray else getattr(library(xa, xb), name)(xa, xb)
+        y = forward(xa, xb) if xa.__class__ is ndarray else getattr(namespace(leading(xa, xb)), name)(xa, xb)
         t = new_tensor(Tensor)
         t.array = y if y.__class__ is ndarray else as_array(y)
         t.source = op
@@ -505,12 +505,6 @@ def pair(a, b):
     return xa, ka, xb, kb, number, raw or raw_b
 
 
-def library(xa, xb):
-    """The module whose functions take both: that of a traced array before that of others, and of a number last."""
-    other = has_values(xa) and not (is_array(xa) and has_values(xb))
-    return namespace(xb if other else xa)
-
-
 def operand(x):
     """(array, position, what makes an array of it, is a raw array) of an argument.
 
@@ -523,7 +517,7 @@ def operand(x):
     if x.__class__ in arrived:
         if x.dtype.kind in "OSU":
             _refuse_objects(x)
-        return x, 0, None, True
+        return placed(x), 0, None, True
     if hasattr(x, "__tensor__"):
         t = x.__tensor__()
         return t.array, t.position, None, False

@@ -9,7 +9,7 @@ from math import pi
 
 import numpy as np
 
-from ..base.backend import as_array, beside, is_array, namespace, placed
+from ..base.backend import as_array, beside, is_array, leading, namespace, placed
 from ..engine import registry
 from ..engine.declare import composed, primitive
 from ..engine.op import fit, op
@@ -351,6 +351,8 @@ def ldexp(x, n):
     >>> av.ldexp(av.Tensor(3.0), 2).item()
     12.0
     """
+    n = n.array if isinstance(n, Operand) else n
+    x = beside(as_array(x), n) if is_array(n) and not is_array(x) else x
     return namespace(x).ldexp(x, beside(n, x) if is_array(n) else n)
 
 
@@ -535,7 +537,7 @@ def _where_samples():
 )  # fmt: skip
 def _select(condition, a, b):
     """`a` where `condition` holds, else `b`."""
-    return namespace(condition).where(condition, a, b)
+    return namespace(leading(condition, a, b)).where(condition, a, b)
 
 
 @composed(np.where, samples=_where_samples)

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from ..base.backend import namespace, special, special_function
+from ..base.backend import leading, namespace, special, special_function
 from ..engine import registry
 from ..engine.cotangent import bare
 from ..engine.declare import composed, primitive
@@ -115,7 +115,7 @@ def _run(name, args, complex_numbers=False):
     dtype = dtypes[0] if len(dtypes) == 1 else np.result_type(*dtypes)
     if dtype.kind == "c" and not complex_numbers:
         raise TypeError(f"scipy.special.{name}: there is no gradient for complex numbers here, got {dtype}")
-    like = next(a for a in args if hasattr(a, "dtype"))
+    like = leading(*args)
     try:
         y = special_function(name, like)(*args)
     except NotImplementedError:

@@ -34,6 +34,10 @@ class Emitted:
         body = "\n        ".join(lines)
         return f"def make({', '.join(self._bound)}):\n{inner}    def run():\n        {body}\n    return run\n"
 
+    def part(self, first: int, last: int) -> "Emitted":
+        """The calls from the number `first` to the one before `last`."""
+        return Emitted(self._lines[first:last], self._inner, self._bound, self.outputs, self.results)
+
     def steps(self):
         """A function for each call, for the profile."""
         return [_made(self._source([line]), self._bound) for line in self._lines]

@@ -4,6 +4,7 @@ A look holds words and numbers only, none of the arrays.
 """
 
 from collections import Counter
+from collections.abc import Callable
 from html import escape
 from typing import Any, NamedTuple
 
@@ -107,6 +108,7 @@ class Look:
         self.name, self.rows, self.places, self.outputs, self.buffers = name, rows, places, outputs, buffers
         self.peak_bytes = peak_bytes
         self.trace_seconds = self.compile_seconds = 0.0
+        self.more: Callable[[], list[str]] = list  # gives further lines of the summary
 
     # ---------------------------------------------------------------- figures
     def __len__(self) -> int:
@@ -163,6 +165,7 @@ class Look:
             f"reads: {', '.join(self.variables()) or 'no Variable'}",
             f"writes: {', '.join(self.variables(written=True)) or 'no Variable'}",
             f"traced in {self.trace_seconds:.3f} s, compiled in {self.compile_seconds:.3f} s",
+            *self.more(),
         ]
 
     # ---------------------------------------------------------------- notebooks, pictures

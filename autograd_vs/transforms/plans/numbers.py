@@ -20,7 +20,7 @@ from ...base.errors import user_line
 __all__ = ["Number", "beside_arrays"]
 
 # Who knows what it is. For everybody else it is a float, and to ask for its class is to look.
-_KNOWING = ("autograd_vs.engine.", "autograd_vs.base.nest", __package__)
+_KNOWING = ("autograd_vs.engine.", "autograd_vs.base.nest", "autograd_vs.base.backend", __package__)
 _LOOKING = "weak"  # of engine.call: it puts floats into the dtype of other arguments by their values
 
 

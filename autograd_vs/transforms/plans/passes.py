@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ...base.backend import address, is_array, is_writable, namespace, view_at
+from ...base.backend import address, is_array, namespace, view_at
 from .program import Call, Program, arrays_in, mapped
 
 __all__ = [
@@ -78,7 +78,7 @@ def fold_constants(program: Program) -> None:
             and is_array(call.out)
             and written[id(targets[0])] == 1
             and all(s.kind == "constant" for s in program.reads(call))
-            and is_writable(call.out)
+            and getattr(call.out.flags, "writeable", True)  # other libraries have no read-only arrays
             and not any(targets[0] is program.storage(out) for out in program.outputs)
         ):
             targets[0].kind = "constant"

@@ -15,6 +15,7 @@ from ...engine.tensor import tensor_of
 from ..signature import name_of
 from .algebra import half_angles, simplify
 from .emit import emit
+from .graphs import graphed
 from .look import Look, Profile, looked_at
 from .loops import compiler, in_loops
 from .memory import apart, place
@@ -38,9 +39,10 @@ class Plan:
 
     look: Look  # what it looks like; the program itself holds every array of the trace
 
-    def __init__(self, emitted, inputs, result, variables, direct, rebuild, copies, look, found):
+    def __init__(self, emitted, graphs, inputs, result, variables, direct, rebuild, copies, look, found):
         self.emitted, self.inputs, self.result, self.look = emitted, inputs, result, look
-        self.run, self.busy = emitted.run, False
+        self.runner = emitted if graphs is None else graphs  # what makes the calls
+        self.run, self.busy = self.runner.run, False
         self.fill = np.copyto if all(a.__class__ is np.ndarray for a, _ in inputs) else write
         self.outputs = emitted.outputs
         self.handed = [*map(_given, self.outputs, copies)]
@@ -78,7 +80,7 @@ class Plan:
         try:
             self.run()
         except BaseException as error:
-            self._explain(error, self.emitted.failed_at(error))
+            self._explain(error, self.runner.failed_at(error))
             raise
         finally:
             self.busy = False
@@ -189,8 +191,11 @@ def made(python_function, args, options, *, copy_outputs=True, without=(), **set
         change(program)
     placed = (apart if "place" in without else place)(program)
     touched = dict.fromkeys(s for call in program.calls for s in program.writes(call) if s.kind == "state")
+    emitted = emit(program, placed)
+    graphs = graphed(program, emitted)
     plan = (PlanOfFloats if found.floats else Plan)(
-        emit(program, placed),
+        emitted,
+        graphs,
         found.given,
         pack(result, [x if a is None else HOLE for a, x in zip(arrays, leaves, strict=True)]),
         list(found.variables.values()),
@@ -201,6 +206,7 @@ def made(python_function, args, options, *, copy_outputs=True, without=(), **set
         found,
     )
     found.forget()
+    plan.look.more = graphs.notes if graphs is not None else plan.look.more
     plan.look.trace_seconds, plan.look.compile_seconds = traced - start, perf_counter() - traced
     return rebuild(pack(result, values)), plan
 

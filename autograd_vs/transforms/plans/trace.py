@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ...base.backend import beside, is_array, placed
+from ...base.backend import beside, is_array, placed, see_arrays_through
 from ...base.errors import user_line
 from ...base.nest import flatten, map_nest, pack
 from ...engine import call
@@ -93,6 +93,10 @@ class Trace(Tracer):
                 self.read_by.setdefault(id(found.a), {})[place] = self.scope()
             return found
         return array if isinstance(array, Traced) else self.constant_of(array)
+
+    def see(self, array):
+        """What a raw array from outside is, that is not NumPy's."""
+        return self.constant_of(array) if self.hears() and not isinstance(array, Traced) else array
 
     def uses(self) -> dict[int, tuple[str, ...]]:
         """For each Variable, by the id of its array, the scope of each op that read it."""
@@ -357,6 +361,7 @@ def _traced(function, args, options, passes):
     names = found.names = leaf_names(function, args, options)
     token = set_tracer(found)
     read_arrays_through(found.read)
+    see_arrays_through(found.see)
     try:
         with found.pause():
             given = [found.argument(leaf, n, names[n]) for n, leaf in enumerate(flatten((args, options)))]
@@ -378,6 +383,7 @@ def _traced(function, args, options, passes):
         found.paused = False
         found.end()
         read_arrays_through(None)
+        see_arrays_through(None)
         reset_tracer(token)
 
 

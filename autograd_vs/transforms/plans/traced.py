@@ -119,6 +119,11 @@ class Tracer:
             found = self.constants[id(x)] = x, copy
         return found[1]
 
+    def is_constant(self, x) -> bool:
+        """Whether a traced array is the same in each replay, as one that came from outside is."""
+        storage = self.root.storages.get(id(owner_of(x.a)))
+        return not self.hears() or (storage is not None and storage.kind == "constant")
+
     def note(self, form: str, function, args: tuple, options: dict, out, by=None) -> None:
         """One call more in the program."""
         errors = {k: v for k, v in np.geterr().items() if self.errors[k] != v}
@@ -246,7 +251,7 @@ class Traced:
 
     def __getitem__(self, index):
         for part in index if isinstance(index, tuple) else (index,):
-            if isinstance(part, Traced) and part.dtype.kind == "b" and self.tracer.hears():
+            if isinstance(part, Traced) and part.dtype.kind == "b" and not self.tracer.is_constant(part):
                 self._refuse()  # how many elements there are depends on the mask
         return _called(self, "__getitem__", (index,), {})
 
@@ -265,7 +270,7 @@ class Traced:
             return NotImplemented
         function = ufunc if method == "__call__" else getattr(ufunc, method)
         if method == "at":
-            target = inputs[0].a
+            target = bare(inputs[0])
             by = None if target.__class__ is np.ndarray else getattr(namespace(target), ufunc.__name__).at
             return changed(self.tracer, function, inputs, by)
         out = options.pop("out", None)
