@@ -17,7 +17,10 @@ LIBRARY = (str(ROOT / "autograd_vs"), str(ROOT / "optim"))
 
 TRAINING = {
     f"test_{name}.py"
-    for name in ("devices digits layers layers_sequences layers_values losses nn optim tape update variable".split())
+    for name in (
+        "devices digits layers layers_sequences layers_values losses nn nn_attention nn_cells nn_normalization optim "
+        "optim_averages optim_whole schedules tape update variable"
+    ).split()
 }
 
 # Names of functions by which a user asks for values, and files whose purpose is to bring them to the host.
