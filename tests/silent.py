@@ -19,7 +19,7 @@ TRAINING = {
     f"test_{name}.py"
     for name in (
         "devices digits layers layers_sequences layers_values losses nn nn_attention nn_cells nn_normalization optim "
-        "optim_averages optim_whole schedules tape update variable"
+        "optim_averages optim_whole tape update variable"
     ).split()
 }
 
