@@ -19,21 +19,21 @@ TRAINING = {
     f"test_{name}.py"
     for name in (
         "devices digits layers layers_sequences layers_values losses nn nn_attention nn_cells nn_normalization optim "
-        "optim_averages optim_whole tape update variable"
+        "optim_whole tape update variable"
     ).split()
 }
 
 # Names of functions by which a user asks for values, and files whose purpose is to bring them to the host.
 ASKED = {
     "__array__", "__bool__", "__complex__", "__float__", "__format__", "__int__", "__reduce__", "__reduce_ex__",
-    "__repr__", "__str__", "item", "numpy", "to", "tolist",
+    "__repr__", "__str__", "_on_host", "item", "numpy", "to", "tolist",
 }  # fmt: skip
 READERS = {
     "checkpoint.py", "checkpoint_files.py", "checkpoint_manager.py", "debug.py", "explain.py", "history.py",
     "metrics.py", "numerics.py", "profile.py", "testing.py",
 }  # fmt: skip
 # CuPy wraps wrong indices round, so ids and labels that lie on the device are looked at before they are used.
-KNOWN = {("index.py", "check_ids"), ("index.py", "check_range"), ("ctc.py", "_lengths")}
+KNOWN = {("index.py", "check_ids"), ("index.py", "check_range"), ("ctc.py", "_lengths"), ("update.py", "_checked_rows")}
 
 
 def _where() -> str | None:
