@@ -29,6 +29,7 @@ ASKED = {
     "__repr__", "__str__", "_on_host", "item", "numpy", "to", "tolist",
 }  # fmt: skip
 READERS = {
+    "algebra.py", "look.py",  # of a plan: once, while it is made
     "checkpoint.py", "checkpoint_files.py", "checkpoint_manager.py", "debug.py", "explain.py", "history.py",
     "metrics.py", "numerics.py", "profile.py", "testing.py",
 }  # fmt: skip
