@@ -3,6 +3,7 @@
 Run it after adding an op (`python docs/make_ops_table.py`): a test compares the file with what this script makes.
 """
 
+import sys
 import warnings
 from pathlib import Path
 
@@ -11,6 +12,9 @@ import numpy as np
 import autograd_vs as av
 from autograd_vs.engine import registry
 from autograd_vs.ops.later import FAMILIES, family
+
+sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))  # the stand-in for CuPy is there
+from on_strict import on_cupy, refused_constants
 
 PAGE = Path(__file__).parent / "ops.md"
 
@@ -21,6 +25,12 @@ Made by `python docs/make_ops_table.py` from the registry; do not edit. A test c
 NumPy's functions fall into four classes. **Ops** and **composed functions** are differentiable, **constants** work and
 pass no gradient, **queries** return what NumPy returns, and everything else refuses Tensors and Variables: a
 `TypeError` with the function's name. How to add an op is told in `CONTRIBUTING.md`.
+
+*CuPy*: what became of the samples of each function, their first and second derivatives, on the stand-in for CuPy 14.2
+(`tests/strict_array.py`, which `tests/test_cupy_names.py` compares with CuPy itself). **yes**: it runs on the device;
+**made of others**: CuPy lacks NumPy's function, and ours is made of those that it has; **waits**: the host must see a
+value on the way, at least for some arguments (ids are checked, a mask decides on a shape, coefficients are read);
+**no**, **in part**, **value only**: what CuPy lacks is refused by a `NotImplementedError` that names it.
 """
 OPS = """
 ## Ops with rules of their own
@@ -29,22 +39,22 @@ OPS = """
 transposing the gradient. **view**: the result may share memory with the argument. *Complex*: "yes" where the tests
 check gradients of complex samples, too.
 
-| op | NumPy | gradient for | kind | complex |
-| --- | --- | --- | --- | --- |
+| op | NumPy | gradient for | kind | complex | CuPy |
+| --- | --- | --- | --- | --- | --- |
 """
 INTERNAL = """
 ### Parts of others
 These are recorded under the names below and are reached through other functions, operators or methods only.
 
-| op | gradient for | kind | complex |
-| --- | --- | --- | --- |
+| op | gradient for | kind | complex | CuPy |
+| --- | --- | --- | --- | --- |
 """
 COMPOSED = """
 ## Composed functions
 Made of the ops above, with no rule of their own (a function of the same name as an op prepares its arguments).
 
-| function | NumPy |
-| --- | --- |
+| function | NumPy | CuPy |
+| --- | --- | --- |
 """
 CONSTANTS = """
 ## Constants
@@ -124,7 +134,7 @@ def page() -> str:
             family(each)
     public, internal, composed = "", "", ""
     for name, row in sorted(registry.ops.items()):
-        cells = ", ".join(map(code, row.vjps)), kind(row), is_complex(row)
+        cells = ", ".join(map(code, row.vjps)), kind(row), is_complex(row), on_cupy(row)
         where = home(name)  # an internal op may have the name of the composed function that prepares its arguments
         if where is not None and not {name, where.removeprefix("av.")} & registry.composed.keys():
             public += line(code(where), numpy_of(row.numpy), *cells)
@@ -133,10 +143,11 @@ def page() -> str:
             internal += line(code(name) + by, *cells)
     for name, call in sorted(registry.composed.items()):
         # av.ravel flattens nests: NumPy's function of that name is reached through np.ravel and the method
-        composed += line(code(home(name) or f"x.{name}()"), numpy_of(call.numpy))
+        composed += line(code(home(name) or f"x.{name}()"), numpy_of(call.numpy), on_cupy(call))
     return "".join([
         TOP, OPS, public, INTERNAL, internal, COMPOSED, composed,
-        CONSTANTS, listed(registry.constants), QUERIES, listed(registry.queries),
+        CONSTANTS, listed(registry.constants), f"\nNot on CuPy: {listed(refused_constants())}",
+        QUERIES, listed(registry.queries),
     ])  # fmt: skip
 
 

@@ -1,15 +1,22 @@
 """Seals: a test that leaves a tape, a scope, a store, a seed or a default changed fails. And the array library.
 
-``pytest --library strict`` runs the tests on arrays that are as strict as CuPy's (`strict_array.py`): whatever a test
-hands over from the host goes there. ``@pytest.mark.host("reason")`` marks what has no meaning on another library.
+``pytest --library strict`` runs the tests on arrays as strict as CuPy's (`strict_array.py`), ``--library cupy``
+on CuPy's own (all are skipped where no GPU works): whatever a test hands over from the host goes there.
+``@pytest.mark.host("reason")`` marks what has no meaning on another library, ``@pytest.mark.gpu`` what needs a GPU.
+With ``--forbid-transfers`` silent transfers raise in the training suite (`silent.py`). ``--part 2/4`` runs the second
+quarter, ``--minutes 7`` stops after that time.
 """
 
 import contextlib
 import os
 import re
+import time
 
 import numpy as np
+import on_gpu
 import pytest
+import silent
+import strict_array
 from strict_array import StrictArray
 
 from autograd_vs.base import backend, dtypes, precision, seeds
@@ -19,16 +26,39 @@ from autograd_vs.state import context
 
 collect_ignore_glob = ["golden/*"]  # scripts that need PyTorch; what they wrote lies beside them
 
-LIBRARIES = {"numpy": np.ndarray, "strict": StrictArray}
+
+def cupys():
+    """CuPy's type of arrays, which tell of their transfers as the stand-in does."""
+    import cupy
+
+    backend.namespace(cupy.empty(0))  # now it is known
+    on_gpu.tell_of_transfers(cupy, strict_array._note, strict_array.WAITING)
+    return cupy.ndarray
+
+
+LIBRARIES = {"numpy": lambda: np.ndarray, "strict": lambda: StrictArray, "cupy": cupys}
+
+
+def part(text):
+    """``"2/4"``: which of how many."""
+    number, of = map(int, text.split("/"))
+    if not 1 <= number <= of:
+        raise ValueError(f"there is no part {text}")
+    return number, of
 
 
 def pytest_addoption(parser):
     parser.addoption("--library", choices=list(LIBRARIES), default="numpy", help="where host data goes in the tests")
+    parser.addoption("--forbid-transfers", action="store_true", help="silent transfers raise in the training suite")
+    parser.addoption("--part", type=part, default=(1, 1), help="which part of the tests: 2/4")
+    parser.addoption("--minutes", type=float, default=0.0, help="stop when these are over")
 
 
 def pytest_configure(config):
     """Host data goes to the library of ``--library``, also what a test module makes while it is imported."""
-    backend.place_host_data(LIBRARIES[config.getoption("--library")])
+    library = config.getoption("--library")
+    if library != "cupy" or on_gpu.why_not() is None:
+        backend.place_host_data(LIBRARIES[library]())
     os.environ["AUTOGRAD_VS_JIT"] = "0"  # bits are compared; `test_plans_loops.py` asks for loops
     registry.load()  # the tests find every op there
     with contextlib.suppress(ImportError):  # SciPy is an extra
@@ -38,12 +68,36 @@ def pytest_configure(config):
 
 
 def pytest_collection_modifyitems(config, items):
-    if config.getoption("--library") == "numpy":
-        return
+    library = config.getoption("--library")
+    number, of = config.getoption("--part")
+    config.hook.pytest_deselected(items=[item for i, item in enumerate(items) if i % of != number - 1])
+    items[:] = items[number - 1 :: of]
     for item in items:
         mark = item.get_closest_marker("host")
-        if mark is not None:
+        if (library == "cupy" or item.get_closest_marker("gpu")) and on_gpu.why_not() is not None:
+            item.add_marker(pytest.mark.skip(reason=on_gpu.why_not()))
+        elif library != "numpy" and mark is not None:
             item.add_marker(pytest.mark.skip(reason=f"host: {mark.args[0]}"))
+
+
+START = time.monotonic()
+
+
+def pytest_runtest_teardown(item):
+    minutes = item.config.getoption("--minutes")
+    if minutes and time.monotonic() - START > 60 * minutes:
+        item.session.shouldstop = f"{minutes:g} minutes are over; run smaller parts"
+
+
+@pytest.fixture(autouse=True)
+def no_silent_transfers(request):
+    """With ``--forbid-transfers``, in the files of the training suite."""
+    path = request.node.path
+    if not request.config.getoption("--forbid-transfers") or path.name not in silent.TRAINING:
+        yield
+        return
+    with silent.forbidden():
+        yield
 
 
 @pytest.hookimpl(wrapper=True)
@@ -52,7 +106,7 @@ def pytest_runtest_call(item):
     try:
         return (yield)
     except (NotImplementedError, AssertionError) as error:  # the latter from an example that a test runs
-        lacking = re.search(r"scipy\.special\.\w+ has no equivalent for arrays of type StrictArray", str(error))
+        lacking = re.search(r"scipy\.special\.\w+ has no equivalent for (complex )?arrays of type \w+", str(error))
         if lacking is None:
             raise
         pytest.skip(lacking[0])

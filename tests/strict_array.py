@@ -18,6 +18,7 @@ It does not imitate streams, several devices, and the order of float sums.
 
 import inspect
 from contextlib import contextmanager
+from functools import wraps
 from weakref import WeakValueDictionary
 
 import numpy as np
@@ -35,6 +36,7 @@ __all__ = [
     "Transfer",
     "count_transfers",
     "forbid_transfers",
+    "note_calls",
     "on_device",
     "pool",
     "strict",
@@ -90,6 +92,34 @@ def forbid_transfers(uploads=True):
         _listeners.remove(refuse)
     if seen:
         raise Transfer(f"somebody caught it: {seen}")
+
+
+# ---------------------------------------------------------------- what is asked of the library
+
+_callers: list = []
+
+
+@contextmanager
+def note_calls(listen):
+    """Tell ``listen(name, args, kwargs, result)`` of each call that succeeds; names: `"cupy.exp"`, `"ndarray.sum"`."""
+    _callers.append(listen)
+    try:
+        yield
+    finally:
+        _callers.remove(listen)
+
+
+def _told(name, function):
+    """`function`, whose calls `note_calls` hears of."""
+
+    @wraps(function, updated=())
+    def call(*args, **kwargs):
+        result = function(*args, **kwargs)
+        for listen in _callers:
+            listen(name, args, kwargs, result)
+        return result
+
+    return call
 
 
 # ---------------------------------------------------------------- the array
@@ -384,6 +414,11 @@ class StrictArray:
             _note("repeat by an array")
         return wrap(self._a.repeat(repeats._a if isinstance(repeats, StrictArray) else repeats, axis))
 
+    def view(self, dtype=None, type=None):
+        if type is not None:
+            raise NotImplementedError("views of another type of array")
+        return wrap(self._a if dtype is None else self._a.view(dtype))
+
     def fill(self, value):
         if np.shape(bare(value) if isinstance(value, StrictArray) else value):
             raise ValueError(f"non-scalar {type(value)} cannot be used for fill")
@@ -398,7 +433,7 @@ _METHODS = {
     "diagonal": "offset axis1 axis2", "dot": "b out", "flatten ravel": "order",
     "mean prod sum": "axis dtype out keepdims", "round": "decimals out", "searchsorted": "v side sorter",
     "squeeze": "axis", "std var": "axis dtype out ddof keepdims", "swapaxes": "axis1 axis2",
-    "trace": "offset axis1 axis2 dtype out", "view": "dtype",
+    "trace": "offset axis1 axis2 dtype out",
 }  # fmt: skip
 
 
@@ -425,9 +460,11 @@ def _method(name, parameters):
     return method
 
 
+for _name in ("__getitem__", "__setitem__", "fill", "nonzero", "repeat", "reshape", "take", "transpose", "view"):
+    setattr(StrictArray, _name, _told(f"ndarray.{_name}", getattr(StrictArray, _name)))
 for _names, _parameters in _METHODS.items():
     for _name in _names.split():
-        setattr(StrictArray, _name, _method(_name, _parameters))
+        setattr(StrictArray, _name, _told(f"ndarray.{_name}", _method(_name, _parameters)))
 
 
 def _stands_back(x, other):
@@ -578,12 +615,16 @@ def on_device(x, dtype=None):
     return StrictArray(np.array(x, dtype))
 
 
-# Callable names of `numpy` which CuPy 14.2.0 lacks (`numpy.__all__` against `dir(cupy)`), and of `numpy.linalg`.
+# Names of `numpy` which CuPy 14.2.0 lacks (`numpy.__all__` against `dir(cupy)`), and of `numpy.linalg`;
+# `test_cupy_names.py` compares them, and what follows, with CuPy where that can be imported.
 MISSING = set(
     "asmatrix block bmat busday_count busday_offset datetime_as_string datetime_data einsum_path frompyfunc fromregex "
     "geomspace getbufsize geterr geterrcall histogram_bin_edges info insert is_busday isnat matvec nanpercentile "
-    "nanquantile nested_iters polyder polydiv polyint setbufsize seterr seterrcall spacing unstack vecdot "
-    "vecmat".split()
+    "nanquantile nested_iters polyder polydiv polyint setbufsize seterr seterrcall spacing unstack vecdot vecmat "
+    "False_ ScalarType True_ busdaycalendar bytes_ char character clongdouble complex256 core ctypeslib "
+    "datetime64 dtypes emath errstate f2py flexible float128 get_include little_endian longdouble ma matrix memmap "
+    "ndenumerate nditer object_ rec recarray record sctypeDict show_runtime str_ strings test timedelta64 typecodes "
+    "void".split()
 )
 MISSING_LINALG = set("svdvals multi_dot trace diagonal outer tensordot matrix_norm vector_norm vecdot".split())
 # Parameters which CuPy's functions lack, or call by another name.
@@ -595,14 +636,18 @@ _LACKS = {
     "count_nonzero": "keepdims", "lexsort": "axis", "isin": "kind", "unique": "sorted",
     "broadcast_to broadcast_arrays copy": "subok", "percentile quantile": "weights", "trim_zeros": "axis",
     "arange array asarray asanyarray empty eye full linspace ones zeros empty_like full_like ones_like zeros_like":
-        "device like ndmax",
+        "device like ndmax object",
     "concat concatenate stack": "arrays", "flip fliplr flipud rot90": "m", "histogram": "a", "reshape": "shape",
     "fft ifft fft2 ifft2 fftn ifftn rfft irfft rfft2 irfft2 rfftn irfftn hfft ihfft": "out",
     "take_along_axis": "arr", "unravel_index": "shape", "indices": "sparse", "cov": "m", "corrcoef": "x",
-    "cholesky": "upper", "pinv": "hermitian rtol", "svd": "hermitian", "matrix_rank": "hermitian rtol",
+    "cholesky": "upper", "pinv": "hermitian rtol", "svd": "hermitian", "matrix_rank": "A hermitian rtol",
+    "ascontiguousarray asfortranarray identity require tri": "like", "astype fftfreq rfftfreq": "device",
+    "array_str matrix_power": "a", "delete": "obj", "ediff1d": "ary", "extract": "arr",
+    "intersect1d union1d": "ar1 ar2",
+    "load": "encoding fix_imports max_header_size", "show_config": "mode", "unpackbits": "count",
 }  # fmt: skip
 LACKS = {name: set(parameters.split()) for names, parameters in _LACKS.items() for name in names.split()}
-RENAMED = {"arrays", "m", "a", "shape", "arr", "x"}  # those only by keyword
+RENAMED = {"A", "a", "ar1", "ar2", "arr", "arrays", "ary", "m", "obj", "shape", "x"}  # those only by keyword
 # Functions that look at values before they return.
 WAITING = set(
     "flatnonzero argwhere unique unique_all unique_counts unique_inverse unique_values bincount delete extract "
@@ -623,9 +668,12 @@ class _Module:
     """The namespace: what CuPy has of NumPy's functions, on StrictArrays only."""
 
     ndarray = StrictArray
+    _own = ("asarray", "asanyarray", "array", "ascontiguousarray")
 
-    def __init__(self, module, missing):
-        self._module, self._missing = module, missing
+    def __init__(self, module, missing, path):
+        self._module, self._missing, self._path = module, missing, path
+        for name in self._own:
+            setattr(self, name, _told(f"{path}.{name}", getattr(self, name)))
 
     def asarray(self, x, dtype=None, order=None, copy=None):
         if isinstance(x, StrictArray):
@@ -648,19 +696,29 @@ class _Module:
             raise AttributeError(f"module 'cupy' has no attribute {name!r}")
         value = getattr(self._module, name)
         if name in ("linalg", "fft") and type(value).__name__ == "module":
-            found = _Linalg(value, MISSING_LINALG) if name == "linalg" else _Module(value, set())
-        elif isinstance(value, type) or not callable(value) or name in ("errstate", "printoptions", "issubdtype"):
+            kind, missing = (_Linalg, MISSING_LINALG) if name == "linalg" else (_Module, set())
+            found = kind(value, missing, f"{self._path}.{name}")
+        elif isinstance(value, type) or not callable(value) or name in ("printoptions", "issubdtype"):
             if type(value).__name__ == "module":
                 raise AttributeError(f"the stand-in has no {name}")
             return value
         else:
-            found = Ufunc(value) if isinstance(value, np.ufunc) else _function(value, name)
+            found = _callable(value, f"{self._path}.{name}")
         setattr(self, name, found)
         return found
 
 
+def _callable(function, path):
+    """A function of NumPy or SciPy as one of the library, known there as `path`."""
+    if isinstance(function, np.ufunc):
+        return Ufunc(function, path)
+    return _told(path, _function(function, path.rpartition(".")[2]))
+
+
 class _Linalg(_Module):
     """``cupy.linalg`` (`linalg/_solve.py`, `_decomposition.py`, `_eigenvalue.py`): where it is not NumPy's."""
+
+    _own = ("solve", "eig", "eigvals", "eigh", "lstsq")
 
     def __getattr__(self, name):
         found = super().__getattr__(name)
@@ -730,6 +788,8 @@ def _function(function, name):
             for i, x in enumerate((*args, *kwargs.values())):
                 if isinstance(x, (list, tuple)) and (not i or not _only_integers(x)):
                     raise TypeError(f"{name}: Unsupported type {type(x)}")
+        if name in ("packbits", "unpackbits") and (*args[1:2], kwargs.get("axis"))[0] is not None:
+            raise NotImplementedError("axis option is not supported yet")
         if name == "lexsort" and not isinstance(args[0], StrictArray):
             raise AttributeError("'tuple' object has no attribute 'ndim'")
         if name in ("take", "repeat", "nonzero", "searchsorted"):
@@ -765,11 +825,19 @@ _REDUCE = {"add": ("sum", "cumsum"), "multiply": ("prod", "cumprod")}
 class Ufunc:
     """A universal function: arrays of this library and numbers, `out`, `dtype` and `casting`."""
 
-    def __init__(self, ufunc):
-        self._ufunc, self.__name__ = ufunc, ufunc.__name__
+    def __init__(self, ufunc, path):
+        self._ufunc, self.__name__, self._path = ufunc, ufunc.__name__, path
         self.nin, self.nout, self.nargs = ufunc.nin, ufunc.nout, ufunc.nargs
+        self._real = self.__name__ in REAL
+        self.types = [t for t in ufunc.types if not (self._real and {"F", "D"} & set(t))]
 
-    def __call__(self, *args, out=None, dtype=None, casting="same_kind", **wrong):
+    def __call__(self, *args, **options):
+        result = self._applied(*args, **options)
+        for listen in _callers:
+            listen(self._path, args, options, result)
+        return result
+
+    def _applied(self, *args, out=None, dtype=None, casting="same_kind", **wrong):
         if wrong:
             raise TypeError(f"Wrong arguments {wrong}")
         if not self.nin <= len(args) <= self.nargs:
@@ -783,6 +851,8 @@ class Ufunc:
         for x in (*args, *((out,) if out is not None else ())):
             if not isinstance(x, (StrictArray, *SCALARS)):
                 raise TypeError(f"Unsupported type {type(x)}")
+        if self._real and any(getattr(x, "dtype", np.dtype(bool)).kind == "c" for x in args):
+            raise TypeError(f"Wrong type ({[x.dtype for x in args]}) of arguments for {self.__name__}")
         options = {"casting": casting} | ({} if dtype is None else {"dtype": dtype})
         return apply(self._ufunc, self.__name__, args, options if out is None else options | {"out": out})
 
@@ -799,10 +869,12 @@ class Ufunc:
         if advanced and not (len(arrays) == 1 and arrays[0].dtype.kind == "b") and a.dtype.char not in codes:
             raise TypeError(f"cupy.{self.__name__}.at does not support {a.dtype} as data type")
         self._ufunc.at(a._a, parts, np.asarray(bare(b)).astype(a.dtype))
+        for listen in _callers:
+            listen(f"{self._path}.at", (a, indices, b), {}, None)
 
     def __getattr__(self, name):
         if name in ("reduce", "accumulate", "reduceat", "outer") and self.__name__ != "matmul":
-            return lambda *args, **kwargs: self._other(name, *args, **kwargs)
+            return _told(f"{self._path}.{name}", lambda *args, **kwargs: self._other(name, *args, **kwargs))
         raise AttributeError(f"'cupy._core._kernel.ufunc' object has no attribute {name!r}")
 
     def _other(self, method, array, *args, **kwargs):
@@ -827,6 +899,8 @@ SPECIAL = set(
     "polygamma pseudo_huber psi radian rel_entr rgamma round shichi sici sinc sindg softmax sph_harm_y spherical_yn "
     "tandg wright_bessel xlog1py xlogy y0 y1 yn zeta zetac".split()
 )
+# Ufuncs that refuse complex numbers, which NumPy's and SciPy's take.
+REAL = set("logical_and logical_not logical_or logical_xor erf erfc erfcx exp1 expi log_ndtr ndtr".split())
 
 
 class _Special:
@@ -836,7 +910,7 @@ class _Special:
         if name not in SPECIAL:
             raise AttributeError(f"module 'cupyx.scipy.special' has no attribute {name!r}")
         value = getattr(special(), name)
-        found = Ufunc(value) if isinstance(value, np.ufunc) else _function(value, name)
+        found = _callable(value, f"cupyx.scipy.special.{name}")
         setattr(self, name, found)
         return found
 
@@ -859,7 +933,7 @@ class Graphs:
         return launch
 
 
-strict = _Module(np, MISSING)
+strict = _Module(np, MISSING, "cupy")
 register_backend(
     StrictArray,
     strict,

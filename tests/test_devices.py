@@ -503,3 +503,35 @@ def test_batches_of_a_device_come_to_the_host(gpu, prefetch):
         assert kinds(*data) == [np.ndarray] * 3
     with av.device(GPU):
         assert kinds(*av.data.batches(np.arange(6.0), 2, prefetch=prefetch)) == [StrictArray] * 3
+
+
+BYTES = np.random.default_rng(0).integers(0, 256, (3, 5)).astype(np.uint8)
+REALS = np.array([1.0, -1.0, 0.0, np.inf, np.nan, -3e10, 1e-310])
+
+
+@pytest.mark.parametrize(
+    ("function", "x", "options"),
+    [(np.unpackbits, BYTES, o) for o in (
+        {}, {"axis": 0}, {"axis": 1, "count": 17}, {"axis": 0, "count": -3}, {"count": 200}, {"count": 0},
+        {"axis": -1, "bitorder": "little"},
+    )]
+    + [(np.packbits, BYTES > 99, o) for o in ({}, {"axis": 0}, {"axis": -1, "bitorder": "little"})]
+    + [(np.spacing, REALS, {}), (np.spacing, REALS.astype(np.float32), {})]
+    + [(f, np.array([[1j, 0, 2.0], [0, 0, np.nan]]), {}) for f in (np.logical_not, np.any, np.all)],
+)  # fmt: skip
+def test_what_cupy_lacks_is_made_of_others(function, x, options):
+    with np.errstate(all="ignore"):
+        want, got = function(x, **options), function(av.Tensor(on_device(x)), **options)
+    assert got.device == "gpu:0" and got.dtype == np.asarray(want).dtype
+    np.testing.assert_array_equal(got.numpy(), want)
+    assert not av.logical_and(av.Tensor(on_device([1j, 0])), av.Tensor(on_device([0j, 1]))).numpy().any()
+
+
+def test_second_derivatives_of_what_was_set_on_a_device():
+    x = av.Variable(on_device([1.0, 2.0, 3.0]))
+    with av.GradientTape() as outer:
+        with av.GradientTape() as inner:
+            y = av.sum(x.at[1].set(x[0]) ** 3)
+        g = inner.gradient(y, x)
+    assert g.device == "gpu:0" and g.numpy().tolist() == [6.0, 0.0, 27.0]
+    assert outer.gradient(g, x).numpy().tolist() == [12.0, 0.0, 18.0]

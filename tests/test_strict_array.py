@@ -37,7 +37,8 @@ REFUSED = {
         lambda a: np.sum(a, initial=1.0), lambda a: np.argsort(a, stable=True), lambda a: np.add(a, a, where=a > 1),
         lambda a: a.dot(np.ones(3)), lambda a: strict.clip(a, min=0.0), lambda a: a.astype(int, casting="safe"),
         memoryview, lambda a: range(a.argmax()), lambda a: strict.matmul(a, 2.0), lambda a: a.item(0),
-        lambda a: np.take(a, 0, mode="wrap"), lambda a: strict.vdot(a, 1.0), lambda a: np.array([1, 2, 3])[a.argmax()],
+        lambda a: np.take(a, 0, mode="wrap"),
+        lambda a: np.logical_or(a * 1j, a), lambda a: strict.vdot(a, 1.0), lambda a: np.array([1, 2, 3])[a.argmax()],
     ],
 }  # fmt: skip
 

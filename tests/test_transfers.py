@@ -5,6 +5,7 @@ The arrays are those of `strict_array.py`, which raise where CuPy would wait. `K
 
 import numpy as np
 import pytest
+import silent
 from strict_array import StrictArray, Transfer, count_transfers, forbid_transfers, on_device, strict
 
 import autograd_vs as av
@@ -193,6 +194,19 @@ def test_a_transfer_is_noticed(wait):
             wait(a)
         except Transfer:
             pass
+
+
+def test_silent_transfers_are_refused():
+    """`--forbid-transfers`: what the library does of itself raises, what was asked for does not."""
+    x = av.Tensor(on_device([1.0, 2.0]))
+    with silent.forbidden():
+        assert x.numpy().tolist() == [1.0, 2.0] and x[0].item() == 1.0 and "1." in repr(x)
+        assert float(x.array[0]) == 1.0, "the test itself"
+        av.nn.embedding_lookup(TABLE, IDS)
+        with pytest.raises(Transfer, match=r"silently, at autograd_vs/\w+/\w+\.py:\d+ in"):
+            av.nonzero(x)
+        with pytest.raises(Transfer, match="mask, silently"):
+            x[x > 1]
 
 
 # ---------------------------------------------------------------- what is left

@@ -260,12 +260,14 @@ def special_function(name: str, a: Any) -> Any:
     Raises
     ------
     NotImplementedError
-        If the library of `a` has none: CuPy lacks some of SciPy's.
+        If the library of `a` has none, or none for complex numbers: CuPy lacks some of SciPy's.
     """
     function = getattr(special(a), name, None)
-    if function is None:
+    is_complex = namespace(a) is not np and a.dtype.kind == "c"
+    if function is None or (is_complex and not any("D->" in t for t in getattr(function, "types", ["D->"]))):
+        kind = "complex arrays" if function is not None else "arrays"
         raise NotImplementedError(
-            f"scipy.special.{name} has no equivalent for arrays of type {type(a).__name__} on {device(a)}: compute it "
+            f"scipy.special.{name} has no equivalent for {kind} of type {type(a).__name__} on {device(a)}: compute it "
             "on the host, with a Tensor of x.numpy()"
         )
     return function

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ..base.backend import as_array, beside, on_host
+from ..base.backend import as_array, beside, namespace, on_host
 from ..base.nest import map_nest
 from ..engine import registry
 from ..engine.declare import composed, reduces
@@ -96,10 +96,21 @@ less = constant(np.less, "__lt__")
 less_equal = constant(np.less_equal, "__le__")
 greater = constant(np.greater, "__gt__")
 greater_equal = constant(np.greater_equal, "__ge__")
-logical_and = constant(np.logical_and)
-logical_or = constant(np.logical_or)
-logical_xor = constant(np.logical_xor)
-logical_not = constant(np.logical_not)
+
+
+def _of_truths(function):
+    """Of complex numbers, too, which CuPy's logical functions do not take."""
+
+    def logical(*args, **options):
+        return function(*[a != 0 if getattr(a, "dtype", None) in _COMPLEX else a for a in args], **options)
+
+    return logical
+
+
+_COMPLEX = (np.complex64, np.complex128)
+logical_and, logical_or, logical_xor, logical_not = (
+    constant(f, forward=_of_truths(f)) for f in (np.logical_and, np.logical_or, np.logical_xor, np.logical_not)
+)
 bitwise_and = constant(np.bitwise_and, "__and__ __rand__")
 bitwise_or = constant(np.bitwise_or, "__or__ __ror__")
 bitwise_xor = constant(np.bitwise_xor, "__xor__ __rxor__")
@@ -164,7 +175,17 @@ heaviside = op(  # a step in `a`, and `b` at it
 )  # fmt: skip
 floor_divide = constant(np.floor_divide, "__floordiv__ __rfloordiv__")
 nextafter = constant(np.nextafter)
-spacing = constant(np.spacing)
+
+
+def _spacing(x, **options):
+    """`np.spacing`, which CuPy lacks."""
+    if namespace(x) is np:
+        return np.spacing(x, **options)
+    size = np.absolute(x)
+    return np.copysign(np.nextafter(size, np.inf) - size, x)
+
+
+spacing = constant(np.spacing, forward=_spacing)
 
 # ---------------------------------------------------------------- where something lies, and integers
 

@@ -461,13 +461,18 @@ def _update_samples(multiply=False):
     return samples
 
 
+def _zero(like):
+    """Zero of the dtype and the library of `like`, which may be a Tensor."""
+    return namespace(bare(like)).zeros((), like.dtype)
+
+
 @primitive(
     vjp={
-        "x": lambda g, x_dtype, index: cast(_index_set.inner(g, g.dtype.type(0), index), x_dtype),
+        "x": lambda g, x_dtype, index: cast(_index_set.inner(g, _zero(g), index), x_dtype),
         "value": _set_value_vjp,
     },
     jvp={
-        "x": lambda t, index: _index_set.inner(t, t.dtype.type(0), index),
+        "x": lambda t, index: _index_set.inner(t, _zero(t), index),
         "value": lambda t, x_shape, index: _spread_out(t, index, x_shape),
     },
     name="index_set", samples=_update_samples(),

@@ -1111,8 +1111,35 @@ def frexp(x) -> tuple[Tensor, Tensor]:
 
 bitwise_count = constant(np.bitwise_count)
 isnat = constant(np.isnat)
-packbits = constant(np.packbits)
-unpackbits = constant(np.unpackbits)
+
+
+def _bits(function):
+    """`np.packbits` or `np.unpackbits`; CuPy's know no axis and no count, so there they get rows of whole bytes."""
+
+    def along(a, axis=None, *count, bitorder="big", **options):
+        xp = namespace(a)
+        if xp is np:
+            return function(a, axis, *count, bitorder=bitorder, **options)
+        rows = a.reshape(-1) if axis is None else xp.moveaxis(a, axis, -1)
+        if function is np.packbits:
+            rows = _to_length(xp, rows, -(-rows.shape[-1] // 8) * 8)
+        y = getattr(xp, function.__name__)(rows, bitorder=bitorder).reshape(*rows.shape[:-1], -1)
+        for n in (*count, *options.values()):
+            if n is not None:
+                y = _to_length(xp, y, n if n >= 0 else y.shape[-1] + n)
+        return y if axis is None else xp.moveaxis(y, -1, axis)
+
+    return along
+
+
+def _to_length(xp, rows, n):
+    """Rows of `n` elements: what is too much is cut off, what is missing is 0."""
+    rows = rows[..., :n]
+    return xp.pad(rows, [(0, 0)] * (rows.ndim - 1) + [(0, n - rows.shape[-1])])
+
+
+packbits = constant(np.packbits, forward=_bits(np.packbits))
+unpackbits = constant(np.unpackbits, forward=_bits(np.unpackbits))
 ravel_multi_index = constant(np.ravel_multi_index)
 
 registry.metadata.update([np.diag_indices_from, np.tril_indices_from, np.triu_indices_from])
