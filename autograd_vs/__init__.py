@@ -9,7 +9,6 @@ from ._version import __version__
 
 # ruff: noqa: I001  (one block per floor, in their order)
 # base
-from .base.devices import device, devices, memory_limit
 from .base.dtypes import default_dtype, set_default_dtype
 from .base.errors import PartialGradientWarning, PrecisionWarning, ScopeWarning
 from .base.precision import get_matmul_precision, matmul_precision, set_matmul_precision
@@ -82,6 +81,7 @@ from .progress import progress
 
 # What comes when it is asked for (`ops/later.py`); type checkers see it here, and say which names there are not.
 if TYPE_CHECKING:
+    from .base.devices import device, devices, memory_limit
     from . import data, debug, fft, layers, linalg, metrics, nn, plot, random
     from .layers import summary
     from . import special as special, stats as stats  # not in __all__: they need SciPy

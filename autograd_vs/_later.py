@@ -5,18 +5,19 @@ from importlib import import_module
 from typing import Any
 
 from ._migration import missing
-from .base import devices
+from .base import backend
 from .ops.later import FAMILIES, family
 
 __all__ = ["module_getattr"]
 
 # Names that are no ops: the module that it is, or that has it.
 HOMES = {
-    "CheckpointManager": "checkpoint_manager", "data": "data", "debug": "debug", "layers": "layers",
-    "load": "checkpoint", "metrics": "metrics", "plot": "plot", "save": "checkpoint", "summary": "layers",
+    "CheckpointManager": "checkpoint_manager", "data": "data", "debug": "debug", "device": "base.devices",
+    "devices": "base.devices", "layers": "layers", "load": "checkpoint", "memory_limit": "base.devices",
+    "metrics": "metrics", "plot": "plot", "save": "checkpoint", "summary": "layers",
 }  # fmt: skip
 
-devices.held = lambda name: import_module(".memory", __package__).held(name)  # for errors of memory, which are rare
+backend.held = lambda name: import_module(".memory", __package__).held(name)  # for errors of memory, which are rare
 
 
 def module_getattr(name: str) -> Any:

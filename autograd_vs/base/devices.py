@@ -347,13 +347,6 @@ def size_text(n: int) -> str:
     return f"{n:.4g} {unit}"
 
 
-def _held(name: str) -> list[tuple[int, str]]:
-    return []
-
-
-held = _held  # (bytes, what it is) of what lies on the device `name`: the floors above put `memory.py` here
-
-
 def watched(allocate: Callable[[int], Any], failure: type[MemoryError], where: Callable[[], str]) -> Callable:
     """An allocator of a device whose errors say what the memory is taken by.
 
@@ -377,7 +370,7 @@ def watched(allocate: Callable[[int], Any], failure: type[MemoryError], where: C
 
 
 def _with_what_is_held(text: str, name: str, shown: int = 10) -> str:
-    found = sorted(held(name), key=lambda row: -row[0])
+    found = sorted(backend.held(name), key=lambda row: -row[0])
     lines = [f"{text}\nThe largest arrays that are held on {name!r} ({size_text(sum(n for n, _ in found))} in all):"]
     lines += [f"  {size_text(n):>10}  {what}" for n, what in found[:shown]]
     if found[shown:]:

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..base.backend import device, has_values, on_host, to_numpy
-from ..base.devices import name_of
 from ..base.dtypes import is_differentiable
 from ..base.errors import user_line
 from ..base.nest import map_nest
@@ -115,6 +114,8 @@ class Operand:
         >>> t.to("cpu") is t
         True
         """
+        from ..base.devices import name_of
+
         name, here = name_of(device), self.device
         if name != here:
             return registry.ops["to"].public(self, name, here)

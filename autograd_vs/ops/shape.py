@@ -8,7 +8,6 @@ from typing import Any, TypeVar
 import numpy as np
 
 from ..base.backend import namespace
-from ..base.devices import moved
 from ..base.dtypes import is_differentiable
 from ..engine import registry
 from ..engine.declare import composed, primitive
@@ -1390,4 +1389,6 @@ registry.ops["astype"].public = astype
 )  # fmt: skip
 def _to(a, device=None, back=None):
     """A copy on a device (`Operand.to`), by None where it lies; the gradient goes to the device `back` it came from."""
+    from ..base.devices import moved
+
     return moved(a, device)
