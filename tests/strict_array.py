@@ -24,7 +24,7 @@ from weakref import WeakValueDictionary
 import numpy as np
 from kernels import by_numpy
 
-from autograd_vs.base.backend import address, register_backend, special, view_at
+from autograd_vs.base.backend import Pieces, address, register_backend, special, view_at
 from autograd_vs.base.cuda.graphs import refuses
 from autograd_vs.base.devices import Device, Devices, watched
 
@@ -933,6 +933,15 @@ class Graphs:
         return launch
 
 
+def launch(kernel, size, arguments):
+    """Run a kernel of our own; CuPy's would read the memory of a NumPy array at its address on the host."""
+    for x in arguments:
+        for a in x if isinstance(x, Pieces) else (x,):
+            if isinstance(a, np.ndarray):
+                raise TypeError(f"Unsupported type {type(a)}")
+    by_numpy(kernel, size, arguments)
+
+
 strict = _Module(np, MISSING, "cupy")
 register_backend(
     StrictArray,
@@ -942,5 +951,5 @@ register_backend(
     lambda like, owner, offset: wrap(view_at(like._a, owner._a, offset)),
     special=_Special(),
     graphs=Graphs,
-    launch=by_numpy,
+    launch=launch,
 )

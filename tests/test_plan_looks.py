@@ -83,7 +83,7 @@ def test_the_text_of_a_plan():
 
     f = av.function(f)
     f(x)
-    look, line = f.plan(), test_the_text_of_a_plan.__code__.co_firstlineno + 7
+    look, line = f.plan(), test_the_text_of_a_plan.__code__.co_firstlineno + 8
     text = str(look)
     assert repr(look) == text and len(look) == len(look.rows) and "exp(" in look
     rows = text.split("\n\n")[0].splitlines()

@@ -19,7 +19,7 @@ import optim
 from autograd_vs.base import backend
 from autograd_vs.engine import call, cotangent, registry, walk
 from autograd_vs.history import History
-from autograd_vs.ops import activations, index, nn, normalization
+from autograd_vs.ops import activations, index, normalization
 from autograd_vs.state import packs, update, variable
 from optim import adam, clipping
 
@@ -71,10 +71,6 @@ def rows(home):
             found.append(training(place, make, loss_of))
         np.testing.assert_allclose(*found, rtol=1e-12)
         backend.place_host_data(home)
-
-
-def dropped(home):
-    training(home, loss_of=lambda w: av.sum(av.nn.dropout(w, 0.5, training=True) ** 2))
 
 
 def raw_operands(home):
@@ -129,15 +125,14 @@ SWITCHES = [
     (op("where"), registry.ops["where"].forward, "namespace(leading(condition, a, b)).where(condition, a, b)", "np.where(np.array(condition), a, b)"),
     (op("ldexp"), registry.ops["ldexp"].forward, "beside(n, x) if is_array(n) else n", "n"),
     (training, packs.Group.__init__, "cells[0].xp.zeros(self.size", "np.zeros(self.size"),
-    (training, adam.adam_update, "np.sqrt(v if v_max is None else v_max)", "np.sqrt(np.asarray(v))"),
-    (training, adam.adam_update, "delta = m / scale", "delta = m / float(scale.max())"),
+    (rows, adam.adam_update, "np.sqrt(v if v_max is None else v_max)", "np.sqrt(np.asarray(v))"),
+    (rows, adam.adam_update, "delta = m / scale", "delta = m / float(scale.max())"),
     (training, walk.ones_like, "namespace(a).ones(a.shape, a.dtype)", "np.ones(a.shape, a.dtype)"),
     (training, variable.Variable._build, "array = backend.placed(", "array = backend.as_array("),
     (clipped, clipping._squares, "float(squares) if isinstance(a, np.ndarray) else squares", "float(squares)"),
     (rows, cotangent._totals, "sums = xp.zeros(", "sums = np.zeros("),
     (rows, update._checked_rows, "backend.namespace(values) is not np", "False"),
     (rows, update._checked_rows, "and not g.inside", ""),
-    (dropped, nn.dropout, "tensor_of(namespace(x.array).asarray(mask))", "tensor_of(mask)"),
     (raw_operands, call.unwrap, "a = placed(x)", "a = as_array(x)"),
     (raw_operands, call.unwrap, "placed(x)", "as_array(x)"),
     (raw_gradients, update._checked, "backend.placed(g)", "backend.as_array(g)"),
