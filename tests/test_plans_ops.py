@@ -75,7 +75,12 @@ def interpreted(source):
     return scope["loop"]
 
 
-@pytest.mark.parametrize("how", ["whole", "in pieces", "in loops"])
+OF_NUMPY = pytest.mark.host("takes NumPy's arrays apart")
+
+
+@pytest.mark.parametrize(
+    "how", ["whole", pytest.param("in pieces", marks=OF_NUMPY), pytest.param("in loops", marks=OF_NUMPY)]
+)
 @pytest.mark.parametrize("key", [key for key in ROWS if key not in VALUES])
 def test_a_plan_gives_what_the_eager_call_gives(key, how, monkeypatch):
     if how != "whole":  # of so few elements that the small arrays of the samples are taken apart, by threads
