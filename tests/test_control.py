@@ -613,6 +613,7 @@ def test_a_result_that_nobody_needs_is_not_decided():
     assert "= cond(" in g.plan() and "yes:" in g.plan() and "sin(" in g.plan() and "cond" in g.profile(av.Tensor(-1.0))
 
 
+@pytest.mark.host("memory of NumPy's arrays")
 def test_a_loop_allocates_what_is_new_only():
     import tracemalloc
 

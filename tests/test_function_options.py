@@ -165,6 +165,7 @@ def busy(x):
     return av.tanh(y * 2.0 + x) - y
 
 
+@pytest.mark.host("looks at single calls, which are kernels there")
 @pytest.mark.parametrize("name", ["split_versions", "fold_constants", "merge_equal", "drop_unused", "place"])
 def test_each_pass_can_be_left_out(name):
     x = np.array([0.1, 0.2, 0.3])

@@ -170,6 +170,7 @@ def warned(f, *args):
     return sorted({str(w.message) for w in caught})
 
 
+@pytest.mark.host("a kernel of a device does not warn")
 def test_a_replay_warns_as_the_eager_step_does():
     f = lambda x: av.log(x) + 1.0 / x  # noqa: E731
     planned, x = av.function(f), np.zeros(2)
@@ -184,6 +185,7 @@ def test_a_replay_warns_as_the_eager_step_does():
     assert warned(planned, np.ones(2)) == []
 
 
+@pytest.mark.host("a kernel of a device does not warn")
 def test_errstate_inside_of_a_function_holds_in_replays():
     def f(x):
         with np.errstate(divide="ignore"):

@@ -361,6 +361,7 @@ def test_a_plan_takes_no_more_memory_than_the_eager_step(name):
     assert held + replay <= MORE.get(name, 1.0) * by_tape
 
 
+@pytest.mark.host("memory of NumPy's arrays")
 @pytest.mark.parametrize("name", MODELS)
 def test_a_plan_holds_what_it_says(name):
     loss, args = MODELS[name]

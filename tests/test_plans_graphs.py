@@ -117,6 +117,11 @@ def test_why_a_call_is_no_part_of_a_graph():
     assert why(np.ndarray.__getitem__, x, on_device(np.array([0, 2])), form="method") == ""
     for index in (mask, [0, 1], (mask, slice(None))):
         assert "waits" in why(np.ndarray.__getitem__, x, index, form="method")
+    for index in (mask, [0, 1]):
+        assert "waits" in why(None, x, index, 1.0, form="setitem") and "waits" in why(
+            np.add.at, x, index, form="change"
+        )
+    assert why(None, x, slice(1), 1.0, form="setitem") == ""
     assert "host" in why(np.take, x, host) and "Python" in why(print, x, form="outside")
     assert why(product, x, x) == ""  # by a handle of our own
     assert "cuBLAS" in why(np.dot, x, x) and "cuBLAS" in why(np.linalg.inv, x) and "waits" in why(np.nonzero, x)

@@ -34,12 +34,12 @@ def why_not(call: Call, refuses) -> str:
         return "Python decides"
     if any(isinstance(a, np.ndarray) for a in arrays_in((call.args, call.options, call.out))):
         return "an array of the host"
-    if call.form == "method" and call.function is np.ndarray.__getitem__ and _asks_for_values(call.args[1]):
+    if (call.function is np.ndarray.__getitem__ or call.form in ("setitem", "change")) and _waits(call.args[1]):
         return "it waits for the device"
     return refuses(call.function)
 
 
-def _asks_for_values(index) -> bool:
+def _waits(index) -> bool:
     """Whether an index has a mask in it, or a list, which goes to the device first."""
     parts = index if isinstance(index, tuple) else (index,)
     return any(isinstance(part, list) or (is_array(part) and part.dtype.kind == "b") for part in parts)
