@@ -1,6 +1,7 @@
 """Devices by name, and training on arrays that refuse to mix with NumPy's, as CuPy's do (`strict_array.py`)."""
 
 import asyncio
+import gc
 import sys
 import threading
 import types
@@ -19,7 +20,8 @@ GPU, CPU = "gpu:0", "cpu"
 
 @pytest.fixture
 def gpu():
-    """The stand-in is the device "gpu:0"."""
+    """The stand-in is the device "gpu:0", on which nothing lies that is to be collected."""
+    gc.collect()
     before, allocator = register_devices("gpu", StrictDevices()), pool.allocate
     yield
     register_devices("gpu", before)
