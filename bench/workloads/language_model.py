@@ -12,13 +12,12 @@ from functools import partial
 import numpy as np
 import peers
 
-from .workload import Workload, as_function, glorot
+from .w6_transformer import EPSILON, NAMES, block_parameters
+from .workload import Workload, as_function
 
 SIZES = {"words": 8192, "batch": 32, "tokens": 256, "units": 512, "inner": 2048, "blocks": 6}
 SMALL = {"words": 23, "batch": 2, "tokens": 5, "units": 16, "inner": 24, "blocks": 2}
 HEADS = 8
-EPSILON = 1e-5
-BLOCK = ("g1", "b1", "w_qkv", "b_qkv", "w_o", "b_o", "g2", "b2", "w_in", "b_in", "w_out", "b_out")
 
 
 def problem(small=False):
@@ -27,15 +26,7 @@ def problem(small=False):
     rng = np.random.default_rng(0)
     arrays = {"table": 0.02 * rng.normal(size=(words, units)), "positions": 0.02 * rng.normal(size=(tokens, units))}
     for i in range(blocks):
-        arrays |= {f"{i}/{name}": np.ones(units) for name in ("g1", "g2")}
-        arrays |= {f"{i}/{name}": np.zeros(units) for name in ("b1", "b2")}
-        for name, shape in {
-            "qkv": (units, 3 * units),
-            "o": (units, units),
-            "in": (units, inner),
-            "out": (inner, units),
-        }.items():
-            arrays |= {f"{i}/w_{name}": glorot(rng, *shape), f"{i}/b_{name}": np.zeros(shape[1])}
+        arrays |= {f"{i}/{name}": array for name, array in block_parameters(rng, units, inner).items()}
     arrays |= {"g": np.ones(units), "b": np.zeros(units)}
     text = rng.integers(0, words, (batch, tokens + 1))
     return {name: array.astype(np.float32) for name, array in arrays.items()} | {
@@ -51,7 +42,7 @@ def parameters(arrays):
 def by_block(p):
     """The parameters of each block, by their short names."""
     count = sum(name.endswith("/g1") for name in p)
-    return [{name: p[f"{i}/{name}"] for name in BLOCK} for i in range(count)]
+    return [{name: p[f"{i}/{name}"] for name in NAMES} for i in range(count)]
 
 
 # ---------------------------------------------------------------- ours

@@ -17,9 +17,8 @@ EPSILON = 1e-5
 ROOT, CUBE = (2 / np.pi) ** 0.5, 0.044715  # of gelu
 
 
-def problem(small=False):
-    batch, tokens, units, inner = (2, 3, 8, 12) if small else (16, 64, 128, 512)
-    rng = np.random.default_rng(0)
+def block_parameters(rng, units, inner):
+    """The parameters of one block, by `NAMES`."""
     arrays = {"g1": np.ones(units), "b1": np.zeros(units), "g2": np.ones(units), "b2": np.zeros(units)}
     for name, shape in {
         "qkv": (units, 3 * units),
@@ -28,6 +27,13 @@ def problem(small=False):
         "out": (inner, units),
     }.items():
         arrays |= {f"w_{name}": glorot(rng, *shape), f"b_{name}": np.zeros(shape[1])}
+    return arrays
+
+
+def problem(small=False):
+    batch, tokens, units, inner = (2, 3, 8, 12) if small else (16, 64, 128, 512)
+    rng = np.random.default_rng(0)
+    arrays = block_parameters(rng, units, inner)
     arrays |= {name: rng.normal(size=(batch, tokens, units)) for name in "xy"}
     return {name: array.astype(np.float32) for name, array in arrays.items()}
 
