@@ -71,8 +71,6 @@ class Plan:
 
     def follow(self, tracer, rule, arrays, names, scalars, reads_value) -> None:
         """`run`, noted by `tracer`: each replay counts, fills in the scalars, and does the arithmetic."""
-        from ..base.cuda.elementwise import Launch
-
         groups = [group for group, _, _ in self.groups]
         with tracer.pause():
             numbers = [group.as_operands(scalars(group.step + 1, *group.sort), always=True) for group in groups]
@@ -89,12 +87,7 @@ class Plan:
             if kernel is not None:
                 g = g if g.flags.c_contiguous else g.copy()
                 value = values[0] if len(values) == 1 else tuple(values)
-                _launched(
-                    tracer,
-                    Launch(group.launch, kernel, group.size),
-                    (value, g, *slots, *operands.values()),
-                    (*values, *slots),
-                )
+                _launched(tracer, group, kernel, (value, g, *slots, *operands.values()), (*values, *slots))
                 continue
             delta = ruled(rule, _joined(values) if reads_value else None, g, slots, operands)
             if delta is not None:
@@ -121,8 +114,11 @@ def _on_device(x) -> bool:
     return backend.is_array(x) and x.__class__ not in backend.NUMPYS
 
 
-def _launched(tracer, launch, arguments, written) -> None:
-    """Run a kernel, and let `tracer` note it."""
+def _launched(tracer, group, kernel, arguments, written) -> None:
+    """Run a kernel on a group, and let `tracer` note it."""
+    from ..base.cuda.elementwise import Launch
+
+    launch = Launch(group.launch, kernel, group.size)
     exhaust(map(tracer.keep, written))
     launch.bound(tracer.known(arguments), ())()
     tracer.write("kernel", launch, arguments, {}, written)

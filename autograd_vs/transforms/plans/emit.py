@@ -144,8 +144,10 @@ def _line(call, there, name, whole=True) -> str:
         return f"{name(call.by, 'f')}({', '.join(_value(a, name) for a in args)})"
     if isinstance(out, tuple):
         return f"{name(_copy_all, 'f')}({name(out)}, {name(call.by, 'f')}({given()}))"
+    if function in _FILLED:
+        return "pass" if function is np.empty else f"{name(out.fill, 'f')}({_value(_FILLED[function](args), name)})"
     if not isinstance(out, np.ndarray):
-        return _elsewhere(call, args, out, name, given)
+        return _elsewhere(call, out, name, given)
     if isinstance(function, np.ufunc) and not options:
         weak = [_strong(a, args) for a in args] if function in _ARITHMETIC else args
         if whole and function.signature is None:
@@ -165,8 +167,6 @@ def _line(call, there, name, whole=True) -> str:
         return f"{name(function, 'f')}({name(args[0], 'b')}, {axis!r}, {_value(dtype, name)}, {name(out, 'b')}{rest})"
     if function is np.dot and out.flags.c_contiguous and out.ndim:
         return f"{name(function, 'f')}({name(args[0], 'b')}, {name(args[1], 'b')}, {name(out, 'b')})"
-    if function in _FILLED:
-        return "pass" if function is np.empty else f"{name(out.fill, 'f')}({_value(_FILLED[function](args), name)})"
     if function in (np.ndarray.astype, np.ndarray.copy, np.ndarray.reshape, np.ndarray.ravel, np.ndarray.flatten):
         source = args[0] if function in (np.ndarray.astype, np.ndarray.copy) else function(*args, **options)
         if source is args[0] or np.may_share_memory(source, args[0]):
@@ -185,11 +185,9 @@ def _line(call, there, name, whole=True) -> str:
     return f"{name(_copy, 'f')}({name(out, 'b')}, {name(function, 'f')}({given()}))"
 
 
-def _elsewhere(call, args, out, name, given) -> str:
+def _elsewhere(call, out, name, given) -> str:
     """One call on arrays of another library than NumPy, as a line of Python."""
     function, by = call.function, name(call.by, "f")
-    if function in _FILLED:
-        return "pass" if function is np.empty else f"{name(out.fill, 'f')}({_value(_FILLED[function](args), name)})"
     elementwise = isinstance(function, np.ufunc) and function.signature is None
     if call.form == "into" or elementwise or getattr(function, "__name__", "") == "reduce":
         return f"{by}({given()}, out={name(out, 'b')})"

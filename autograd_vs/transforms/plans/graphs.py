@@ -59,7 +59,7 @@ class Graphs:
     """
 
     def __init__(self, emitted, reasons: list[str], library):
-        self.emitted, self.reasons, self.parts = emitted, reasons, []
+        self.reasons, self.parts = reasons, []
         for whole, numbers in groupby(range(len(reasons)), key=lambda n: not reasons[n]):
             first, *rest = numbers
             last = rest[-1] if rest else first

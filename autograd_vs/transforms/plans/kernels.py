@@ -14,7 +14,7 @@ from ...base.backend import address, is_array, launcher, namespace
 from ...base.cuda.elementwise import Argument, Kernel, Launch, Step, Value, loop_dtypes
 from ...base.cuda.expressions import knows
 from .passes import spread
-from .program import Call, Program
+from .program import Call, Program, arrays_in
 
 __all__ = ["in_kernels"]
 
@@ -25,6 +25,8 @@ CONVERSIONS = (np.ndarray.astype, np.ndarray.copy, spread)
 
 def in_kernels(program: Program) -> None:
     """Elementwise calls on arrays of a library that runs our kernels become kernels."""
+    if not any(launcher(namespace(a)) for call in program.calls for a in arrays_in(call.out)):
+        return
     items: list[_Item] = []
     for call in program.calls:
         item = _Item(program, call, _parsed(call))

@@ -208,7 +208,8 @@ def made(python_function, args, options, *, copy_outputs=True, without=(), **set
         found,
     )
     found.forget()
-    plan.look.more = graphs.notes if graphs is not None else plan.look.more
+    if graphs is not None:
+        plan.look.more = graphs.notes
     plan.look.trace_seconds, plan.look.compile_seconds = traced - start, perf_counter() - traced
     return rebuild(pack(result, values)), plan
 

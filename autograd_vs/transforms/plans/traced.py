@@ -21,6 +21,7 @@ import numpy as np
 
 from ...base.backend import address, as_array, is_array, launcher, library_of, namespace, register_backend, view_at
 from ...base.errors import user_line
+from ...engine.numerics import Observer
 from ...engine.protocol import Operand
 from ...engine.record import active
 from .numbers import Number, beside_arrays
@@ -33,7 +34,7 @@ class TraceError(TypeError):
     """What was asked of a Tensor has no answer while a function is traced."""
 
 
-class Tracer:
+class Tracer(Observer):
     """Notes the calls of one thread."""
 
     def __init__(self) -> None:
@@ -69,13 +70,10 @@ class Tracer:
             self.place = before
 
     def walking(self, entries, record):
-        """The entries of a walk, as an observer of it: each rule counts for the scope of its op."""
+        """The entries of a walk: each rule counts for the scope of its op."""
         for entry in entries:
             with self.at(self._moved("" if entry[4] is None else entry[4].prefix)):
                 yield entry
-
-    def arrived(self, sources, gradients) -> None:
-        """Nothing to do: see `walking`."""
 
     def keep(self, target) -> None:
         """`target` is about to be written."""
