@@ -13,13 +13,14 @@ export MPLBACKEND = Agg
 ONE_THREAD := OPENBLAS_NUM_THREADS=1 OMP_NUM_THREADS=1 MKL_NUM_THREADS=1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check lint fix fast clean gpu-test gpu-bench
+.PHONY: help demo test check lint fix fast notebooks clean gpu-test gpu-bench
 
 help:
 	@echo "make demo    train on real handwritten digits; the loss curve goes to out/loss.png"
 	@echo "make test    everything: tests, doctests, tutorials; and the tests on a strict stand-in for CuPy"
 	@echo "make check   lint, format, types, fast tests"
 	@echo "make fix     let ruff repair and format"
+	@echo "make notebooks   run the scripts of tutorials/, and write the notebooks beside them"
 	@echo "make gpu-test, make gpu-bench   the tests on CuPy, and benchmarks, with PYTHON as it is; PART=2/4 runs a part"
 	@echo "make clean   remove .venv, caches, out/"
 	@echo "Options: PYTHON=python3.12, JOBS=4 (test processes), PYTEST_ARGS='-k tape'"
@@ -40,6 +41,9 @@ lint: $(VENV)/.installed-dev
 
 fast: $(VENV)/.installed-dev
 	$(ONE_THREAD) $(PY) -m pytest -q -n $(JOBS) -m "not slow and not gpu" $(PYTEST_ARGS)
+
+notebooks: $(VENV)/.installed-dev
+	$(PY) tutorials/make_notebooks.py
 
 # On a machine with a GPU, with the interpreter that is given, in which CuPy, SciPy, pytest and hypothesis must be; they
 # install nothing, stop after MINUTES, and write to $(GPU_RESULTS). Without a GPU they say so, and end with 0.

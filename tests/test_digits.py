@@ -20,7 +20,7 @@ def load(path):
 
 @pytest.fixture(scope="module")
 def digits():
-    return load(TUTORIALS / "digits_data.py").load_digits()
+    return load(TUTORIALS / "tutorial_data.py").load_digits()
 
 
 @pytest.mark.parametrize(("name", "size"), [("train", 1197), ("validation", 300), ("test", 300)])

@@ -412,7 +412,7 @@ class Digits:
     """A small network on the digits: what each step gave, and how often it is right at the end."""
 
     def __init__(self, dtype, wrap):
-        self.data = load(TUTORIALS / "digits_data.py").load_digits()
+        self.data = load(TUTORIALS / "tutorial_data.py").load_digits()
         with av.VariableStore(seed=0), av.variable_scope("net", dtype=dtype):
             self.net = av.layers.Sequential([av.layers.Dense(24, "relu"), av.layers.LayerNorm(), av.layers.Dense(10)])
             self.net(self.data["train"][0][:1])

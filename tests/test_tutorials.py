@@ -1,5 +1,6 @@
-"""Every numbered tutorial runs from start to end, in a folder of its own, without a screen."""
+"""Every numbered tutorial runs from a fresh kernel, in a folder of its own; its notebook has its cells and outputs."""
 
+import importlib.util
 import os
 import subprocess
 import sys
@@ -9,21 +10,74 @@ import pytest
 
 pytestmark = pytest.mark.host("tutorials run in processes of their own, on NumPy")
 
-TUTORIALS = sorted((Path(__file__).parent.parent / "tutorials").glob("[0-9]*.py"))
+TUTORIALS = Path(__file__).parent.parent / "tutorials"
+SCRIPTS = sorted(TUTORIALS.glob("[0-9]*.py"))
+MOST = 400_000  # bytes of a notebook
+
+
+def make_notebooks():
+    for name in ("jupytext", "nbclient", "ipykernel", "matplotlib", "tqdm", "safetensors"):
+        pytest.importorskip(name)
+    spec = importlib.util.spec_from_file_location("make_notebooks", TUTORIALS / "make_notebooks.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def committed(script):
+    import nbformat
+
+    return nbformat.read(script.with_suffix(".ipynb"), as_version=4)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("path", TUTORIALS, ids=lambda path: path.stem)
-def test_tutorial_runs(path, tmp_path):
-    pytest.importorskip("matplotlib")
-    pytest.importorskip("tqdm")
+@pytest.mark.filterwarnings("default")  # what Jupyter's own libraries warn of
+@pytest.mark.parametrize("script", SCRIPTS, ids=lambda path: path.stem)
+def test_it_runs_from_a_fresh_kernel(script, tmp_path):
+    notebook = make_notebooks().run(script, tmp_path)
+    stored = committed(script)
+    for cell, before in zip(notebook.cells, stored.cells, strict=True):
+        assert kinds(cell) == kinds(before), f"a cell shows other things than in the notebook:\n{cell.source}"
+
+
+def kinds(cell):
+    """What a cell shows: kinds of outputs and of their data, not their contents."""
+    return sorted({kind for output in cell.get("outputs", []) for kind in output.get("data", {"text": None})})
+
+
+@pytest.mark.parametrize("script", SCRIPTS, ids=lambda path: path.stem)
+def test_the_notebook_is_the_script(script):
+    cells = make_notebooks().read(script).cells
+    stored = committed(script).cells
+    same = [(a.cell_type, a.source) == (b.cell_type, b.source) for a, b in zip(cells, stored, strict=False)]
+    assert all(same) and len(cells) == len(stored), f"run `make notebooks`: {script.stem} has changed"
+
+
+@pytest.mark.parametrize("script", SCRIPTS, ids=lambda path: path.stem)
+def test_the_notebook_is_small_and_went_well(script):
+    assert script.with_suffix(".ipynb").stat().st_size < MOST
+    outputs = [output for cell in committed(script).cells for output in cell.get("outputs", [])]
+    assert outputs
+    assert not [o for o in outputs if o.output_type == "error" or o.get("name") == "stderr"]
+
+
+def test_a_tutorial_that_raises_is_noticed(tmp_path):
+    (tmp_path / "00_wrong.py").write_text("# %%\nraise ArithmeticError('here')\n")
+    tool = make_notebooks()
+    with pytest.raises(Exception, match="ArithmeticError"):
+        tool.run(tmp_path / "00_wrong.py", tmp_path)
+
+
+def test_the_demo_runs_as_a_script(tmp_path):
+    program = f"import runpy, sys; sys.path.insert(0, {str(TUTORIALS)!r})\n"
+    program += f"runpy.run_path({str(SCRIPTS[0])!r})['main'](epochs=1, quiet=True)"
     result = subprocess.run(
-        [sys.executable, str(path)],
-        cwd=tmp_path,  # what it writes (out/…) lands here
+        [sys.executable, "-c", program],
+        cwd=tmp_path,
         env=os.environ | {"MPLBACKEND": "Agg"},
         capture_output=True,
         text=True,
-        timeout=240,
         check=False,
     )
-    assert result.returncode == 0, f"{result.stdout[-2000:]}\n{result.stderr[-4000:]}"
+    assert result.returncode == 0, result.stderr
+    assert (tmp_path / "out" / "loss.png").exists()

@@ -7,16 +7,11 @@
 # Run it with `make demo`. The data lie in the repository (`tutorials/data/README.md`: source and licence).
 
 # %%
-import sys
-from pathlib import Path
-
 import numpy as np
+from tutorial_data import load_digits
 
 import autograd_vs as av
 import optim
-
-sys.path.insert(0, str(Path(__file__).parent))
-from digits_data import load_digits
 
 # %% [markdown]
 # ## The model

@@ -7,7 +7,7 @@
 
 # %%
 import numpy as np
-from digits_data import load_digits
+from tutorial_data import load_digits
 
 import autograd_vs as av
 import optim
