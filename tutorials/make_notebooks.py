@@ -29,7 +29,7 @@ def read(script):
 
 
 def run(script, folder, timeout=240):
-    """The notebook of a script, run in a fresh kernel whose working directory is `folder`: what it writes lands there."""
+    """The notebook of a script, run in a fresh kernel in the working directory `folder`: what it writes lands there."""
     notebook = read(script)
     environment = {name: value for name, value in os.environ.items() if name != "MPLBACKEND"}  # plots go into the cells
     paths = [str(FOLDER), str(FOLDER.parent), environment.get("PYTHONPATH", "")]
