@@ -61,7 +61,7 @@ from .state.report import LoadReport
 from .state.update import Slots, apply_update
 from . import initializers
 from .state.scope import (
-    AUTO_REUSE, VariableScope, get_variable, get_variable_scope, name_scope, no_regularizer, variable_scope,
+    AUTO_REUSE, REBUILD, VariableScope, get_variable, get_variable_scope, name_scope, no_regularizer, variable_scope,
 )  # fmt: skip
 from .state.store import VariableStore, current_store, global_variables, trainable_variables
 from .state.template import make_template
@@ -114,8 +114,8 @@ def __dir__() -> list[str]:
 __all__ = [  # noqa: RUF022
     "AUTO_REUSE", "CheckpointManager", "EarlyStopping", "ForwardAccumulator", "GradientTape", "History",
     "IndexedSlices", "LoadReport",
-    "PartialGradientWarning", "Policy", "PrecisionWarning", "RetraceWarning", "ScopeWarning", "Slots", "Tensor",
-    "TensorSpec", "Variable",
+    "PartialGradientWarning", "Policy", "PrecisionWarning", "REBUILD", "RetraceWarning", "ScopeWarning", "Slots",
+    "Tensor", "TensorSpec", "Variable",
     "VariableScope", "VariableStore", "__version__", "abs", "absolute", "acos", "acosh", "add", "all", "amax",
     "amin", "angle", "any", "apply_along_axis", "apply_over_axes", "apply_update", "arccos", "arccosh", "arcsin",
     "arcsinh", "arctan", "arctan2", "arctanh", "argmax", "argmin", "argpartition", "argsort", "argwhere", "around",

@@ -791,6 +791,7 @@ def test_rule_21_what_exists_already():
         line,
         "reuse=True",
         "AUTO_REUSE",
+        "REBUILD",
         "VariableStore()",
         "reset()",
         "'net/layer'",
@@ -1022,6 +1023,91 @@ def test_rule_24_reset_forgets():
     assert (v.item(), w.item(), v.name, plain.name, len(blocks)) == (2.0, 0.0, "a/v:0", "p:0", 2)
 
 
+def test_rule_24_reset_forgets_one_scope():
+    store = av.current_store()
+    kept = [variable_in(name) for name in ("ab", "b/a")]
+    old, plain = variable_in("a/b"), None
+    with av.name_scope("a"):
+        plain = av.Variable(1.0, name="p")
+    blocks = [block() for _ in range(2)]
+    template = av.make_template("t", lambda: av.get_variable("v", ()))
+    made = template()
+    store.reset("a")
+    assert store.variables() == [*kept, *(store[b.op.name] for b in blocks), made]
+    assert "a/b/v" not in store.readers and old.name == "a/b/v:0"
+    with av.name_scope("a"):
+        assert av.Variable(2.0, name="p").name == plain.name == "a/p:0"
+    store.reset("blk")
+    assert block().name == "blk/w:0", "the default name is free again"
+    store.reset("t")
+    assert template() is not made and template().name == "t/v:0", "the next call makes it anew"
+    store.reset(re.compile("b/"))
+    assert kept[1] not in store.variables() and kept[0] in store.variables()
+
+
+# ---------------------------------------------------------------- notebooks
+
+
+def test_a_cell_that_is_run_again_rebuilds_or_shares_by_one_word():
+    def cell(reuse):
+        with av.variable_scope("model", reuse=reuse):
+            return av.get_variable("v", ()), block()
+
+    store = av.current_store()
+    other = variable_in("models")
+    first = cell(av.REBUILD)
+    assert [v.name for v in first] == ["model/v:0", "model/blk/w:0"]
+    again = cell(av.REBUILD)
+    assert [v.name for v in again] == [v.name for v in first] and not {*again} & {*first}
+    assert store.variables() == [other, *again]
+    shared = cell(av.AUTO_REUSE)
+    assert all(v is w for v, w in zip(shared, again, strict=True))
+    with raises(ValueError, "'model/v:0' exists already", "reuse=av.REBUILD"):
+        cell(None)
+
+
+def test_rebuild_makes_as_without_reuse_and_holds_for_inner_scopes():
+    variable_in("a/b")
+    with av.variable_scope("a", reuse=av.REBUILD) as scope:
+        assert scope.reuse is False
+        v = variable_in("b")
+        with raises(ValueError, "exists already"):
+            variable_in("b")
+    with av.variable_scope(scope, reuse=av.REBUILD):
+        assert variable_in("b") is not v
+    with av.variable_scope("", reuse=av.REBUILD):
+        assert len(av.current_store()) == 0
+    with av.variable_scope(None, "blk", reuse=av.REBUILD) as one, av.variable_scope(None, "blk") as two:
+        assert (one.name, two.name) == ("blk", "blk/blk")
+    with av.variable_scope(None, "blk", reuse=av.REBUILD) as one:
+        assert one.name == "blk_1"
+
+
+def test_rebuild_never_forgets_what_is_shared_or_trained():
+    v = variable_in("out/model")
+    with av.variable_scope("out", reuse=True), raises(ValueError, "'out/model'", "reuse=True"):
+        av.variable_scope("model", reuse=av.REBUILD).__enter__()
+    with av.GradientTape(), raises(RuntimeError, "'out/model'", "training step"):
+        av.variable_scope("out/model", reuse=av.REBUILD).__enter__()
+
+    @av.function
+    def step(x):
+        with av.variable_scope("out/model", reuse=av.REBUILD):
+            return x * 2.0
+
+    with raises(RuntimeError, "is traced"):
+        step(np.ones(2))
+    assert av.current_store()["out/model/v"] is v and av.get_variable_scope().name == ""
+
+
+def test_the_words_of_reuse_survive_copies_and_pickles():
+    import copy
+    import pickle
+
+    for word in (av.AUTO_REUSE, av.REBUILD):
+        assert copy.deepcopy(word) is word and pickle.loads(pickle.dumps(word)) is word
+
+
 # ---------------------------------------------------------------- beside the rules
 
 
@@ -1072,14 +1158,6 @@ def test_a_scope_can_be_opened_by_one_object_several_times():
         assert scope.name == "a" and repr(scope) == "<VariableScope 'a', reuse=AUTO_REUSE>"
     with av.variable_scope("b/") as scope:
         assert scope.name == "b"
-
-
-def test_auto_reuse_survives_copies_and_pickles():
-    import copy
-    import pickle
-
-    assert copy.deepcopy(av.AUTO_REUSE) is av.AUTO_REUSE
-    assert pickle.loads(pickle.dumps(av.AUTO_REUSE)) is av.AUTO_REUSE
 
 
 def test_getting_a_variable_again_leaves_no_memory_behind():

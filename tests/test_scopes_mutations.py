@@ -157,6 +157,10 @@ SWITCHES = [
     (23, VariableStore.__init__, "RLock()", "__import__('contextlib').nullcontext()"),
     (24, VariableStore.reset, "self._clear()", "pass"),
     (24, VariableStore.reset, "self._clear()", "self._variables.clear()"),
+    (24, VariableStore.reset, "self.forget(self.variables(scope))", "pass"),
+    (24, VariableStore.reset, "del self._plain[name]", "pass"),
+    (24, VariableStore.reset, "del self.templates[template]", "pass"),
+    (24, VariableStore.reset, "not wanted(name + \"/\")", "True"),
 ]  # fmt: skip
 
 

@@ -2,7 +2,10 @@
 
 from html.parser import HTMLParser
 
-from autograd_vs.base.tables import as_html, as_text
+import numpy as np
+import pytest
+
+from autograd_vs.base.tables import array_as_html, as_html, as_text
 
 ROWS = [("name", "size"), ("a<b & 'c'", "6"), ("", "1,234")]
 
@@ -43,3 +46,25 @@ def test_text_has_columns():
     assert as_text(ROWS, right=(1,)).splitlines() == ["name        size", "a<b & 'c'      6", "           1,234"]
     assert as_text(ROWS).splitlines() == ["name       size", "a<b & 'c'  6", "           1,234"]
     assert as_text([("a", "b")]) == "a  b"
+
+
+@pytest.mark.parametrize(
+    ("a", "said"),
+    [
+        (np.float32(2), ""),
+        (np.arange(4), "min 0, mean 1.5, max 3"),
+        (np.full((50, 50), 60000, np.float16), "min 6e+04, mean 6e+04, max 6e+04"),
+        (np.array([1.0, np.nan, -np.inf]), "min 1, mean 1, max 1, <b>2 not finite</b>"),
+        (np.array([np.nan, np.nan]), "<b>2 not finite</b>"),
+        (np.array([True, False, True]), "2 of 3 are True"),
+        (np.array([1j, 2.0]), ""),
+        (np.zeros((0, 3)), ""),
+    ],
+    ids=repr,
+)
+def test_an_array_has_its_range_and_its_values(a, said):
+    a = np.asarray(a)
+    html = array_as_html("Tensor", ["<name>", str(a.shape)], a)
+    head, values = html.split("<pre>")
+    assert head == f"<b>Tensor</b> &lt;name&gt;, {a.shape}" + (said and f"<br>{said}")
+    assert values.startswith(np.array2string(a, threshold=100)[:20]) and len(values) < 600

@@ -103,6 +103,25 @@ def test_repr():
     assert "\n" not in repr(av.Variable(0.5)) and f"{av.Variable(0.5):.2f}" == "0.50"
 
 
+def test_html():
+    v = av.Variable([1.0, 2.0], name="v", trainable=False)
+    head = f"shape (2,), float32, {v.device}"
+    assert v._repr_html_().startswith(
+        f"<b>Variable</b> v:0, {head}, not trainable<br>min 1, mean 1.5, max 2<pre>[1. 2.]"
+    )
+    assert (v * 2.0)._repr_html_().startswith(f"<b>Tensor</b> multiply:0, {head}<br>min 2")
+    assert av.Tensor(v.array)._repr_html_().startswith(f"<b>Tensor</b> {head}<br>")
+    found = []
+
+    @av.function
+    def f(x):
+        found.append(x._repr_html_())
+        return x * 2.0
+
+    f(av.Tensor(v.array))
+    assert found == [None]
+
+
 def test_deepcopy_makes_a_plain_variable_beside_it(fresh_store):
     with av.variable_scope("a"):
         v = av.get_variable("v", (2,), regularizer=abs, constraint=abs)

@@ -8,8 +8,8 @@ import os
 import sys
 
 __all__ = [
-    "PartialGradientWarning", "PrecisionWarning", "ScopeWarning", "close_names", "line_of", "user_frame", "user_level",
-    "user_line",
+    "PartialGradientWarning", "PrecisionWarning", "ScopeWarning", "close_names", "line_of", "place", "user_frame",
+    "user_level", "user_line",
 ]  # fmt: skip
 
 _PACKAGE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
@@ -47,7 +47,23 @@ def user_level() -> int:
 def user_line() -> str:
     """``"file:line"`` of the innermost caller outside of this library."""
     frame = user_frame()
-    return f"{frame.f_code.co_filename}:{frame.f_lineno}"
+    return place(frame.f_code.co_filename, frame.f_lineno)
+
+
+def place(file: str, line: int) -> str:
+    """``"file:line"``; ``"In[3]:line"`` for a cell of a notebook, whose file has a name that says nothing.
+
+    Examples
+    --------
+    >>> place("model.py", 12)
+    'model.py:12'
+    """
+    ipython = sys.modules.get("IPython")
+    if ipython is not None and ("ipykernel_" in file or "ipython-input" in file):
+        shell = ipython.get_ipython()
+        cell = shell and shell.compile.format_code_name(file)
+        file = cell[1] if cell else file
+    return f"{file}:{line}"
 
 
 def line_of(code, instruction: int) -> int:

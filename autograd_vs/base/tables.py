@@ -1,6 +1,8 @@
-"""Tables of text, for prints and for notebooks. Floor 0."""
+"""Tables of text, for prints and for notebooks; an array as a notebook shows it. Floor 0."""
 
-__all__ = ["as_html", "as_text"]
+import numpy as np
+
+__all__ = ["array_as_html", "as_html", "as_text"]
 
 
 def as_text(rows, right=()) -> str:
@@ -38,3 +40,31 @@ def as_html(rows, caption: str = "", foot: str = "") -> str:
     below = f'<tfoot><tr><td colspan="{len(head)}">{escape(foot)}</td></tr></tfoot>' if foot else ""
     lines = "".join(line(cells, "td") for cells in body)
     return f"<table>{above}<thead>{line(head, 'th')}</thead><tbody>{lines}</tbody>{below}</table>"
+
+
+def array_as_html(kind: str, facts: list[str], a: np.ndarray) -> str:
+    """An array of numbers: what it is, its range (and how many are not finite), its values as NumPy prints them.
+
+    Examples
+    --------
+    >>> array_as_html("Tensor", ["shape (2,)"], np.array([1.0, np.nan]))
+    '<b>Tensor</b> shape (2,)<br>min 1, mean 1, max 1, <b>1 not finite</b><pre>[ 1. nan]</pre>'
+    """
+    from html import escape
+
+    head = f"<b>{kind}</b> " + escape(", ".join(facts))
+    above = _range(a) if a.size > 1 else ""
+    return f"{head}{above and '<br>' + above}<pre>{escape(np.array2string(a, threshold=100))}</pre>"
+
+
+def _range(a) -> str:
+    if a.dtype.kind == "b":
+        return f"{np.count_nonzero(a):,} of {a.size:,} are True"
+    values = a if a.dtype.kind in "iuc" else a.astype(np.float64)  # bfloat16, too; the mean of float16 overflows
+    finite = values[np.isfinite(values)]
+    facts = []
+    if finite.size and a.dtype.kind != "c":
+        facts = [f"min {finite.min():.4g}", f"mean {finite.mean():.4g}", f"max {finite.max():.4g}"]
+    if finite.size < a.size:
+        facts.append(f"<b>{a.size - finite.size:,} not finite</b>")
+    return ", ".join(facts)

@@ -6,7 +6,7 @@ import numpy as np
 
 from ..base.backend import is_array, namespace, to_numpy
 from ..base.dtypes import is_differentiable
-from ..base.errors import line_of, user_frame, user_line
+from ..base.errors import line_of, place, user_frame, user_line
 from .cotangent import Bundle, IndexedSlices, bare
 from .protocol import Operand, describe
 from .record import VARIABLES, Frame, active, frames, live_variables, new_position
@@ -172,8 +172,8 @@ class Numerics(Observer):
     def _op(self, entry, record) -> str:
         rule, out, _, _, mark = entry
         name = (mark.prefix if mark is not None else "") + rule.op.name
-        place = self.places.get(record, {}).get(out)
-        return name if place is None else f"{name} (at {place[0].co_filename}:{line_of(*place)})"
+        made = self.places.get(record, {}).get(out)
+        return name if made is None else f"{name} (at {place(made[0].co_filename, line_of(*made))})"
 
     def _walked(self, entry, record) -> str:
         return f"; the tape walks back at {user_line()}{self._upstream(record, entry[2])}"

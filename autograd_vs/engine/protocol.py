@@ -129,6 +129,19 @@ class Operand:
             )
         return self.to(device)
 
+    def _repr_html_(self) -> str | None:
+        """What it is, its range and its values, for notebooks; None where it is traced and has no values."""
+        if not has_values(self.array):
+            return None
+        from ..base.tables import array_as_html
+
+        named = hasattr(self, "assign") or getattr(self, "source", None) is not None
+        facts = [f"shape {self.shape}", str(self.dtype), self.device]
+        if not getattr(self, "trainable", True):
+            facts.append("not trainable")
+        facts = [self.name, *facts] if named else facts  # type: ignore[attr-defined]
+        return array_as_html(type(self).__name__, facts, to_numpy(self.array))
+
     # ---------------------------------------------------------------- the ways out of the tape
     def numpy(self) -> np.ndarray:
         """A copy of the value as a NumPy array. No gradient passes; works while a tape records, too."""

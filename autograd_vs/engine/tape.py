@@ -23,7 +23,7 @@ import numpy as np
 
 from ..base.backend import is_array, namespace
 from ..base.dtypes import is_differentiable
-from ..base.errors import line_of
+from ..base.errors import line_of, place
 from ..base.nest import flatten, pack
 from .cotangent import bare
 from .outside import tracing
@@ -588,9 +588,9 @@ class GradientTape:
 
     def _raise_used(self, what) -> None:
         code, instruction = self._used_at  # type: ignore[misc]
-        file, line = code.co_filename, line_of(code, instruction)
+        where = place(code.co_filename, line_of(code, instruction))
         raise RuntimeError(
-            f"{what}: this tape is used up. It is not persistent, and its entries were let go at {file}:{line}. Either "
+            f"{what}: this tape is used up. It is not persistent, and its entries were let go at {where}. Either "
             "run the forward pass again under a new tape (in a notebook: the cell with `with av.GradientTape()`), or "
             "make it GradientTape(persistent=True)."
         )

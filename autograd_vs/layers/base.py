@@ -337,7 +337,8 @@ class Layer:
         """All variables of this layer and those below it, each once; last what `call` got by `get_variable`."""
         found = [v for layer in self.tree() for v in layer.own_weights]
         if self._place is not None:
-            found += self._place.store.variables(self._place.scope.name)
+            names = {v.op.name for v in found}  # one of another model is there if the scope was built anew
+            found += [v for v in self._place.store.variables(self._place.scope.name) if v.op.name not in names]
         return list({id(v): v for v in found}.values())
 
     @property

@@ -11,7 +11,8 @@ import numpy as np
 
 from ..base.backend import has_numbers
 from ..base.dtypes import as_dtype
-from ..engine.record import frames
+from ..engine.outside import tracing
+from ..engine.record import active, frames
 from . import context
 from .context import ScopeDefaults, ScopeFrame, changed, current, frame_of
 from .policy import Policy, cast, split
@@ -19,24 +20,28 @@ from .store import VariableSpec, VariableStore, check_initializer
 from .variable import Variable, check_arguments
 
 __all__ = [
-    "AUTO_REUSE", "VariableScope", "get_variable", "get_variable_scope", "name_scope", "no_regularizer",
+    "AUTO_REUSE", "REBUILD", "VariableScope", "get_variable", "get_variable_scope", "name_scope", "no_regularizer",
     "variable_scope",
 ]  # fmt: skip
 
 
-class _AutoReuse:
-    """The one value AUTO_REUSE."""
+class _Reuse:
+    """One of the values below."""
 
-    __slots__ = ()
+    __slots__ = ("_name",)
+
+    def __init__(self, name):
+        self._name = name
 
     def __repr__(self):
-        return "AUTO_REUSE"
+        return self._name
 
     def __reduce__(self):
-        return "AUTO_REUSE"
+        return self._name
 
 
-AUTO_REUSE = _AutoReuse()  #: ``reuse=AUTO_REUSE``: `get_variable` returns what is there, and makes what is not.
+AUTO_REUSE = _Reuse("AUTO_REUSE")  #: ``reuse=AUTO_REUSE``: `get_variable` returns what is there, and makes what is not.
+REBUILD = _Reuse("REBUILD")  #: ``reuse=REBUILD``: the scope begins empty; the store forgets what is in it from before.
 
 
 def no_regularizer(variable) -> None:
@@ -230,10 +235,11 @@ class variable_scope:
     default_name : str, optional
         Taken if there is no name, and numbered within its parent: "blk", "blk_1", ... The count begins again each time
         the parent is entered anew.
-    reuse : None, False, True or AUTO_REUSE
+    reuse : None, False, True, AUTO_REUSE or REBUILD
         False (the default): `get_variable` makes variables, and a name that exists is an error. True: it returns
         existing ones, and one that does not exist is an error. AUTO_REUSE: it does either. Inherited by the scopes
-        inside, which cannot switch it off.
+        inside, which cannot switch it off. REBUILD: the store forgets the variables that are in this scope, and then
+        it is as with False: for a notebook's cell that builds a model, and is run again.
     initializer, regularizer, constraint, dtype, trainable : optional
         Defaults for the variables that are made inside, in inner scopes too. As `dtype` also a `Policy`, which keeps
         variables in one dtype and hands them out in another; a dtype in an inner scope switches that off.
@@ -249,7 +255,11 @@ class variable_scope:
         If there is neither a name nor a default name, if an argument is of the wrong kind, or for the arguments of
         TensorFlow that have no meaning here.
     ValueError
-        If `reuse` is another value, or the name has a character that names do not have.
+        If `reuse` is another value, or the name has a character that names do not have; when it is opened, if REBUILD
+        is inside of a scope that reuses.
+    RuntimeError
+        When it is opened with REBUILD while a tape records or a function is traced: a training step would begin
+        with new variables each time.
 
     Notes
     -----
@@ -264,7 +274,10 @@ class variable_scope:
     ...         v = av.get_variable("v", (2,))
     ...     with av.variable_scope("a", reuse=True):
     ...         print(av.get_variable("v") is v, v.name)
+    ...     with av.variable_scope("a", reuse=av.REBUILD):
+    ...         print(av.get_variable("v", (3,)) is v, v.name)
     True a/v:0
+    False a/v:0
     """
 
     def __init__(
@@ -290,8 +303,8 @@ class variable_scope:
                 "variable_scope takes a name, or the object that `with variable_scope(...) as scope` gives; "
                 f"got {name_or_scope!r}"
             )
-        if not any(reuse is value for value in (None, False, True, AUTO_REUSE)):
-            raise ValueError(f"reuse must be None, False, True or AUTO_REUSE, got {reuse!r}")
+        if not any(reuse is value for value in (None, False, True, AUTO_REUSE, REBUILD)):
+            raise ValueError(f"reuse must be None, False, True, AUTO_REUSE or REBUILD, got {reuse!r}")
         shown = default_name if name_or_scope is None else getattr(name_or_scope, "name", name_or_scope)
         if default_name is not None and not isinstance(default_name, str):
             context.check_name(default_name, "scope")
@@ -315,9 +328,12 @@ class variable_scope:
         parent = current()
         target = self._name_or_scope
         if isinstance(target, VariableScope):
+            self._forget(target.name, target.reuse)
             scope = VariableScope(target.name, target.original_name_scope, target.defaults)
             self._push(parent, scope, context.same_names(), loose=False)
             return scope
+        if target is not None:  # a default name is a new one
+            self._forget(context.join(parent.scope.name, target) if target else "", parent.defaults.reuse)
         loose = parent.loose or (target is None and parent.scope.name == "")
         name = self._count(parent, target)
         full_name = context.check_name(context.join(parent.scope.name, name), "scope") if name else ""
@@ -325,6 +341,24 @@ class variable_scope:
         scope = VariableScope(full_name, names.mark.prefix if names.mark else "", parent.defaults)
         self._push(current(), scope, names, loose)
         return scope
+
+    def _forget(self, full_name, around) -> None:
+        """With REBUILD the store forgets what is in the scope."""
+        if self._given.reuse is not REBUILD:
+            return
+        if around:
+            raise ValueError(
+                f"variable_scope({full_name!r}, reuse=REBUILD) inside of a scope with reuse={around!r}: that one "
+                "shares the variables which this one would forget. Rebuild outside of it, or share here, too."
+            )
+        frame = active()
+        if tracing() is not None or (frame is not None and frame.record is not None):
+            raise RuntimeError(
+                f"variable_scope({full_name!r}, reuse=REBUILD) while a tape records or a function is traced: each "
+                "training step would begin with new variables. Build the model before, and take reuse=True or "
+                "reuse=av.AUTO_REUSE here."
+            )
+        current().store.reset(full_name)
 
     def _count(self, parent, name) -> str:
         """Count this opening in the parent; returns the name, which a default name gets only now."""
@@ -340,7 +374,8 @@ class variable_scope:
         inherited, given = scope.defaults, self._given
         rows = zip(given._fields, inherited, given, strict=True)
         merged = {key: old if new is None else new for key, old, new in rows}
-        merged["reuse"] = given.reuse or inherited.reuse  # False does not switch it off
+        # False switches nothing off.
+        merged["reuse"] = False if given.reuse is REBUILD else given.reuse or inherited.reuse
         merged["compute"] = inherited.compute if given.dtype is None else given.compute
         if given.custom_getter is not None and inherited.custom_getter is not None:
             merged["custom_getter"] = _around(given.custom_getter, inherited.custom_getter)

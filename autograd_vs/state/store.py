@@ -87,8 +87,10 @@ class VariableStore:
         self.opened: dict[str, int] = {}  # how often each scope was opened at the root
         self._warned = False
 
-    def reset(self) -> None:
+    def reset(self, scope: Any = None) -> None:
         """Forget all variables and counts: the names are free again. Objects that others still hold keep working.
+
+        With `scope`, as in `variables`, only what is in it, as ``variable_scope(name, reuse=av.REBUILD)`` does.
 
         Examples
         --------
@@ -100,8 +102,17 @@ class VariableStore:
         >>> old.name, old.numpy(), new.name, new.numpy()
         ('v:0', array([1.], dtype=float32), 'v:0', array([2.], dtype=float32))
         """
+        wanted = matcher(scope)
         with self.lock:
-            self._clear()
+            if not scope:
+                self._clear()
+                return
+            self.forget(self.variables(scope))
+            for name in [name for name in self._plain if wanted(name)]:
+                del self._plain[name]
+            for template in [t for t in self.templates if wanted(t.variable_scope.name + "/")]:
+                del self.templates[template]
+            self.opened = {name: n for name, n in self.opened.items() if name[0] != "\0" and not wanted(name + "/")}
 
     def forget(self, variables) -> None:
         """Forget these variables: their names are free again."""
@@ -319,16 +330,18 @@ class VariableStore:
             f"variable {variable.name!r} is made under a default name at the root after training has begun. The root "
             "is never entered anew, so a model function that runs again gets new names and new variables each time. "
             "Call it inside of a named scope (with av.variable_scope('model', reuse=av.AUTO_REUSE)), make it a "
-            "template (av.make_template), or build each copy in a store of its own (with av.VariableStore())."
+            "template (av.make_template), or build each copy in a store of its own (with av.VariableStore()). A "
+            "notebook's cell that builds it anew: with av.variable_scope('model', reuse=av.REBUILD)."
         )
 
     def _exists(self, found) -> str:
         prefix = found.op.name.rpartition("/")[0]
         return (
             f"variable {found.name!r} exists already: shape {found.shape}, dtype {found.dtype}, made at "
-            f"{found.created_at}. If a notebook cell was run again, forget the old ones first with store.reset() "
-            f"(av.current_store().reset()); to share it, open its scope with av.variable_scope({prefix!r}, reuse=True) "
-            "or reuse=av.AUTO_REUSE; to build the model a second time, give it a store of its own: `with "
+            f"{found.created_at}. To share it, open its scope with av.variable_scope({prefix!r}, reuse=True), or "
+            "reuse=av.AUTO_REUSE, which makes what is not there. If a notebook cell was run again, and is to build its "
+            f"variables anew: av.variable_scope({prefix!r}, reuse=av.REBUILD), or store.reset() before "
+            "(av.current_store().reset()). To have the model a second time, give it a store of its own: `with "
             "av.VariableStore() as store:`."
         )
 

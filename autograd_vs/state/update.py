@@ -345,7 +345,8 @@ class Slots:
             if cell is not None and cell.ref() is not v:
                 raise ValueError(
                     f"this optimizer keeps slots for another variable named {v.name!r} (this one was created at "
-                    f"{v.created_at}): call optimizer.reset({name!r}) to start them anew"
+                    f"{v.created_at}). A model that was built anew wants a new optimizer; or call "
+                    f"optimizer.reset({name!r}) to start its slots anew"
                 )
         if len(names) != len(variables):
             twice = next(v.name for i, v in enumerate(variables) if v._name in {u._name for u in variables[:i]})

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from ...base.errors import user_frame
+from ...base.errors import place, user_frame
 from ...base.nest import flatten
 from ...engine.cotangent import IndexedSlices
 from ...engine.protocol import Operand
@@ -71,7 +71,7 @@ def warn(message: str, category: type[Warning] = UserWarning) -> None:
 def named_at(function) -> str:
     """The name of a Python function, and where it stands."""
     code = getattr(function, "__code__", None)
-    return name_of(function) + ("" if code is None else f" ({code.co_filename}:{code.co_firstlineno})")
+    return name_of(function) + ("" if code is None else f" ({place(code.co_filename, code.co_firstlineno)})")
 
 
 def random_states() -> dict[str, Any]:
