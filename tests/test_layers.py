@@ -245,6 +245,43 @@ def test_custom_getters(store):
         assert tape.gradient(y, kernel).numpy() == pytest.approx(2 * X.T @ np.ones((2, 2)), rel=1e-6)
 
 
+class Outer(layers.Layer):
+    """Holds a layer from the beginning, one that it makes when it is built, and one that it may be given."""
+
+    def __init__(self, given=None, **options):
+        super().__init__(**options)
+        self.first, self.given = layers.Dense(3, name="first"), given
+
+    def build(self, shape):
+        self.second = Inner(name="second")
+
+    def call(self, x):
+        y = self.second(self.first(x))
+        return y if self.given is None else self.given(y)
+
+
+class Inner(layers.Layer):
+    def build(self, shape):
+        self.deep = layers.Dense(3, name="deep")
+
+    def call(self, x):
+        return self.deep(x)
+
+
+def test_custom_getters_reach_the_layers_that_a_function_makes(store):
+    outer, factor = layers.functional(Outer), [1.0]
+    with av.variable_scope(
+        "m", reuse=av.AUTO_REUSE, custom_getter=lambda getter, name, **r: getter(name, **r) * factor[0]
+    ):
+        once = outer(X, name="o").numpy()
+        factor[0] = 2.0
+        assert outer(X, name="o").numpy() == pytest.approx(4 * once), "the getter is asked at each call"
+        with pytest.raises(TypeError, match="a layer holds Variables"):  # it lives on
+            outer(X, name="o", given=layers.Dense(2))
+    assert names(store.variables())[:2] == ["m/o/first/kernel", "m/o/first/bias"]
+    assert names(store.variables())[2:4] == ["m/o/second/deep/kernel", "m/o/second/deep/bias"]
+
+
 def test_regularizers_of_the_scope_and_of_a_weight(store):
     with av.variable_scope("m", regularizer=lambda v: av.sum(v * v)):
         layers.Dense(2)(X)

@@ -559,7 +559,10 @@ class GradientTape:
             places.append([p for p in self._positions(x) if self._follows(p)])
             every.update(places[-1])
         if not leaves:
-            raise ValueError("no sources: the nest of sources is empty")
+            raise ValueError(
+                "no sources: the nest of sources is empty. Variables are there from the moment they are made: a layer "
+                "has none before its first call, a store none before get_variable was called in it"
+            )
         return leaves, places, every
 
     def _seeds(self, target, output_gradients) -> list:

@@ -236,6 +236,7 @@ class Layer:
             if not self._built:
                 place = self._settled()
                 n, before = len(place.store), {**vars(self), "_own": dict(self._own), "_frozen": list(self._frozen)}
+                held = self.layers
                 try:
                     with place:
                         self.build(shape)
@@ -247,7 +248,16 @@ class Layer:
                         )
                     self._undo_build(before, list(place.store)[n:])
                     raise
+                if self._passing:
+                    self._pass(held)
                 self._built = True
+
+    def _pass(self, held: "list[Layer]") -> None:
+        """Live for one call, as the layers that it made do: all but those of `held`, which it was given."""
+        self._passing = True
+        for layer in self.layers:
+            if not any([layer is other for other in held]):
+                layer._pass(held)
 
     def _undo_build(self, before, made) -> None:
         """Bring back the attributes, and take its own of the names `made` out of the store."""
@@ -393,18 +403,19 @@ _INTERNAL = ("_own", "_frozen")
 
 def _held(layer, kind) -> Iterator[Any]:
     """What of a kind lies in the attributes of a layer."""
+    return _inside({name: value for name, value in vars(layer).items() if name not in _INTERNAL}, kind)
 
-    def inside(value):
-        if isinstance(value, kind):
-            yield value
-        elif isinstance(value, dict):
-            for part in value.values():
-                yield from inside(part)
-        elif isinstance(value, (list, tuple)):
-            for part in value:
-                yield from inside(part)
 
-    return inside({name: value for name, value in vars(layer).items() if name not in _INTERNAL})
+def _inside(value, kind) -> Iterator[Any]:
+    """What of a kind lies in dicts, lists and tuples."""
+    if isinstance(value, kind):
+        yield value
+    elif isinstance(value, dict):
+        for part in value.values():
+            yield from _inside(part, kind)
+    elif isinstance(value, (list, tuple)):
+        for part in value:
+            yield from _inside(part, kind)
 
 
 def shapes_of(x: Any) -> Any:
@@ -486,7 +497,7 @@ def functional(cls: type[Layer], name: str | None = None) -> Callable[..., Any]:
     def function(x: Any, *args: Any, **options: Any) -> Any:
         of_call = {key: options.pop(key) for key in list(options) if key in options_of(cls.call)}
         layer = cls(*args, **options)
-        layer._passing = True
+        layer._pass(list(_inside((args, options), Layer)))
         return layer(x, **of_call)
 
     label = default_name(cls) if name is None else name
