@@ -1,5 +1,7 @@
 """W12: time, memory and disk of `import autograd_vs` and the first gradient, beside `import numpy` and other libraries.
 
+Also the size of the wheel and of the sdist, where hatchling is installed.
+
 Each measurement is a fresh interpreter that times its own statements, so the start of Python itself is not in it. The
 bars: import at most 1.3 times NumPy's, import and first gradient together at most 1.5 times.
 
@@ -7,9 +9,12 @@ bars: import at most 1.3 times NumPy's, import and first gradient together at mo
 """
 
 import argparse
+import importlib.util
 import json
 import subprocess
 import sys
+import tempfile
+from pathlib import Path
 
 import harness
 import numpy as np
@@ -75,6 +80,17 @@ def answer(python, code, *arguments):
     return json.loads(result.stdout)
 
 
+def built():
+    """Megabytes of what is handed to users: the wheel, and the sdist."""
+    if importlib.util.find_spec("hatchling") is None:
+        return {}
+    with tempfile.TemporaryDirectory() as folder:
+        command = [sys.executable, "-m", "hatchling", "build", "-d", folder]
+        subprocess.run(command, cwd=Path(__file__).parents[1], check=True, capture_output=True)
+        kinds = {"wheel": "*.whl", "sdist": "*.tar.gz"}
+        return {kind: next(Path(folder).glob(pattern)).stat().st_size / 1e6 for kind, pattern in kinds.items()}
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=30, help="default 30; results need at least 20")
@@ -104,6 +120,9 @@ def main():
         memory = "" if None in resident[name] else f"{np.median(resident[name]):.0f} MB resident"
         disk = f", {installed[name]:.0f} MB installed with dependencies" if name in installed else ""
         print(f"{name}: {memory}{disk}")
+    sizes = built()
+    for kind, megabytes in sizes.items():
+        print(f"{kind}: {megabytes:.2f} MB")
     ratios = {name: harness.ratio(times[name], times["import numpy"]) for name in times}
     for name, bar in BARS.items():
         harness.print_ratio(f"{name} / import numpy (bar {bar})", ratios[name])
@@ -112,7 +131,7 @@ def main():
     if not options.no_write:
         content = {
             "machine": harness.machine(), "seconds": times, "resident_megabytes": resident,
-            "installed_megabytes": installed, "ratios": ratios, "bars": BARS,
+            "installed_megabytes": installed, "built_megabytes": sizes, "ratios": ratios, "bars": BARS,
         }  # fmt: skip
         harness.write("import_time", content, options.results)
 
