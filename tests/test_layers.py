@@ -700,7 +700,9 @@ def test_mistakes():
         layers.Sequential([layers.Dense(1)])(X, mask=None)
     with pytest.raises(TypeError, match="trainable is True or False"):
         layers.Dense(1).trainable = "no"
-    with pytest.raises(TypeError, match="unexpected keyword argument 'unit'"):
+    with pytest.raises(TypeError, match=r"Dense has no option 'activations'\. Did you mean 'activation'\?"):
+        layers.Dense(3, activations="relu")
+    with pytest.raises(TypeError, match=r"Dense has no option 'unit'\. Did you mean 'units'\?"):
         layers.dense(X, 3, unit=3)
     with pytest.raises(TypeError, match="summary takes a layer or a VariableStore, got 3"):
         av.summary(3)

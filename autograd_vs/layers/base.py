@@ -107,7 +107,10 @@ class Layer:
         layer._own, layer._frozen = {}, []
         return layer
 
-    def __init__(self, *, name: str | None = None, trainable: bool = True, dtype: Any = None):
+    def __init__(self, *, name: str | None = None, trainable: bool = True, dtype: Any = None, **unknown: Any):
+        for option in unknown:
+            known = [*options_of(type(self).__init__, 1), "name", "trainable", "dtype"]
+            raise TypeError(f"{type(self).__name__} has no option {option!r}.{close_names(option, known)}")
         if name is not None:
             check_name(name, "layer")
         check_arguments("layer", name or type(self).__name__, trainable)
