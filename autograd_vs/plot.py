@@ -1,4 +1,4 @@
-"""Plots of several runs, and of confusion matrices, with matplotlib, which is imported on first use. Floor 3."""
+"""Plots of several runs, of who shares variables, of confusion matrices; matplotlib comes on first use. Floor 3."""
 
 import os
 from collections.abc import Mapping, Sequence
@@ -8,11 +8,12 @@ import numpy as np
 
 from .history import History
 from .history_plot import _INK, _STYLES, _dress, _natural_x, _new_axes, _palette, _panels, _save, _split, _strokes
+from .state.store import VariableStore, current_store
 
 if TYPE_CHECKING:
     from os import PathLike
 
-__all__ = ["compare"]
+__all__ = ["compare", "sharing"]
 
 
 def compare(
@@ -157,6 +158,99 @@ def _band(curves, band):
     squares = np.where(known, (table - mean) ** 2, 0).sum(0)
     spread = np.sqrt(squares / np.maximum(count - 1, 1))
     return places, mean, mean - spread, mean + spread
+
+
+def sharing(
+    store: VariableStore | None = None,
+    scope: Any = None,
+    *,
+    title: str | None = None,
+    ax: Any = None,
+    path: "str | PathLike[str] | None" = None,
+) -> Any:
+    """Draw who shares which variables: calls on the left, variables on the right, a line where one asks for the other.
+
+    Parameters
+    ----------
+    store : VariableStore, optional
+        By default the current one.
+    scope : str or compiled regular expression, optional
+        Only the variables in it, as in `VariableStore.variables`.
+    title : str, optional
+    ax : matplotlib Axes, optional
+    path : str or path, optional
+        Also save the figure there.
+
+    Returns
+    -------
+    matplotlib Axes
+
+    Raises
+    ------
+    ImportError
+        matplotlib is missing: ``pip install "autograd-vs[train]"``.
+    ValueError
+        There is no variable to draw, or there are more than 100.
+
+    Notes
+    -----
+    It draws `VariableStore.readers`. A call is the name scope in which it was made (``with av.name_scope("left"):``),
+    without what is the variable's own scope; where there is none, the outermost of the functions that led to it.
+    Variables that several calls share stand on a filled ground.
+
+    Examples
+    --------
+    >>> def encode(x):
+    ...     with av.variable_scope("encoder", reuse=av.AUTO_REUSE):
+    ...         return x @ av.get_variable("kernel", (4, 2))
+    >>> with av.VariableStore() as store:
+    ...     for side in ("left", "right"):
+    ...         with av.name_scope(side):
+    ...             y = encode(np.ones((1, 4)))
+    >>> ax = av.plot.sharing(store)
+    >>> [text.get_text() for text in ax.texts]
+    ['encoder/kernel  (4, 2)', 'left', 'right']
+    """
+    store = current_store() if store is None else store
+    variables = store.variables(scope)
+    if not 1 <= len(variables) <= 100:
+        count = f"{len(variables)} variables" if variables else "no variable"
+        raise ValueError(f"there {'is' if not variables else 'are'} {count} to draw; `scope` picks some of up to 100")
+    readers = store.readers
+    asked = {v: list(dict.fromkeys(_call(reader, v.op.name) for reader in readers[v.op.name])) for v in variables}
+    calls = list(dict.fromkeys(call for found in asked.values() for call in found))
+    colours = dict(zip(calls, _palette(len(calls)), strict=False))
+    rows = max(len(calls), len(variables))
+    places = {call: rows * (i + 0.5) / len(calls) for i, call in enumerate(calls)}
+    if ax is None:
+        ax = _new_axes(1, to_file=path is not None)[0]
+        ax.figure.set_size_inches(7, 0.6 + 0.3 * rows)
+    for i, (variable, found) in enumerate(asked.items()):
+        y = rows * (i + 0.5) / len(variables)
+        for call in found:
+            ax.plot([0, 1], [places[call], y], color=colours[call], linewidth=1.5)
+        ground = {"facecolor": "#ffe9a8" if len(found) > 1 else "white", "edgecolor": "none"}
+        ax.text(1.02, y, f"{variable.op.name}  {variable.shape}", va="center", color=_INK, bbox=ground)
+    for call, y in places.items():
+        ax.text(-0.02, y, call, ha="right", va="center", color=colours[call], weight="bold")
+    ax.set(xlim=(-0.6, 2.1), ylim=(rows, 0))
+    ax.set_title(title or "", color=_INK)
+    ax.axis("off")
+    if path is not None:
+        _save(ax.figure, os.fspath(path))
+    return ax
+
+
+def _call(reader: str, variable: str) -> str:
+    """The call behind an entry of `VariableStore.readers`, in a word or two."""
+    if ":" in reader:
+        functions = [call for call in reader.split(" > ") if not call.startswith("<module>")]
+        return functions[0].partition(":")[0] if functions else "one call"
+    path, own = reader.split("/"), variable.split("/")[:-1]
+    while len(path) > 1 and own and path[-1] == own[-1]:
+        path.pop()
+        own.pop()
+    return "/".join(path)
 
 
 def draw_confusions(counts: np.ndarray, names: list[str], ax: Any, path: Any, normalize: bool) -> Any:

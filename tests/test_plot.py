@@ -1,4 +1,4 @@
-"""Early stopping, and plots of several runs."""
+"""Early stopping, plots of several runs, and of who shares variables."""
 
 import numpy as np
 import pytest
@@ -197,3 +197,68 @@ def test_compare_errors(compare):
     ]:
         with pytest.raises(error, match=words):
             compare(*arguments, **options)
+
+
+# ---------------------------------------------------------------- sharing
+
+
+def encode(name):
+    with av.variable_scope("encoder", reuse=av.AUTO_REUSE), av.variable_scope(name):
+        return av.get_variable("kernel", (4, 2))
+
+
+def classify():
+    return encode("hidden"), encode("code")
+
+
+def towers():
+    for side in ("left", "right"):
+        with av.name_scope(side):
+            encode("hidden")
+
+
+@pytest.fixture
+def sharing():
+    pytest.importorskip("matplotlib").use("Agg")
+    return av.plot.sharing
+
+
+def lines(ax):
+    """The calls and the variables that lines join."""
+    heights = {}
+    for text in ax.texts:
+        heights[text.get_ha() == "right", text.get_position()[1]] = text.get_text().split("  ")[0]
+    return {(heights[True, a], heights[False, b]) for (_, a), (_, b) in (line.get_xydata() for line in ax.lines)}
+
+
+def test_lines_join_calls_and_what_they_share(sharing, tmp_path):
+    with av.VariableStore() as store:
+        classify(), towers()
+        ax = sharing(title="who", path=tmp_path / "out" / "who.png")
+    hidden, code = "encoder/hidden/kernel", "encoder/code/kernel"
+    wanted = {("left", hidden), ("right", hidden)}
+    found = lines(ax)
+    assert wanted < found and len(found) == 4
+    ((call, _),) = {(a, b) for a, b in found if b == code}
+    assert (call, hidden) in found and call not in ("left", "right")
+    assert ax.get_title() == "who" and (tmp_path / "out" / "who.png").read_bytes().startswith(b"\x89PNG")
+    grounds = {t.get_text(): t.get_bbox_patch().get_facecolor() for t in ax.texts if t.get_bbox_patch()}
+    assert grounds[f"{hidden}  (4, 2)"] != grounds[f"{code}  (4, 2)"] == (1, 1, 1, 1)
+    assert lines(sharing(store, "encoder/code")) == {(call, code)}
+
+
+def test_a_call_is_a_name_scope_or_the_outermost_function():
+    call = av.plot._call
+    assert call("left/encoder/hidden", "encoder/hidden/kernel") == "left"
+    assert call("hidden", "hidden/kernel") == "hidden"
+    assert call("<module>:3 > train:9 > encode:12", "w") == "train" and call("<module>:3", "w") == "one call"
+
+
+def test_sharing_errors(sharing):
+    with av.VariableStore() as store:
+        with pytest.raises(ValueError, match="there is no variable to draw"):
+            sharing(store)
+        for i in range(101):
+            av.get_variable(f"v{i}", ())
+        with pytest.raises(ValueError, match="101 variables to draw; `scope`"):
+            sharing(store)
