@@ -1,6 +1,7 @@
 """Plots of several runs, of who shares variables, of confusion matrices; matplotlib comes on first use. Floor 3."""
 
 import os
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -195,8 +196,8 @@ def sharing(
     Notes
     -----
     It draws `VariableStore.readers`. A call is the name scope in which it was made (``with av.name_scope("left"):``),
-    without what is the variable's own scope; where there is none, the outermost of the functions that led to it.
-    Variables that several calls share stand on a filled ground.
+    without what is the variable's own scope; where there is none, the function at which the ways to the variable part,
+    with its line if that is what tells two calls apart. Variables that several calls share stand on a filled ground.
 
     Examples
     --------
@@ -216,8 +217,8 @@ def sharing(
     if not 1 <= len(variables) <= 100:
         count = f"{len(variables)} variables" if variables else "no variable"
         raise ValueError(f"there {'is' if not variables else 'are'} {count} to draw; `scope` picks some of up to 100")
-    readers = store.readers
-    asked = {v: list(dict.fromkeys(_call(reader, v.op.name) for reader in readers[v.op.name])) for v in variables}
+    callers = _calls(store.readers)
+    asked = {v: callers[v.op.name] for v in variables}
     calls = list(dict.fromkeys(call for found in asked.values() for call in found))
     colours = dict(zip(calls, _palette(len(calls)), strict=False))
     rows = max(len(calls), len(variables))
@@ -241,16 +242,47 @@ def sharing(
     return ax
 
 
-def _call(reader: str, variable: str) -> str:
-    """The call behind an entry of `VariableStore.readers`, in a word or two."""
-    if ":" in reader:
-        functions = [call for call in reader.split(" > ") if not call.startswith("<module>")]
-        return functions[0].partition(":")[0] if functions else "one call"
-    path, own = reader.split("/"), variable.split("/")[:-1]
-    while len(path) > 1 and own and path[-1] == own[-1]:
-        path.pop()
+def _calls(readers: dict[str, list[str]]) -> dict[str, list[str]]:
+    """Variable -> the calls behind its entries in `VariableStore.readers`, in a word or two.
+
+    Of functions it is the innermost one at which the ways to some variable part: where ``train > classify > encode``
+    and ``train > denoise > encode`` ask for one, ``classify`` and ``denoise``; for all others too, so that they agree.
+    """
+    ways = {n: [r.split(" > ") if ":" in r else [_outside(r, n)] for r in found] for n, found in readers.items()}
+    parting: set[str] = set()
+    by_line: set[str] = set()  # functions of which two lines ask for one variable
+    for found in ways.values():
+        common = next((i for i, calls in enumerate(_columns(found)) if len(set(calls)) > 1), 0)
+        functions = Counter(map(_function, {way[-1 - common] for way in found if len(found) > 1}))
+        parting.update(functions)
+        by_line.update(function for function, lines in functions.items() if lines > 1)
+
+    def word(way):
+        inside = [call for call in way if not call.startswith("<module>")]
+        call = next((call for call in reversed(way) if _function(call) in parting), (inside or way)[0])
+        if _function(call) == "<module>":
+            return "line " + call.partition(":")[2]
+        return call if _function(call) in by_line else _function(call)
+
+    return {name: list(dict.fromkeys(map(word, found))) for name, found in ways.items()}
+
+
+def _columns(ways):
+    """The innermost calls of all ways, then those around them, as far as the shortest goes."""
+    return zip(*map(reversed, ways), strict=False)
+
+
+def _function(call: str) -> str:
+    return call.partition(":")[0]
+
+
+def _outside(path: str, variable: str) -> str:
+    """A name scope without the scope of the variable at its end: where the call was made."""
+    names, own = path.split("/"), variable.split("/")[:-1]
+    while len(names) > 1 and own and names[-1] == own[-1]:
+        names.pop()
         own.pop()
-    return "/".join(path)
+    return "/".join(names)
 
 
 def draw_confusions(counts: np.ndarray, names: list[str], ax: Any, path: Any, normalize: bool) -> Any:

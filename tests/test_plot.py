@@ -247,11 +247,25 @@ def test_lines_join_calls_and_what_they_share(sharing, tmp_path):
     assert lines(sharing(store, "encoder/code")) == {(call, code)}
 
 
-def test_a_call_is_a_name_scope_or_the_outermost_function():
-    call = av.plot._call
-    assert call("left/encoder/hidden", "encoder/hidden/kernel") == "left"
-    assert call("hidden", "hidden/kernel") == "hidden"
-    assert call("<module>:3 > train:9 > encode:12", "w") == "train" and call("<module>:3", "w") == "one call"
+def test_a_call_is_where_the_ways_part():
+    readers = {
+        "encoder/w": [
+            "train:3 > classify:7 > encode:1",
+            "test:4 > classify:7 > encode:1",
+            "train:3 > denoise:9 > encode:1",
+        ],
+        "head/w": ["train:3 > classify:8", "test:4 > classify:8"],
+        "pixels/w": ["train:3 > denoise:10"],
+        "hidden/w": ["left/hidden", "hidden", "right/hidden"],
+    }
+    calls = av.plot._calls(readers)
+    assert calls["hidden/w"] == ["left", "hidden", "right"]
+    assert calls["encoder/w"] == ["classify", "denoise"]
+    assert (calls["head/w"], calls["pixels/w"]) == (["classify"], ["denoise"])
+    twice = {"w": ["<module>:5 > siamese:2 > encode:1", "<module>:5 > siamese:3 > encode:1"]}
+    assert av.plot._calls(twice) == {"w": ["siamese:2", "siamese:3"]}
+    assert av.plot._calls({"w": ["<module>:5", "<module>:6"], "v": ["?:1"]}) == {"w": ["line 5", "line 6"], "v": ["?"]}
+    assert av.plot._calls({"w": ["<module>:1 > train:5 > encode:6"]}) == {"w": ["train"]}
 
 
 def test_sharing_errors(sharing):
