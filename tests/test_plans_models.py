@@ -488,9 +488,12 @@ def test_the_digits(digits):
 
 @pytest.fixture(scope="module")
 def sharing():
-    """What the second tutorial defines; it trains while it is imported."""
+    """What the second tutorial defines; it trains and draws while it is imported."""
+    pytest.importorskip("matplotlib").use("Agg")
     with contextlib.redirect_stdout(io.StringIO()), av.VariableStore():
-        return runpy.run_path(str(TUTORIALS / "02_sharing_variables.py"))
+        names = runpy.run_path(str(TUTORIALS / "02_sharing_variables.py"))
+    names["plt"].close("all")
+    return names
 
 
 def filters(t, one, other):

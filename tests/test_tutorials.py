@@ -1,11 +1,14 @@
 """Every numbered tutorial runs from a fresh kernel, in a folder of its own; its notebook has its cells and outputs."""
 
+import base64
 import importlib.util
+import io
 import os
 import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 pytestmark = pytest.mark.host("tutorials run in processes of their own, on NumPy")
@@ -59,6 +62,23 @@ def test_the_notebook_is_small_and_went_well(script):
     outputs = [output for cell in committed(script).cells for output in cell.get("outputs", [])]
     assert outputs
     assert not [o for o in outputs if o.output_type == "error" or o.get("name") == "stderr"]
+
+
+def test_what_differs_from_run_to_run_is_not_stored():
+    text = "made at /tmp/ipykernel_27/36.py:11, <Axes at 0x7f00>, a_file.py:3"
+    assert make_notebooks().without_places(text) == "made at <cell>:11, <Axes>, a_file.py:3"
+
+
+def test_pictures_are_stored_in_few_colours():
+    tool = make_notebooks()
+    noise = np.random.default_rng(0).integers(0, 256, (90, 80, 3)).astype(np.uint8)
+    buffer = io.BytesIO()
+    tool.Image.fromarray(noise).save(buffer, "png")
+    small = base64.b64decode(tool.in_few_colours(base64.b64encode(buffer.getvalue())))
+    picture = tool.Image.open(io.BytesIO(small))
+    assert picture.size == (80, 90) and len(picture.getcolors()) <= 256
+    assert np.abs(np.asarray(picture.convert("RGB")).astype(int) - noise).mean() < 32
+    assert len(small) < len(buffer.getvalue()) / 2
 
 
 def test_a_tutorial_that_raises_is_noticed(tmp_path):

@@ -4,6 +4,8 @@ The scripts are the source (percent format, one `# %%` a cell): they run as they
 notebook is its script run in a fresh kernel, with what the cells show. Change a script, never a notebook.
 """
 
+import base64
+import io
 import os
 import re
 import sys
@@ -13,6 +15,7 @@ from pathlib import Path
 import jupytext
 import nbformat
 from nbclient import NotebookClient
+from PIL import Image
 
 FOLDER = Path(__file__).parent
 SCRIPTS = sorted(FOLDER.glob("[0-9]*.py"))
@@ -45,14 +48,30 @@ def run(script, folder, timeout=240):
 
 
 def kept(output):
-    """An output as it is stored: no progress bars (they show nothing without a kernel), no addresses in memory."""
-    if WIDGET in output.get("data", {}) or (output.get("name") == "stderr" and "\r" in output.text):
+    """An output as it is stored: no progress bars (they show nothing without a kernel), no places, small pictures."""
+    data = output.get("data", {})
+    if WIDGET in data or (output.get("name") == "stderr" and "\r" in output.text):
         return None
-    if "data" in output:
-        for kind, text in output.data.items():
-            if kind.startswith("text/") and isinstance(text, str):
-                output.data[kind] = re.sub(r" at 0x[0-9a-f]+", "", text)
+    if "text" in output:
+        output.text = without_places(output.text)
+    for kind, content in data.items():
+        if kind == "image/png":
+            data[kind] = in_few_colours(content)
+        elif kind.startswith("text/") and isinstance(content, str):
+            data[kind] = without_places(content)
     return output
+
+
+def without_places(text):
+    """A text without what each run has anew: addresses in memory, the files that Jupyter makes of cells."""
+    return re.sub(r"\S*ipykernel_\d+\S*\.py", "<cell>", re.sub(r" at 0x[0-9a-f]+", "", text))
+
+
+def in_few_colours(png):
+    """A picture (base64) in 256 colours: a plot is as good, and a fourth of the size."""
+    buffer = io.BytesIO()
+    Image.open(io.BytesIO(base64.b64decode(png))).convert("RGB").quantize(256).save(buffer, "png", optimize=True)
+    return base64.b64encode(buffer.getvalue()).decode()
 
 
 def main(numbers):
