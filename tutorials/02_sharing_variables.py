@@ -12,6 +12,7 @@
 # Images are real handwritten digits (`tutorials/data/README.md`: source and licence).
 
 # %%
+import asyncio
 import contextlib
 import threading
 import warnings
@@ -409,11 +410,12 @@ with av.VariableStore(seed=0) as store:
     with av.name_scope("layer2"):
         twice, _ = attend(once)
     order = rng.permutation(8)
-    permuted, _ = attend(sequence[:, order])
+    with av.name_scope("permuted"):
+        permuted, _ = attend(sequence[:, order])
 
 assert len(store) == 3 and twice.shape == (2, 8, 8) and np.allclose(weights.numpy().sum(-1), 1, atol=1e-5)
 assert np.allclose(permuted.numpy(), once.numpy()[:, order], atol=1e-5)
-list(store)
+picture(store, "The same three matrices, in each layer and at each position")
 
 # %% [markdown]
 # ## 5. Tied input and output embeddings
@@ -505,10 +507,10 @@ with av.VariableStore(seed=0) as store:
     frozen = {v.op.name: v.numpy() for v in store.variables("encoder")}
     optimizer, losses = optim.Adam(learning_rate=0.05), []
     for _ in range(60):
-        with av.GradientTape() as tape, av.variable_scope("new", reuse=av.AUTO_REUSE):
-            with av.variable_scope(""):
-                features = encode(x)
-            loss = av.mean(av.nn.softmax_cross_entropy(dense(features, 10, "head"), y))
+        with av.GradientTape() as tape:
+            features = encode(x)
+            with av.variable_scope("new", reuse=av.AUTO_REUSE):
+                loss = av.mean(av.nn.softmax_cross_entropy(dense(features, 10, "head"), y))
         assert [v.op.name for v in tape.watched_variables()] == ["new/head/kernel", "new/head/bias"]
         variables = store.trainable_variables()
         optimizer.apply_gradients(zip(tape.gradient(loss, variables), variables, strict=True))
@@ -597,6 +599,8 @@ with av.VariableStore(seed=0) as store:
     with av.variable_scope("quiet", auxiliary_name_scope=False):
         silent = 1.0 + deep
     assert av.get_variable("a/w", ()).name == "a/w:0"  # the same as "w" in scope a
+    with av.variable_scope("a"), av.variable_scope(""):  # the empty name is the root
+        assert av.get_variable("u", ()).name == "u:0"
 
 found = [deep.name, deep.op.name, got.name, made.name, total.name, silent.name]
 assert found == ["a/b/v:0", "a/b/v", "a/v:0", "a/n/v:0", "a/n/add:0", "add:0"]
@@ -604,8 +608,9 @@ found
 
 # %% [markdown]
 # Full names are unique among what lives. A plain `Variable` never fails: it becomes `v_1`. `get_variable` never
-# renames, since you asked for that name: what is taken is an error. Within a tape, ops are numbered; outside nothing
-# counts up, so a loop that never ends has no names that never end.
+# renames, since you asked for that name: what is taken is an error. A name is free again when its Variable is gone.
+# Within a tape ops are numbered, and so are name scopes that are opened again; outside nothing counts up, so a loop
+# that never ends does not make ever longer names.
 
 # %%
 with av.VariableStore(seed=0):
@@ -614,15 +619,18 @@ with av.VariableStore(seed=0):
         try:
             av.get_variable(wrong, ())
         except ValueError as error:
-            print("-", str(error).partition(", made")[0].partition(":")[0])
+            print("-", str(error)[:75], "...")
         else:
             raise AssertionError(f"the name {wrong!r} should have been refused")
     with av.GradientTape():
         inside = [(plain[0] + 1.0).name for _ in range(3)]
+        for _ in range(2):
+            with av.name_scope("part"):
+                inside.append((plain[0] + 1.0).name)
     outside = [(plain[0] + 1.0).name for _ in range(3)]
 
 assert [v.name for v in plain] == ["v:0", "v_1:0", "v_2:0"]
-assert inside == ["add:0", "add_1:0", "add_2:0"] and outside == ["add:0"] * 3
+assert inside == ["add:0", "add_1:0", "add_2:0", "part/add:0", "part_1/add:0"] and outside == ["add:0"] * 3
 
 # %% [markdown]
 # A function that is called many times in one model can let its scope number itself: `default_name`. The count starts
@@ -648,6 +656,7 @@ with av.VariableStore(seed=0) as store:
             network(sequence)
 
 assert list(store) == ["net/block/scale", "net/block_1/scale", "net/block_2/scale"]
+picture(store, "A network of numbered blocks, called twice")
 
 # %% [markdown]
 # The root scope is never entered anew, so there the count goes on: every further run of the model would make new
@@ -678,9 +687,9 @@ with av.VariableStore(seed=0):
         again = av.get_variable("kernel")
         again.assign(np.ones((2, 3)))
         assert again is v and v.numpy().sum() == 6
-        for name, shape in (("kernal", None), ("kernel", (3, 2))):
+        for name, shape, dtype in (("kernal", None, None), ("kernel", (3, 2), None), ("kernel", None, "float64")):
             try:
-                av.get_variable(name, shape)
+                av.get_variable(name, shape, dtype)
             except ValueError as error:
                 print("-", error)
             else:
@@ -719,19 +728,37 @@ assert list(seen.values()) == [True, av.AUTO_REUSE, True, False, True]
 seen
 
 # %% [markdown]
+# `reuse` is None, False, True or `av.AUTO_REUSE`. Anything else is refused, before a model is built on it.
+
+# %%
+for wrong in ("True", 1, "auto"):
+    try:
+        av.variable_scope("a", reuse=wrong)
+    except ValueError as error:
+        print("-", error)
+    else:
+        raise AssertionError("no such reuse")
+
+# %% [markdown]
 # A scope that was captured jumps back to its own name from anywhere, and brings its own settings: not the reuse of
-# where it is opened. That is how a part deep in a model uses weights of another part.
+# where it is opened. That is how a part deep in a model uses weights of another part. The names of ops stay those of
+# the place where it is opened.
 
 # %%
 with av.VariableStore(seed=0):
-    with av.variable_scope("embedding") as scope:
+    with av.variable_scope("embedding", initializer=av.initializers.ones) as scope:
         table = av.get_variable("table", (5, 2))
     with av.variable_scope("model"), av.variable_scope("head", reuse=av.AUTO_REUSE):
         with av.variable_scope(scope, reuse=True):
             assert av.get_variable("table") is table
         with av.variable_scope(scope) as opened:
             assert opened.name == "embedding" and opened.reuse is False
+            offset = av.get_variable("offset", (2,))
+            assert offset.name == "embedding/offset:0" and offset.numpy().sum() == 2  # its name, its initializer
+            assert (offset + 1.0).name == "model/head/add:0"
         assert av.get_variable_scope().name == "model/head"
+    with av.VariableStore() as other, av.variable_scope(scope):
+        assert av.get_variable("table", (5, 2)) is other["embedding/table"] is not table  # a name, looked up in here
 
 # %% [markdown]
 # ## 12. What a scope sets for the variables in it
@@ -739,17 +766,21 @@ with av.VariableStore(seed=0):
 # Initializer, dtype, regularizer, constraint, `trainable` and a custom getter are inherited by inner scopes, and
 # overridden by theirs and by what a call says. Without any initializer, floats are drawn from Glorot's uniform
 # distribution, and integers are zeros. On reuse these settings are ignored: the variable is there already.
+# `get_variable_scope().set_initializer(...)` and its kin change them for the rest of a scope.
 
 # %%
 constant = av.initializers.constant
 with av.VariableStore(seed=0) as store:
-    with av.variable_scope("outer", initializer=constant(0.4)):
+    with av.variable_scope("outer", initializer=constant(0.4)) as outer:
         av.get_variable("from_the_scope", ())
         av.get_variable("said_here", (), initializer=constant(0.3))
         av.get_variable("an_array", initializer=np.array([1.0, 2.0]))
         av.get_variable("a_function", (3,), initializer=lambda shape, dtype: np.arange(3, dtype=dtype))
         with av.variable_scope("inner", initializer=constant(0.2), dtype="float64", trainable=False):
             av.get_variable("v", ())
+        outer.set_initializer(constant(0.5))
+        outer.reuse_variables()
+        assert av.get_variable("from_the_scope", initializer=constant(9.0)).item() == np.float32(0.4)
     av.get_variable("count", (), dtype="int64")
     av.get_variable("glorot", (64, 10))
 
@@ -758,6 +789,20 @@ assert [store[f"outer/{name}"].item() for name in ("from_the_scope", "said_here"
 ]  # fmt: skip
 assert abs(store["glorot"].numpy()).max() <= np.sqrt(6 / (64 + 10))
 store
+
+# %% [markdown]
+# A variable needs a shape, and an initializer must keep to it. What fails leaves nothing half-made behind.
+
+# %%
+with av.VariableStore() as nothing:
+    for options in ({}, {"shape": (3,), "initializer": lambda shape, dtype: np.zeros(4)}):
+        try:
+            av.get_variable("v", **options)
+        except ValueError as error:
+            print("-", error)
+        else:
+            raise AssertionError("should have been refused")
+assert len(nothing) == 0
 
 # %% [markdown]
 # Lists come in the order of creation, of a store or of a scope in it. What is set on a variable later counts from the
@@ -839,6 +884,28 @@ with av.VariableStore(seed=0) as store:
         thread.join()
 
 assert found == [("", False), "of_the_thread/v:0"]
+
+# %% [markdown]
+# Async tasks, such as two that serve one model, do not see each other's scopes either. (They run in a thread of their
+# own here, since a notebook has an event loop already.)
+
+
+# %%
+async def task(name):
+    with av.variable_scope(name):
+        await asyncio.sleep(0.01)  # the other one is running
+        return av.get_variable_scope().name
+
+
+async def both():
+    return await asyncio.gather(task("one"), task("two"))
+
+
+names = []
+thread = threading.Thread(target=lambda: names.extend(asyncio.run(both())))
+thread.start()
+thread.join()
+assert names == ["one", "two"]
 
 # %% [markdown]
 # A generator that is suspended inside of a scope would leave it open for whoever called it. That is an error at the
