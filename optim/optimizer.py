@@ -1,5 +1,7 @@
 """Optimizer: what all optimizers share. The formula of each is a pure function in a file of its own."""
 
+import os
+import sys
 import warnings
 from collections.abc import Callable, Iterable, Mapping
 from functools import partial
@@ -480,7 +482,7 @@ class Optimizer:
                 f"no gradient for {', '.join(names_key)}: left as they are. tape.explain(target, variable) says where "
                 "the path breaks",
                 av.PartialGradientWarning,
-                stacklevel=3,
+                stacklevel=_callers_level(),
             )
 
     # ---------------------------------------------------------------- state
@@ -682,3 +684,14 @@ def _no_scalars(step: int) -> dict[str, float]:
 
 def _full_name(variable) -> str:
     return variable if isinstance(variable, str) else variable.op.name
+
+
+def _callers_level() -> int:
+    """The `stacklevel` with which ``warnings.warn`` names the innermost caller outside of this package."""
+    frame, level = sys._getframe(1), 1
+    while frame.f_back is not None and frame.f_code.co_filename.startswith(_FOLDER):
+        frame, level = frame.f_back, level + 1
+    return level
+
+
+_FOLDER = os.path.dirname(os.path.abspath(__file__)) + os.sep

@@ -454,6 +454,9 @@ def test_none_gradients():
         warnings.simplefilter("error")
         optimizer.apply_gradients([(np.ones(2), a), (None, b)])  # once is enough
     assert list(optimizer.slots) == ["adam/m/a", "adam/v/a", "adam/step/a"]
+    with pytest.warns(av.PartialGradientWarning, match="b:0") as caught:
+        optim.SGD(0.1).minimize(lambda: av.sum(a), [a, b])
+    assert caught[0].filename == __file__
 
 
 @pytest.mark.parametrize("thing", [np.ones(2), av.Tensor(np.ones(2)), "a", None])
