@@ -27,47 +27,7 @@ import optim
 
 rng = np.random.default_rng(0)
 digits, labels = load_digits()["train"]
-BLUE, ORANGE, GREEN, GREY = "#0072B2", "#D55E00", "#009E73", "#666666"  # told apart by colour-blind readers, too
-
-# %% [markdown]
-# ## Who shares what, in a picture
-#
-# A store remembers who asked for each variable: `store.readers` has, for each full name, the name scopes or else the
-# functions from which it was asked for. `picture` draws that: calls on the left, variables on the right, and a line
-# for each "this call reads that variable". What more than one call reads is **shared** and stands on a filled ground.
-
-
-# %%
-def call_of(reader, variable):
-    """The call behind an entry of `store.readers`: its name scope without the variable's own, or else its function."""
-    if ":" not in reader:
-        path, scope = reader.split("/"), variable.split("/")[:-1]
-        while len(path) > 1 and scope and path[-1] == scope[-1]:
-            path.pop(), scope.pop()
-        return "/".join(path)
-    functions = [call for call in reader.split(" > ") if not call.startswith("<module>")]
-    return functions[0].partition(":")[0] if functions else "one call"
-
-
-def picture(store, title, ax=None):
-    reads = {name: dict.fromkeys(call_of(r, name) for r in readers) for name, readers in store.readers.items()}
-    calls = list(dict.fromkeys(call for found in reads.values() for call in found))
-    height = max(len(calls), len(reads))
-    if ax is None:
-        _, ax = plt.subplots(figsize=(7, 0.6 + 0.3 * height), dpi=80, layout="constrained")
-    at = {call: height * (i + 0.5) / len(calls) for i, call in enumerate(calls)}
-    colours = dict(zip(calls, [BLUE, ORANGE, GREEN, "#CC79A7", "#E69F00", "#56B4E9", GREY, "black"] * 9, strict=False))
-    for i, (name, found) in enumerate(reads.items()):
-        y = height * (i + 0.5) / len(reads)
-        for call in found:
-            ax.plot([0, 1], [at[call], y], color=colours[call], linewidth=1.5)
-        ground = "#FFE9A8" if len(found) > 1 else "white"
-        ax.text(1.02, y, f"{name}  {store[name].shape}", va="center", bbox={"facecolor": ground, "edgecolor": "none"})
-    for call in calls:
-        ax.text(-0.02, at[call], call, ha="right", va="center", color=colours[call], weight="bold")
-    ax.set(xlim=(-0.6, 2.1), ylim=(height, 0), title=title)
-    ax.axis("off")
-
+BLUE, ORANGE, GREY = "#0072B2", "#D55E00", "#666666"  # told apart by colour-blind readers, too
 
 # %% [markdown]
 # ## 1. An image filter applied to two images
@@ -116,8 +76,10 @@ with av.VariableStore(seed=0):
         raise AssertionError("the second call should have been refused")
 
 # %% [markdown]
-# Sharing is asked for by `reuse`. Both results come from the same four variables. A `name_scope` gives the calls names
-# for the picture; the variables do not take it.
+# Sharing is asked for by `reuse`. Both results come from the same four variables. A store remembers who asked for each
+# variable (`store.readers`), and `av.plot.sharing` draws it: calls on the left, variables on the right, and a line for
+# each "this call reads that variable". What several calls share stands on a filled ground. A `name_scope` gives the
+# calls their names here; the variables do not take it.
 
 # %%
 with av.VariableStore(seed=0) as store:
@@ -126,8 +88,8 @@ with av.VariableStore(seed=0) as store:
     with av.name_scope("image2"), av.variable_scope("filters", reuse=True):
         result2 = image_filter(image2)
 
+av.plot.sharing(store, title="One filter for two images: two calls, four variables")
 assert len(store) == 4
-picture(store, "One filter for two images: two calls, four variables")
 
 # %% [markdown]
 # What the filter (with its random first weights) makes of the two digits: the same eight channels, of which four are
@@ -172,8 +134,8 @@ with av.VariableStore(seed=0) as store:
         with av.name_scope(call):
             template(image)
 
+av.plot.sharing(store, title="Two templates of one function: a and b share, c does not")
 assert [v.op.name for v in store.variables("filter_1/conv1")] == ["filter_1/conv1/weights", "filter_1/conv1/biases"]
-picture(store, "Two templates of one function: a and b share, c does not")
 
 # %% [markdown]
 # For comparison, three other ways to write the filter. With plain Variables made inside of the function there are
@@ -276,8 +238,8 @@ with av.VariableStore(seed=0) as store:
         optimizer.apply_gradients(zip(tape.gradient(loss, variables), variables, strict=True))
         losses.append(loss.item())
 
+av.plot.sharing(store, title="One cell for eight steps")
 assert list(store) == ["cell/kernel", "cell/bias", "read/kernel"]
-picture(store, "One cell for eight steps")
 
 # %%
 _, ax = plt.subplots(figsize=(7, 2.4), dpi=80, layout="constrained")
@@ -334,8 +296,8 @@ with av.VariableStore(seed=0) as two_heads:
     shared = two_heads["encoder/code/kernel"]
     of_pixels, of_classes, of_both = (tape.gradient(part, shared).numpy() for part in (pixel_loss, class_loss, loss))
 
+av.plot.sharing(two_heads, title="One encoder, two heads")
 assert len(two_heads) == 8 and np.allclose(of_both, of_pixels + of_classes, atol=1e-6)
-picture(two_heads, "One encoder, two heads")
 
 # %% [markdown]
 # **Siamese towers**: two images go through one encoder, and the distance of their codes says whether they are the same
@@ -373,8 +335,8 @@ with av.VariableStore(seed=0) as store:
     after = distance(x1, x2).numpy()
     assert not distance(x1, x1).numpy().any()
 
+av.plot.sharing(store, title="Siamese towers: two inputs, one encoder")
 assert len(store) == 4  # one encoder
-picture(store, "Siamese towers: two inputs, one encoder")
 
 # %%
 figure, axes = plt.subplots(1, 2, figsize=(7, 2.6), dpi=80, layout="constrained", sharey=True)
@@ -413,9 +375,9 @@ with av.VariableStore(seed=0) as store:
     with av.name_scope("permuted"):
         permuted, _ = attend(sequence[:, order])
 
+av.plot.sharing(store, title="The same three matrices, in each layer and at each position")
 assert len(store) == 3 and twice.shape == (2, 8, 8) and np.allclose(weights.numpy().sum(-1), 1, atol=1e-5)
 assert np.allclose(permuted.numpy(), once.numpy()[:, order], atol=1e-5)
-picture(store, "The same three matrices, in each layer and at each position")
 
 # %% [markdown]
 # ## 5. Tied input and output embeddings
@@ -434,7 +396,8 @@ def embed(ids, vocabulary=20, width=8):
 def next_word_logits(ids):
     with av.name_scope("words_in"):
         words = embed(ids)
-    hidden = av.tanh(dense(words, 8, "hidden"))
+    with av.name_scope("between"):
+        hidden = av.tanh(dense(words, 8, "hidden"))
     with av.name_scope("scores_out"), av.variable_scope("embedding", reuse=True):
         return hidden @ av.get_variable("table").T
 
@@ -450,9 +413,9 @@ with av.VariableStore(seed=0) as store:
     with av.variable_scope("", reuse=True):
         predicted = np.argmax(next_word_logits(words).numpy(), axis=-1)
 
+av.plot.sharing(store, title=f"One table for words in and scores out (it counts to twenty: loss {loss:.4f})")
 assert list(store) == ["embedding/table", "hidden/kernel", "hidden/bias"]
 assert (predicted == (words + 1) % 20).all()
-picture(store, f"One table for words in and scores out (it counts to twenty: loss {loss:.4f})")
 
 # %% [markdown]
 # ## 6. A training loop of one's own
@@ -535,23 +498,27 @@ for store, name, ax in ((teacher, "teacher", axes[0]), (student, "student", axes
         for image in ("image1", "image2"):
             with av.name_scope(image), av.variable_scope("filters", reuse=av.AUTO_REUSE):
                 image_filter(image1)
-    picture(store, f"the store {name}", ax)
+    av.plot.sharing(store, title=f"the store {name}", ax=ax)
 
 assert list(teacher) == list(student)
 assert not set(map(id, teacher.variables())) & set(map(id, student.variables()))
 
 # %% [markdown]
-# A store can be entered again. `store.reset()` forgets its variables: the names are free, and objects that you still
-# hold go on working. That is for a notebook cell that was run again.
+# A store can be entered again. `store.reset()` forgets its variables, or those of a scope: the names are free, and
+# objects that you still hold go on working. `reuse=av.REBUILD` forgets what is in a scope while it opens it. Both are
+# for a notebook cell that builds a model and is run again: it gets new variables, and no error.
 
 # %%
 kept = student["filters/conv1/biases"]
 with student:
+    for _ in range(2):  # as if the cell was run again
+        with av.variable_scope("filters", reuse=av.REBUILD):
+            image_filter(image1)
+    assert len(student) == 4 and student["filters/conv1/biases"] is not kept
     student.reset()
-    with av.variable_scope("filters"):
-        image_filter(image1)  # no error: the names were free
+    assert len(student) == 0
 
-assert student["filters/conv1/biases"] is not kept and kept.assign_add(np.ones(8)).numpy().sum() == 8
+assert kept.assign_add(np.ones(8)).numpy().sum() == 8
 
 # %% [markdown]
 # ## 9. A pretrained scope loaded by name into another model
@@ -655,8 +622,8 @@ with av.VariableStore(seed=0) as store:
         with av.name_scope(call), av.variable_scope("net", reuse=av.AUTO_REUSE):
             network(sequence)
 
+av.plot.sharing(store, title="A network of numbered blocks, called twice")
 assert list(store) == ["net/block/scale", "net/block_1/scale", "net/block_2/scale"]
-picture(store, "A network of numbered blocks, called twice")
 
 # %% [markdown]
 # The root scope is never entered anew, so there the count goes on: every further run of the model would make new
@@ -728,7 +695,8 @@ assert list(seen.values()) == [True, av.AUTO_REUSE, True, False, True]
 seen
 
 # %% [markdown]
-# `reuse` is None, False, True or `av.AUTO_REUSE`. Anything else is refused, before a model is built on it.
+# `reuse` is None, False, True, `av.AUTO_REUSE` or `av.REBUILD` (section 8). Anything else is refused, before a model
+# is built on it.
 
 # %%
 for wrong in ("True", 1, "auto"):

@@ -199,7 +199,8 @@ else:
 #
 # The variables lie in a store, under names. An epoch goes through all images once, in a new order, 64 at a time; the
 # last ones that do not fill a batch are left for another epoch. After each epoch the loss on the validation images,
-# which the optimizer never sees, says how well it generalizes.
+# which the optimizer never sees, says how well it generalizes. (`av.data.batches` shuffles and cuts for you, and its
+# state can be saved.)
 
 
 # %%
@@ -401,27 +402,28 @@ else:
 # %% [markdown]
 # ## 9. Running a cell again
 #
-# In a notebook cells are run again. A cell that makes variables by name fails the second time, since the names exist;
-# the message says so. Three ways out: a function that makes a new store, as `new_model` above (it may run as often as
-# you like); `store.reset()` at the top of the cell; or `reuse=av.AUTO_REUSE`, which keeps what was learned so far.
+# In a notebook cells are run again. A cell that makes variables by name fails the second time, since the names exist,
+# and the message says what to do: `reuse=av.REBUILD` makes new variables each time, `reuse=av.AUTO_REUSE` goes on with
+# those that are there, and what they have learned. A function that makes a new store, as `new_model` above, may run as
+# often as you like.
 
 
 # %%
-def the_cell():
-    with av.variable_scope("again"):
+def the_cell(reuse=None):
+    with av.variable_scope("again", reuse=reuse):
         return av.get_variable("w", (2,))
 
 
 with av.VariableStore() as store:
-    the_cell()
+    first = the_cell()
     try:
         the_cell()
     except ValueError as error:
-        print(str(error).partition(". If")[0])
+        print(error)
     else:
         raise AssertionError("the name exists")
-    store.reset()
-    the_cell()
+    assert the_cell(av.AUTO_REUSE) is first
+    assert the_cell(av.REBUILD) is not first and len(store) == 1
 
 # %% [markdown]
 # ## 10. The same step, as a plan

@@ -48,23 +48,22 @@ def run(script, folder, timeout=240):
 
 
 def kept(output):
-    """An output as it is stored: no progress bars (they show nothing without a kernel), no places, small pictures."""
+    """An output as it is stored: no progress bars (empty without a kernel), no addresses, small pictures."""
     data = output.get("data", {})
     if WIDGET in data or (output.get("name") == "stderr" and "\r" in output.text):
         return None
     if "text" in output:
-        output.text = without_places(output.text)
+        output.text = without_addresses(output.text)
     for kind, content in data.items():
         if kind == "image/png":
             data[kind] = in_few_colours(content)
         elif kind.startswith("text/") and isinstance(content, str):
-            data[kind] = without_places(content)
+            data[kind] = without_addresses(content)
     return output
 
 
-def without_places(text):
-    """A text without what each run has anew: addresses in memory, the files that Jupyter makes of cells."""
-    return re.sub(r"\S*ipykernel_\d+\S*\.py", "<cell>", re.sub(r" at 0x[0-9a-f]+", "", text))
+def without_addresses(text):
+    return re.sub(r" at 0x[0-9a-f]+", "", text)
 
 
 def in_few_colours(png):
