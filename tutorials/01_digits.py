@@ -210,6 +210,7 @@ if __name__ == "__main__":
         logits = classify(test_images).numpy()
     figure = show_images({"clean": test_images[:10], "noisy": noisy[:10], "restored": restored[:10]}, test_labels[:10])
     figure.savefig("out/restored.png")
+    print("restored images: out/restored.png")
     assert np.mean((restored - test_images) ** 2) < 0.75 * np.mean((noisy - test_images) ** 2)
 
 # %% [markdown]
