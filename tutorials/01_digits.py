@@ -234,7 +234,7 @@ if __name__ == "__main__":
     wrong = np.flatnonzero(probabilities.argmax(axis=1) != test_labels)
     answers = probabilities.argmax(axis=1)[wrong]
     for row, answer in zip(wrong, answers, strict=True):
-        print(f"image {row} is a {test_labels[row]}, read as {answer}, {probabilities[row, answer]:.0%} sure")
+        print(f"image {row}: {test_labels[row]}, read as {answer}, {probabilities[row, answer]:.0%} sure")
     titles = [f"{test_labels[row]} as {answer}" for row, answer in zip(wrong, answers, strict=True)]
     show_images({"wrong": test_images[wrong]}, titles)
     assert len(wrong) <= 0.04 * len(test_labels)

@@ -244,7 +244,7 @@ model
 figure, axes = plt.subplots(1, 2, figsize=(7.5, 3), dpi=80, layout="constrained")
 history.plot("loss", "val_loss", ax=axes[0], smoothing=0.8, log=True)
 history.plot("val_accuracy", ax=axes[1])
-assert history.last("val_accuracy") > 0.95
+assert history.last("val_accuracy") > 0.93
 
 # %% [markdown]
 # What has it learned? The first kernel has 32 columns of 64 numbers, which are images again. Each hidden unit compares
@@ -261,7 +261,7 @@ confusions = av.metrics.ConfusionMatrix(10)
 confusions.update(network(test_images, *model.variables()), test_labels)
 figure, ax = plt.subplots(figsize=(4.2, 3.8), dpi=80, layout="constrained")
 confusions.plot(ax=ax)
-assert np.trace(confusions.result()) > 0.95 * len(test_labels)
+assert np.trace(confusions.result()) > 0.93 * len(test_labels)
 
 # %% [markdown]
 # ## 6. An optimizer by hand
@@ -313,8 +313,8 @@ for name, update in {
     runs[name] = run(models[name], update, epochs=10)
 
 # %% [markdown]
-# In the picture the curves by hand (broad, pale) lie under those of `optim`. They differ by the rounding of float32,
-# which hundreds of steps make larger, but not by much.
+# In the picture the curves by hand (broad, pale) lie under those of `optim`. Here momentum takes the very same steps,
+# and Adam differs in the seventh digit of the loss, which is the rounding of float32.
 
 # %%
 _, ax = plt.subplots(figsize=(7, 3), dpi=80, layout="constrained")
@@ -327,7 +327,7 @@ for name, history in runs.items():
 ax.set(xlabel="epoch", ylabel="validation loss", yscale="log", ylim=(0.1, 5), title="Five runs from one start")
 ax.legend(frameon=False, ncols=2)
 for name in ("momentum", "Adam"):
-    assert np.allclose(runs[f"{name} by hand"]["loss"][:50], runs[f"{name} of optim"]["loss"][:50], rtol=1e-3)
+    assert np.allclose(runs[f"{name} by hand"]["loss"], runs[f"{name} of optim"]["loss"], rtol=1e-4)
     assert runs[f"{name} of optim"].last("val_loss") < runs["SGD"].last("val_loss")
 
 # %% [markdown]
