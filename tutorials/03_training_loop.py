@@ -429,8 +429,7 @@ with av.VariableStore() as store:
 # ## 10. The same step, as a plan
 #
 # When the loop is right, `av.function` makes it fast: the step is run once and noted, and from then on replayed as a
-# list of NumPy calls. The losses are the same to the last bit. Only what comes out of the function is seen outside, so
-# logging stays in the loop.
+# list of NumPy calls. The losses are the same to the last bit.
 
 # %%
 eager, planned = new_model(), new_model()
