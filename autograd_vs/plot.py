@@ -8,7 +8,19 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .history import History
-from .history_plot import _INK, _STYLES, _dress, _natural_x, _new_axes, _palette, _panels, _save, _split, _strokes
+from .history_plot import (
+    _COLOURS,
+    _INK,
+    _STYLES,
+    _dress,
+    _natural_x,
+    _new_axes,
+    _palette,
+    _panels,
+    _save,
+    _split,
+    _strokes,
+)
 from .state.store import VariableStore, current_store
 
 if TYPE_CHECKING:
@@ -221,6 +233,7 @@ def sharing(
     asked = {v: callers[v.op.name] for v in variables}
     calls = list(dict.fromkeys(call for found in asked.values() for call in found))
     colours = dict(zip(calls, _palette(len(calls)), strict=False))
+    ink = colours if len(calls) <= len(_COLOURS) else {}  # of more colours some are too pale for words
     rows = max(len(calls), len(variables))
     places = {call: rows * (i + 0.5) / len(calls) for i, call in enumerate(calls)}
     if ax is None:
@@ -233,7 +246,7 @@ def sharing(
         ground = {"facecolor": "#ffe9a8" if len(found) > 1 else "white", "edgecolor": "none"}
         ax.text(1.02, y, f"{variable.op.name}  {variable.shape}", va="center", color=_INK, bbox=ground)
     for call, y in places.items():
-        ax.text(-0.02, y, call, ha="right", va="center", color=colours[call], weight="bold")
+        ax.text(-0.02, y, call, ha="right", va="center", color=ink.get(call, _INK), weight="bold")
     ax.set(xlim=(-0.6, 2.1), ylim=(rows, 0))
     ax.set_title(title or "", color=_INK)
     ax.axis("off")

@@ -53,6 +53,7 @@ def test_what_cells_show(tmp_path):
         "double.plan()": "double",
         "double.profile(store['model/w'])": "multiply",
         "av.summary(store)": "model/w",
+        "tape.profile()": "multiply",
         "av.load('w.safetensors', store)": "loaded",
     }
     first = """\
@@ -68,6 +69,9 @@ def double(x):
     return x * 2.0
 
 double(store["model/w"]);
+with av.GradientTape(profile=True) as tape:
+    y = store["model/w"] * 3.0
+tape.gradient(y, store["model/w"]);
 """
     outputs = run(tmp_path, first, *shows)
     for cell, (code, text) in zip(outputs[1:], shows.items(), strict=True):

@@ -3,7 +3,7 @@
 from time import perf_counter
 
 from ..base.backend import is_array, memory_owner
-from ..base.tables import as_text
+from ..base.tables import as_html, as_text
 from .numerics import Checked, Observer
 from .outside import tracing
 from .record import active, lent
@@ -55,14 +55,20 @@ class Profile:
             self.scopes[scope] = self.scopes.get(scope, Row()) + row
         self.total = sum(self.scopes.values(), Row())
 
-    def __str__(self):
-        lines: list[tuple] = [("scope", "op", "calls", "us forward", "us back", "bytes kept")]
+    def _rows(self) -> list[tuple]:
+        rows: list[tuple] = [("scope", "op", "calls", "us forward", "us back", "bytes kept")]
         for scope, row in _slowest(self.scopes):
-            lines.append((scope or "(none)", "", *row.cells()))
-            lines += [("", op, *row.cells()) for (s, op), row in _slowest(self.ops) if s == scope]
-        return as_text([*lines, ("total", "", *self.total.cells())], right=range(2, 6))
+            rows.append((scope or "(none)", "", *row.cells()))
+            rows += [("", op, *row.cells()) for (s, op), row in _slowest(self.ops) if s == scope]
+        return [*rows, ("total", "", *self.total.cells())]
+
+    def __str__(self):
+        return as_text(self._rows(), right=range(2, 6))
 
     __repr__ = __str__
+
+    def _repr_html_(self) -> str:
+        return as_html(self._rows())
 
 
 def _slowest(rows):

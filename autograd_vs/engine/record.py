@@ -163,9 +163,7 @@ class Frame:
     def __init__(self, below, record=None, tapes=(), listeners=(), mark=None, observers=()):
         self.below = below
         self.record, self.tapes, self.listeners, self.mark = record, tapes, listeners, mark
-        self.observers = (
-            observers  # who only looks at what is computed: no gradient passes to them, they need no record
-        )
+        self.observers = observers  # who only looks at what is computed: no gradient passes there, no record is needed
         if record is not None and (tapes or listeners):
             self.base = record.base
         else:
@@ -186,8 +184,11 @@ class Frame:
         self.plain = not (self.listeners or self.observers) and any(t.watches_variables for t in self.tapes)
 
     def __repr__(self):
-        scope = f" in {self.mark.prefix!r}" if self.mark is not None and self.mark.prefix else ""
-        return f"<{len(self.tapes)} tapes, {len(self.listeners)} listeners{scope}>"
+        scope = (
+            f"the name scope {self.mark.prefix!r}" if self.mark is not None and self.mark.prefix else "no name scope"
+        )
+        tapes = f", {len(self.tapes)} open tape{'s' * (len(self.tapes) > 1)}" if self.tapes else ""
+        return f"<{scope}{tapes}>"
 
     @classmethod
     def over(cls, below, **changes):
