@@ -11,7 +11,8 @@ sys.path[:0] = [str(DOCS), str(ROOT)]
 import latex2mathml.converter
 import make_api
 from docutils.nodes import SkipNode
-from sphinx.addnodes import pending_xref
+from sphinx.addnodes import desc, desc_parameter, pending_xref, pending_xref_condition
+from sphinx.ext.napoleon import Config, NumpyDocstring
 
 from autograd_vs import __version__
 
@@ -24,7 +25,6 @@ extensions = [
     "myst_nb",
     "sphinx.ext.autodoc",
     "sphinx.ext.autosummary",
-    "sphinx.ext.napoleon",
     "sphinx.ext.viewcode",
 ]
 html_math_renderer = "mathml"
@@ -45,9 +45,7 @@ toc_object_entries_show_parents = "hide"
 
 autodoc_typehints = "none"  # types and shapes stand in the docstrings
 autosummary_generate = False
-napoleon_google_docstring = False
-napoleon_use_rtype = False
-napoleon_custom_sections = [("Attributes", "params_style")]
+docstrings = Config(napoleon_use_rtype=False, napoleon_custom_sections=[("Attributes", "params_style")])
 
 myst_heading_anchors = 3
 nb_merge_streams = True
@@ -67,7 +65,8 @@ def setup(app):
     """Write the pages of the API before the sources are looked for, and lead links of the repository to pages."""
     app.connect("builder-inited", lambda app: make_api.write(DOCS / "api"))
     app.connect("source-read", to_pages)
-    app.connect("doctree-read", exact_types)
+    app.connect("autodoc-process-docstring", numpy_style)
+    app.connect("doctree-read", fewer_links)
     app.add_html_math_renderer("mathml", (formula, None), (formula_of_its_own, None))
 
 
@@ -81,7 +80,7 @@ def formula_of_its_own(writer, node):
     """The same on lines of its own."""
     latex = node.astext()
     if "\\\\" in latex:
-        latex = rf"\begin{{aligned}}{latex}\end{{aligned}}"
+        latex = rf"\begin{{split}}{latex}\end{{split}}"
     writer.body.append(f'<div class="formula">{latex2mathml.converter.convert(latex, display="block")}</div>')
     raise SkipNode
 
@@ -102,8 +101,24 @@ def to_pages(app, name, content):
     content[0] = re.sub(r"\]\(([\w./-]*)\)", page, content[0])
 
 
-def exact_types(app, doctree):
-    """A type in a docstring (``x : array, shape (n,)``) links to what has this name, not to all that ends in it."""
-    for node in doctree.findall(pending_xref):
-        if node.attributes.pop("refspecific", False):
-            node.attributes.pop("py:class", None)
+def numpy_style(app, what, name, thing, options, lines):
+    """NumPy's sections as Sphinx knows them. (To the extension itself a property's "x: y" would be a type and a text.)"""
+    what = "method" if what in ("property", "attribute", "data") else what
+    lines[:] = NumpyDocstring(lines, docstrings, app, what, name, thing, options).lines()
+
+
+def no_link(node):
+    """Leave the text of a link."""
+    node.replace_self(node[0][0] if isinstance(node[0], pending_xref_condition) else node[0])
+
+
+def fewer_links(app, doctree):
+    """A type links to a class of exactly its name; the name of a parameter to nothing."""
+    for node in [*doctree.findall(pending_xref)]:
+        if node.attributes.pop("refspecific", False) and not node["reftarget"][:1].isupper():
+            no_link(node)
+    for thing in doctree.findall(desc):
+        parameters = {p.astext().partition("=")[0].lstrip("*") for p in thing[0].findall(desc_parameter)}
+        for node in [*thing[-1].findall(pending_xref)]:
+            if node["reftarget"] in parameters:
+                no_link(node)

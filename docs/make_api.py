@@ -13,6 +13,7 @@ from importlib import import_module
 from types import ModuleType
 
 import numpy as np
+from sphinx.pycode import ModuleAnalyzer
 
 import autograd_vs as av
 from autograd_vs.engine import registry
@@ -205,6 +206,15 @@ def signature(thing):
     return ""
 
 
+def comment(module, name):
+    """What the comment behind a constant says, where it is made."""
+    for home in sorted({f"autograd_vs.{at}" for at in home_of(module, name)} | {module}):
+        found = ModuleAnalyzer.for_module(home).find_attr_docs().get(("", name))
+        if found:
+            return " ".join(found).strip()
+    raise LookupError(f"{module}.{name} needs a comment that begins with `#:`")
+
+
 def text(page):
     """A page as reStructuredText."""
     module = sys.modules[page.module]
@@ -218,6 +228,8 @@ def text(page):
             functions = [f"``{f}{inspect.signature(getattr(thing, f))}``" for f in sorted(thing._functions())]
             about = textwrap.indent(inspect.cleandoc(thing.__doc__), "   ")
             lines += ["", f".. py:data:: {name}", "", about, "", f"   {', '.join(functions)}"]
+        elif kind == "autodata":
+            lines += ["", f".. py:data:: {name}", "", f"   {comment(page.module, name)}"]
         else:
             lines += ["", f".. {kind}:: {name}{signature(thing)}"]
             lines += (
