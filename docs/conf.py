@@ -11,7 +11,7 @@ sys.path[:0] = [str(DOCS), str(ROOT)]
 import latex2mathml.converter
 import make_api
 from docutils.nodes import SkipNode
-from sphinx.addnodes import desc, desc_parameter, pending_xref, pending_xref_condition
+from sphinx.addnodes import desc, desc_parameter, pending_xref
 from sphinx.ext.napoleon import Config, NumpyDocstring
 
 from autograd_vs import __version__
@@ -40,7 +40,6 @@ include_patterns = [
 exclude_patterns = ["docs/_build", ".*", "out", "tests", "autograd_vs", "optim", "**/__pycache__"]
 default_role = "py:obj"  # `name` in docstrings: a link where there is such a name, else code
 add_module_names = False
-python_use_unqualified_type_names = True
 toc_object_entries_show_parents = "hide"
 
 autodoc_typehints = "none"  # types and shapes stand in the docstrings
@@ -102,23 +101,18 @@ def to_pages(app, name, content):
 
 
 def numpy_style(app, what, name, thing, options, lines):
-    """NumPy's sections as Sphinx knows them. (To the extension itself a property's "x: y" would be a type and a text.)"""
+    """NumPy's sections as Sphinx knows them. The extension itself would take "x: y" of a property as type and text."""
     what = "method" if what in ("property", "attribute", "data") else what
     lines[:] = NumpyDocstring(lines, docstrings, app, what, name, thing, options).lines()
-
-
-def no_link(node):
-    """Leave the text of a link."""
-    node.replace_self(node[0][0] if isinstance(node[0], pending_xref_condition) else node[0])
 
 
 def fewer_links(app, doctree):
     """A type links to a class of exactly its name; the name of a parameter to nothing."""
     for node in [*doctree.findall(pending_xref)]:
         if node.attributes.pop("refspecific", False) and not node["reftarget"][:1].isupper():
-            no_link(node)
+            node.replace_self(node[0])
     for thing in doctree.findall(desc):
         parameters = {p.astext().partition("=")[0].lstrip("*") for p in thing[0].findall(desc_parameter)}
         for node in [*thing[-1].findall(pending_xref)]:
             if node["reftarget"] in parameters:
-                no_link(node)
+                node.replace_self(node[0])

@@ -196,14 +196,38 @@ def members(cls):
                 yield name
 
 
+def numpy_of(thing):
+    """NumPy's function, of a constant."""
+    return next((function for function, call in registry.constants.items() if call is thing), None)
+
+
 def signature(thing):
     """The signature of a constant is that of NumPy's function; of all others autodoc finds it."""
-    for function, call in registry.constants.items():
-        if call is thing:
-            if isinstance(function, np.ufunc):
-                return f"({', '.join('ab' if function.nin == 2 else 'x')})"
-            return str(inspect.signature(function))
-    return ""
+    function = numpy_of(thing)
+    if isinstance(function, np.ufunc):
+        return f"({', '.join('ab' if function.nin == 2 else 'x')})"
+    return str(inspect.signature(function)).replace("<no value>", "...") if function else ""
+
+
+ARGUMENTS = (  # for an example: the first that fit
+    ("[2.5, -1.0, 4.0]",), ("[6, 3]",), ("[2.5, -1.0, 4.0]", "2.5"), ("[6, 3]", "2"), ("[2.5, -1.0, 4.0]", "1"),
+    ("[6, 3]", "[3, 4]"), ("[6, 3]", "(7, 6)"),
+)  # fmt: skip
+SORTED = ("[1.0, 2.5, 4.0]", "2.0")
+
+
+def example(module, name):
+    """An example of a constant, which has none in its docstring, with what it gives here and now."""
+    thing = getattr(sys.modules[module], name)
+    if numpy_of(thing) is None or ">>>" in thing.__doc__ or name.startswith("empty"):
+        return []
+    for first, *others in [SORTED] if name == "searchsorted" else ARGUMENTS:
+        call = f"av{module.removeprefix('autograd_vs')}.{name}({', '.join([f'av.Tensor({first})', *others])})"
+        try:
+            return ["", f"   >>> {call}", textwrap.indent(repr(eval(call, {"av": av})), "   ")]
+        except (TypeError, ValueError, IndexError):
+            continue
+    return []
 
 
 def comment(module, name):
@@ -232,9 +256,10 @@ def text(page):
             lines += ["", f".. py:data:: {name}", "", f"   {comment(page.module, name)}"]
         else:
             lines += ["", f".. {kind}:: {name}{signature(thing)}"]
-            lines += (
-                [f"   :members: {', '.join(found)}"] if kind == "autoclass" and (found := [*members(thing)]) else []
-            )
+            if kind == "autoclass" and (found := [*members(thing)]):
+                lines += [f"   :members: {', '.join(found)}"]
+            if kind == "autofunction":
+                lines += example(page.module, name)
         if thing is av.Tensor:
             ops = [
                 f"`{op}`" for op in dir(thing) if not op.startswith("_") and is_op(inspect.getattr_static(thing, op))

@@ -60,7 +60,9 @@ for step in range(2):
             """
 with av.variable_scope("", reuse=av.AUTO_REUSE):  # share what is there, make what is not
     w = av.get_variable("w", (3, 2))
-with av.VariableStore():  # or: variables of their own, for each run of a cell
+with av.variable_scope("net", reuse=av.REBUILD):  # a cell that is run again: begin anew
+    w = av.get_variable("w", (3, 2))
+with av.VariableStore():  # variables of their own
     w = av.get_variable("w", (3, 2))
 """,
         ),
