@@ -456,6 +456,7 @@ def relu(x):
         return x
     return x * 0.0
 
+
 relu(av.Tensor(1.0))
 """,
             "A plan holds for all values, so nothing may be decided by those of the first call.",
@@ -463,6 +464,7 @@ relu(av.Tensor(1.0))
 @av.function
 def relu(x):
     return av.cond(x > 0, lambda x: x, lambda x: x * 0.0, x)
+
 
 relu(av.Tensor(1.0)), relu(av.Tensor(-1.0))
 """,
@@ -472,10 +474,12 @@ relu(av.Tensor(1.0)), relu(av.Tensor(-1.0))
             """
 kept = []
 
+
 @av.function
 def double(x):
     kept.append(x * 2.0)
     return kept[0]
+
 
 double(av.Tensor(1.0))
 kept[0].numpy()
@@ -489,6 +493,7 @@ kept[0].numpy()
 @av.function
 def scaled(x, n):
     return x * n
+
 
 for n in range(20):
     scaled(av.Tensor(1.0), n)
@@ -604,6 +609,7 @@ with av.device("cuda"):
 def product(a, b):
     return a * b, lambda g: g * b
 
+
 with av.GradientTape() as tape:
     a, b = av.Tensor(2.0), av.Tensor(3.0)
     tape.watch([a, b])
@@ -622,9 +628,11 @@ def product(a, b):
             """
 w = av.Variable(2.0, name="w")
 
+
 @av.custom_gradient
 def scaled(x):
     return x * w, lambda g: g * w
+
 
 with av.GradientTape() as tape:
     y = scaled(av.Tensor(np.float32(3.0)))
