@@ -13,7 +13,7 @@ export MPLBACKEND = Agg
 ONE_THREAD := OPENBLAS_NUM_THREADS=1 OMP_NUM_THREADS=1 MKL_NUM_THREADS=1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check lint fix fast notebooks clean gpu-test gpu-bench
+.PHONY: help demo test check lint fix fast notebooks docs clean gpu-test gpu-bench
 
 help:
 	@echo "make demo    train on real handwritten digits; the loss curve goes to out/loss.png"
@@ -21,6 +21,7 @@ help:
 	@echo "make check   lint, format, types, fast tests"
 	@echo "make fix     let ruff repair and format"
 	@echo "make notebooks   run the scripts of tutorials/, and write the notebooks beside them"
+	@echo "make docs    the docs site, docs/_build/html/index.html"
 	@echo "make gpu-test, make gpu-bench   the tests on CuPy, and benchmarks, with PYTHON as it is; PART=2/4 runs a part"
 	@echo "make clean   remove .venv, caches, out/"
 	@echo "Options: PYTHON=python3.12, JOBS=4 (test processes), PYTEST_ARGS='-k tape'"
@@ -45,6 +46,10 @@ fast: $(VENV)/.installed-dev
 notebooks: $(VENV)/.installed-dev
 	$(PY) tutorials/make_notebooks.py
 
+docs: $(VENV)/.installed-docs
+	$(PY) -m sphinx -q -W --keep-going -c docs -d docs/_build/doctrees . docs/_build/html
+	@echo "written: docs/_build/html/index.html"
+
 # On a machine with a GPU, with the interpreter that is given, in which CuPy, SciPy, pytest and hypothesis must be; they
 # install nothing, stop after MINUTES, and write to $(GPU_RESULTS). Without a GPU they say so, and end with 0.
 PART ?= 1/1
@@ -66,7 +71,7 @@ fix: $(VENV)/.installed-dev
 	$(PY) -m ruff format .
 
 clean:
-	rm -rf $(VENV) out dist build .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) out dist build docs/_build docs/api .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # The environment. Debian and Ubuntu may lack the venv module's pip (package python3-venv): then the environment is made

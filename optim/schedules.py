@@ -16,6 +16,7 @@ __all__ = [
     "piecewise", "polynomial", "warm_up",
 ]  # fmt: skip
 
+#: A learning rate as a function of how many updates there have been.
 Schedule = Callable[[int], float]
 Arguments = ParamSpec("Arguments")
 

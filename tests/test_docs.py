@@ -1,4 +1,4 @@
-"""The documents: the table of ops is up to date, examples run, links lead somewhere, no path of a machine got in."""
+"""The documents: what is made is up to date, code in them runs, links lead somewhere, no path of a machine got in."""
 
 import importlib.util
 import os
@@ -12,7 +12,7 @@ import pytest
 pytestmark = pytest.mark.host("reads files, and runs examples in processes of their own")
 
 ROOT = Path(__file__).parent.parent
-EXAMPLES = sorted((ROOT / "docs" / "examples").glob("*.py"))
+EXAMPLES = sorted(set((ROOT / "docs" / "examples").glob("*.py")) - {ROOT / "docs" / "examples" / "errors.py"})
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md"), *(ROOT / "bench").glob("*.md")])
 OURS = {"autograd_vs", "bench", "docs", "optim", "tests", "tutorials", ".ci"}  # else only files at the root
 # Assembled, so that this file does not have them itself.
@@ -46,12 +46,52 @@ def test_machine_paths_are_noticed():
     assert not MACHINE_PATHS.search("docs/work/file") and not MACHINE_PATHS.search("../root/file")
 
 
-def test_the_table_of_ops_is_up_to_date():
-    pytest.importorskip("scipy", reason="the table has the special functions, too")
-    spec = importlib.util.spec_from_file_location("make_ops_table", ROOT / "docs" / "make_ops_table.py")
+def script(name):
+    """A script of docs/ as a module."""
+    spec = importlib.util.spec_from_file_location(name, ROOT / "docs" / f"{name}.py")
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
+    return module
+
+
+def test_the_table_of_ops_is_up_to_date():
+    pytest.importorskip("scipy", reason="the table has the special functions, too")
+    module = script("make_ops_table")
     assert module.PAGE.read_text(encoding="utf-8") == module.page(), "run `python docs/make_ops_table.py`"
+
+
+def test_the_page_of_errors_is_up_to_date():
+    pytest.importorskip("safetensors", reason="among the errors are those of checkpoints")
+    module = script("make_errors")
+    assert module.PAGE.read_text(encoding="utf-8") == module.page(), "run `python docs/make_errors.py`"
+
+
+def test_an_error_that_is_not_raised_any_more_is_noticed():
+    errors = script("make_errors").cases()
+    with pytest.raises(AssertionError, match="raises nothing"):
+        errors.message(errors.Case("none", "x = 1", ""))
+
+
+def test_the_pictures_are_those_of_the_page(tmp_path):
+    pytest.importorskip("matplotlib")
+    module = script("make_pictures")
+    module.draw(tmp_path)
+    text = (ROOT / "docs" / "gradients.md").read_text(encoding="utf-8")
+    drawn = {path.name for path in tmp_path.glob("*.svg")}
+    assert drawn == set(re.findall(r"\(images/(.*?\.svg)\)", text))
+    assert all((module.IMAGES / name).exists() for name in drawn)
+    assert all(row in text for row in module.Step().rows())
+
+
+@pytest.mark.parametrize(
+    "page", [p for p in PAGES if p.parent == ROOT / "docs" and p.name != "errors.md"], ids=lambda p: p.stem
+)
+def test_python_blocks_of_pages_run(page, tmp_path):
+    blocks = re.findall(r"^```python\n(.*?)^```", page.read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE)
+    if blocks:
+        script = tmp_path / f"{page.stem}.py"
+        script.write_text("\n".join(blocks), encoding="utf-8")
+        test_example_runs(script, tmp_path)
 
 
 @pytest.mark.parametrize("path", EXAMPLES, ids=lambda p: p.stem)

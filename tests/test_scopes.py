@@ -1083,6 +1083,16 @@ def test_rebuild_makes_as_without_reuse_and_holds_for_inner_scopes():
         assert one.name == "blk_1"
 
 
+def test_rebuild_beside_a_scope_without_a_name():
+    with av.VariableStore() as store:
+        with av.variable_scope("", reuse=av.AUTO_REUSE):
+            kept = av.get_variable("v", ())
+        for _ in range(2):
+            with av.variable_scope("a", reuse=av.REBUILD):
+                av.get_variable("v", ())
+        assert store.variables() == [kept, store["a/v"]]
+
+
 def test_rebuild_never_forgets_what_is_shared_or_trained():
     v = variable_in("out/model")
     with av.variable_scope("out", reuse=True), raises(ValueError, "'out/model'", "reuse=True"):

@@ -214,7 +214,7 @@ lcm = constant(np.lcm)
     ],
 )
 def bincount(x, weights=None, minlength=0) -> Tensor:
-    """How often each of the integers 0, 1, ... occurs; with weights, their sum for each integer.
+    """How often each integer occurs, from 0 on; with weights, their sum for each integer.
 
     Parameters
     ----------

@@ -26,7 +26,7 @@ __all__ = [
 
 
 class _Reuse:
-    """One of the values below."""
+    """What `reuse` may be beside None, False and True."""
 
     __slots__ = ("_name",)
 

@@ -112,7 +112,7 @@ class VariableStore:
                 del self._plain[name]
             for template in [t for t in self.templates if wanted(t.variable_scope.name + "/")]:
                 del self.templates[template]
-            self.opened = {name: n for name, n in self.opened.items() if name[0] != "\0" and not wanted(name + "/")}
+            self.opened = {name: n for name, n in self.opened.items() if not (name[:1] == "\0" or wanted(name + "/"))}
 
     def forget(self, variables) -> None:
         """Forget these variables: their names are free again."""
