@@ -119,9 +119,16 @@ _ = ax.set_xticks(range(len(measured)), measured)
 planned.plan()
 
 # %% [markdown]
-# The letters: `t` are results, `x` inputs, `c` constants; Variables have their names, and what belongs to the optimizer
-# begins with its name. A buffer is used again as soon as nobody needs what it holds. `plan()` is an object with
-# numbers, so a test of yours may hold a step to them:
+# How to read it:
+#
+# - Arguments and Variables have their names, `t4` is the result of a call, `c25` a constant. `m of net/w1 ..` is a slot
+#   of the optimizer: those of all variables lie end to end, and are updated together.
+# - `t27[512]@32768` is a part of `t27`, from element 32,768 on: gradients are computed where the optimizer wants them.
+# - `in pieces` are several elementwise calls (here the sum and tanh) over pieces of a large array that stay in the
+#   cache.
+# - A buffer such as `b0` is used again as soon as nobody needs what it holds.
+#
+# `plan()` is an object with numbers, so a test of yours may hold a step to them:
 
 # %%
 plan = planned.plan()

@@ -24,7 +24,7 @@ from tutorial_data import load_digits
 import autograd_vs as av
 import optim
 
-BLUE, ORANGE, GREEN, GREY = "#0072B2", "#D55E00", "#009E73", "#666666"  # told apart by colour-blind readers, too
+BLUE, ORANGE, GREEN = "#0072B2", "#D55E00", "#009E73"  # told apart by colour-blind readers, too
 images, labels = load_digits()["train"]
 
 
@@ -157,11 +157,11 @@ print(f"{len(history['loss'])} losses, the last is {history['loss'][-1]:.4f}")
 
 # %% [markdown]
 # Small ops do not fill a GPU: then the host, which puts them into the queue, is what takes the time. That is what
-# `@av.function` is for, there even more than on the CPU. On a device the calls of a plan are captured as **CUDA
-# graphs** when they run for the second time, and from then on a replay puts a whole graph into the queue at once.
-# Elementwise calls are put together to kernels, the update of an optimizer to one. What the host must do itself stays
-# between the graphs: counting a step, drawing random numbers, checking ids, and what CuPy refuses to capture. The end
-# of `print(f.plan())` says which parts there are, and why; on the CPU there are none.
+# `@av.function` is for. On a device the calls of a plan are captured as **CUDA graphs** when they run for the second
+# time, and from then on a replay puts a whole graph into the queue at once. Elementwise calls are put together to
+# kernels, the update of an optimizer to one. What the host must do itself stays between the graphs: counting a step,
+# drawing random numbers, checking ids, and what CuPy refuses to capture. The end of `print(f.plan())` says which parts
+# there are, and why; on the CPU there are none.
 
 # %%
 x, y = av.Tensor(images[:128]).to(DEVICE), av.Tensor(labels[:128]).to(DEVICE)
@@ -182,10 +182,10 @@ print(*step.plan().summary(), sep="\n")
 # %% [markdown]
 # ## 5. Memory
 #
-# `av.memory_limit("80%")` makes arrays on a GPU raise MemoryError beyond it, with a list of what holds the memory
-# (variables, optimizers, tapes, Tensors by name). Most of it is usually what the tape keeps for the way back, and that
-# can be looked at anywhere. `av.recompute_grad` keeps a block's inputs only, and runs the block again on the way back:
-# memory for time.
+# With `av.memory_limit("80%")` an allocation on a GPU that goes beyond it raises MemoryError, with a list of what holds
+# the memory (variables, optimizers, tapes, Tensors by name). Most of it is usually what the tape keeps for the way
+# back, and that can be looked at anywhere. `av.recompute_grad` keeps a block's inputs only, and runs the block again on
+# the way back: memory for time.
 
 
 # %%
@@ -216,9 +216,9 @@ assert all(np.allclose(a.numpy(), b.numpy(), atol=1e-7) for a, b in zip(*gradien
 # %% [markdown]
 # ## 6. How exact products are
 #
-# GPUs multiply float32 matrices faster if the factors may be rounded. `av.matmul_precision` says how far, for a `with`
-# (or `av.set_matmul_precision` for the program): `"highest"`, the default, rounds nothing, `"high"` rounds to TF32 with
-# 11 bits, `"medium"` to bfloat16 with 8. NumPy has no such products, so on the CPU nothing changes:
+# GPUs have units for products of factors that are rounded first. `av.matmul_precision` says how far, for a `with` (or
+# `av.set_matmul_precision` for the program): `"highest"`, the default, rounds nothing, `"high"` rounds to TF32 with 11
+# bits, `"medium"` to bfloat16 with 8. NumPy has no such products, so on the CPU nothing changes:
 
 # %%
 a, b = (rng.standard_normal((256, 256)).astype("float32") for _ in range(2))
