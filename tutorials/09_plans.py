@@ -388,7 +388,7 @@ def profiled():
 
 
 profiles = [profiled() for _ in range(15)]
-print("\n".join(str(min(profiles, key=lambda profile: profile.total.seconds)).splitlines()[:11]), "\n...")
+min(profiles, key=lambda profile: profile.total.seconds)
 
 # %%
 fastest = [min((p.ops[key] for p in profiles), key=lambda row: row.seconds) for key in profiles[0].ops]
