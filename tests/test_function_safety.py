@@ -558,6 +558,39 @@ def test_global_random_numbers_are_warned_of(global_random_numbers):
         f(x)
 
 
+GENERATOR = np.random.default_rng(0)
+
+
+def test_generators_that_are_drawn_from_are_warned_of():
+    x, inner, old = np.ones(2), np.random.Generator(np.random.MT19937(0)), np.random.RandomState(0)
+
+    class Net:
+        @av.function
+        def call(self, x):
+            return x * inner.normal()
+
+    traced = {
+        "GENERATOR": lambda: av.function(lambda x: x * GENERATOR.normal())(x),
+        "inner": lambda: Net().call(x),
+        "old": lambda: av.function(lambda x: x * old.normal())(x),
+        "rng": lambda: av.function(lambda x, rng: x * rng.normal())(x, np.random.default_rng(1)),
+    }
+    for name, call in traced.items():
+        with pytest.warns(UserWarning, match=rf"draws from the generator '{name}' while it is traced.*av.random"):
+            call()
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        av.function(lambda x, rng: x * len(repr((GENERATOR, inner, rng))))(x, old)  # named, not drawn from
+
+        def outer():
+            f = av.function(lambda x: later + x if x.ndim > 1 else x)
+            return f(x), later  # without a value
+
+        with pytest.raises(NameError):
+            outer()
+            later = 1
+
+
 # ---------------------------------------------------------------- results
 
 

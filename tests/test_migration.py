@@ -72,6 +72,7 @@ def test_probes_get_plain_answers(make):
         "keras": "package optim", "zeros_initializer": "av.initializers.zeros",
         "truncated_normal_initializer": "av.initializers.truncated_normal", "eye": "np.eye", "arange": "np.arange",
         "uniform_unit_scaling_initializer": "are in av.initializers", "manual_seed": "av.random.set_seed",
+        "jit": "use av.function", "compile": "use av.function", "lax": "av.while_loop",
     }.items(),
 )  # fmt: skip
 def test_names_of_the_package(name, words):

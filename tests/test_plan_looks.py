@@ -239,6 +239,7 @@ def test_pictures(loss, args):
     f = planned(loss, *args)
     look, picture = f.plan(), f.plan().draw()
     assert isinstance(picture, str) and picture._repr_svg_() == picture
+    assert re.fullmatch(r"<Picture: SVG, [\d,]+ characters>", repr(picture))
     boxes, texts, tree = boxes_of(picture)
     read = {n for row in look.rows for n in row.reads}
     assert len(boxes) == len(look) + len([n for n in read if look.places[n].kind in ("input", "variable", "state")])

@@ -100,3 +100,26 @@ def test_the_demo_runs_as_a_script(tmp_path):
     )
     assert result.returncode == 0, result.stderr
     assert (tmp_path / "out" / "loss.png").exists()
+
+
+@pytest.mark.slow
+def test_the_gpu_tutorial_on_the_stand_in(tmp_path):
+    """With a device "gpu:0", which it computes on then."""
+    program = f"""
+import runpy, sys
+sys.path[:0] = [{str(TUTORIALS)!r}, {str(Path(__file__).parent)!r}]
+from strict_array import StrictDevices
+from autograd_vs.base.devices import register_devices
+register_devices("gpu", StrictDevices())
+runpy.run_path({str(TUTORIALS / "11_gpu.py")!r})
+"""
+    result = subprocess.run(
+        [sys.executable, "-c", program],
+        cwd=tmp_path,
+        env=os.environ | {"MPLBACKEND": "Agg"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert result.returncode == 0, result.stderr
+    assert "this notebook computes on gpu:0" in result.stdout

@@ -94,6 +94,8 @@ def test_names():
         assert av.Variable(1.0, name="v").name == "v:0"
     with av.name_scope("a"), pytest.raises(ValueError):
         av.Variable(1.0, name="")
+    with pytest.raises(ValueError, match=r"'v:0' cannot be .* \(write 'v': the ':0' is added\)"):
+        av.Variable(1.0, name=v.name)
 
 
 def test_repr():

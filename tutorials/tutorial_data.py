@@ -1,5 +1,6 @@
-"""The handwritten digits of `tutorials/data`, ready to train on (source and licence: `tutorials/data/README.md`)."""
+"""The data of the tutorials, ready to train on (sources and licences: `tutorials/data/README.md`)."""
 
+import ast
 import gzip
 import json
 from pathlib import Path
@@ -25,3 +26,32 @@ def load_digits():
     images = table[:, :-1].astype(np.float32) / np.float32(16)
     labels = table[:, -1]
     return {name: (images[split[name]], labels[split[name]]) for name in ("train", "validation", "test")}
+
+
+def load_peers():
+    """What other libraries make of one small network, by `data/make_peers.py`.
+
+    Returns
+    -------
+    dict
+        By "pytorch", "tensorflow1", "keras" and "jax": ``{"version": str, "sgd": losses, "adam": losses}``, with 25
+        losses each.
+    """
+    return json.loads((FOLDER / "peers.json").read_text())
+
+
+class Source(str):
+    """A piece of Python that a notebook shows as such."""
+
+    def __repr__(self):
+        return str(self)
+
+    def _repr_markdown_(self):
+        return f"```python\n{self}\n```"
+
+
+def peer_source(name):
+    """The function of `data/make_peers.py` that ran with the library of this name."""
+    text = (FOLDER / "make_peers.py").read_text()
+    found = next(node for node in ast.parse(text).body if getattr(node, "name", None) == name)
+    return Source(ast.get_source_segment(text, found))

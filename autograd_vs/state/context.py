@@ -213,9 +213,10 @@ def check_name(full_name: str, what: str = "variable") -> str:
     if not isinstance(full_name, str):
         raise TypeError(f"the name of a {what} is a string, got {full_name!r} ({type(full_name).__name__})")
     if not _ALLOWED.fullmatch(full_name) or "__metadata__" in full_name.split("/"):
+        hint = f" (write {full_name[:-2]!r}: the ':0' is added)" if full_name.endswith(":0") else ""
         raise ValueError(
-            f"{full_name!r} cannot be the name of a {what}: a name begins with a letter, a digit or a dot, goes on "
-            "with those or with any of _ - / \\ >, and '__metadata__' is taken by checkpoints"
+            f"{full_name!r} cannot be the name of a {what}{hint}: a name begins with a letter, a digit or a dot, goes "
+            "on with those or with any of _ - / \\ >, and '__metadata__' is taken by checkpoints"
         )
     return full_name
 

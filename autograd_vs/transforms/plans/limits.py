@@ -14,7 +14,9 @@ from ..signature import name_of
 from .numbers import Number
 from .traced import Traced, TraceError
 
-__all__ = ["given_anew", "named_at", "random_states", "refuse_iterators", "warn", "warn_of_random_numbers"]
+__all__ = [
+    "generators_of", "given_anew", "named_at", "random_states", "refuse_iterators", "warn", "warn_of_random_numbers",
+]  # fmt: skip
 
 
 FRESH = 624  # the position of a generator that has not been drawn from
@@ -50,9 +52,9 @@ def given_anew(function, leaf):
     return leaf
 
 
-def warn_of_random_numbers(function, before: dict) -> None:
-    """Warn where NumPy's or Python's global random numbers were drawn since `before`."""
-    after = random_states()
+def warn_of_random_numbers(function, before: dict, generators: dict) -> None:
+    """Warn where random numbers of `random_states` were drawn since `before`."""
+    after = random_states(generators)
     moved = [name for name, state in after.items() if before.get(name, (state[0], FRESH)) != state]
     if moved:
         warn(
@@ -74,9 +76,35 @@ def named_at(function) -> str:
     return name_of(function) + ("" if code is None else f" ({place(code.co_filename, code.co_firstlineno)})")
 
 
-def random_states() -> dict[str, Any]:
-    """What NumPy's and Python's global generators are at, where they are loaded: (keys, position)."""
+def generators_of(function, leaves, names) -> dict[str, Any]:
+    """NumPy's generators among the arguments, and those that the function names, by what to call them."""
+    if "numpy.random" not in sys.modules:
+        return {}
+    seen = dict(zip(names, leaves, strict=True)) | _named_in(getattr(function, "__func__", function))
+    kinds = np.random.Generator, np.random.RandomState
+    return {f"the generator {name!r}": x for name, x in seen.items() if isinstance(x, kinds)}
+
+
+def _named_in(function) -> dict[str, Any]:
+    """The globals and the variables around it that a Python function names."""
+    code, around = getattr(function, "__code__", None), getattr(function, "__globals__", {})
+    if code is None:
+        return {}
+    found = {name: around.get(name) for name in code.co_names}
+    for name, cell in zip(code.co_freevars, function.__closure__ or (), strict=True):
+        try:
+            found[name] = cell.cell_contents
+        except ValueError:  # it has no value yet
+            pass
+    return found
+
+
+def random_states(generators: dict[str, Any]) -> dict[str, Any]:
+    """What these, and NumPy's and Python's global generators, where they are loaded, are at: (keys, position)."""
     found: dict[str, Any] = {}
+    for name, generator in generators.items():
+        bits = getattr(generator, "bit_generator", None) or generator._bit_generator  # the latter of a RandomState
+        found[name] = repr(bits.state), 0
     if "numpy.random" in sys.modules:
         state: Any = np.random.get_state(legacy=False)["state"]
         position = state.get("pos", FRESH)  # other generators than NumPy's default have none

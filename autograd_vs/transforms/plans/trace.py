@@ -19,7 +19,7 @@ from ...engine.record import lend, reclaim, written
 from ...engine.tensor import Tensor, tensor_of
 from ...state.context import current
 from ..signature import leaf_names
-from .limits import given_anew, random_states, refuse_iterators, warn_of_random_numbers
+from .limits import generators_of, given_anew, random_states, refuse_iterators, warn_of_random_numbers
 from .numbers import Number
 from .program import Call, Program, owner_of
 from .traced import Traced, TraceError, Tracer
@@ -368,9 +368,10 @@ def _traced(function, args, options, passes):
         traced_args, traced_options = pack((args, options), given)
         try:
             refuse_iterators(function, given, names)
-            before = random_states()
+            generators = generators_of(function, given, names)
+            before = random_states(generators)
             result = function(*traced_args, **traced_options)
-            warn_of_random_numbers(function, before)
+            warn_of_random_numbers(function, before, generators)
             result = map_nest(partial(given_anew, function), result)
             found.known([a for a in map(array_of, flatten(result)) if a is not None])
             return found, result
