@@ -12,7 +12,7 @@ import numpy as np
 
 from .engine.protocol import Operand, install
 
-__all__ = ["Elsewhere", "advice", "missing", "nn_advice"]
+__all__ = ["Elsewhere", "advice", "layers_advice", "missing", "nn_advice"]
 
 _STORE = "`with av.VariableStore() as store:`"
 _LISTS = "use store.variables(scope), store.trainable_variables(scope) or store.regularization_losses(scope)"
@@ -369,6 +369,48 @@ def nn_advice(name: str, names) -> str:
 
     near = "" if name.startswith("_") else close_names(name, names)
     return f"module 'autograd_vs.nn' has no attribute {name!r}.{near}"
+
+
+_RNN = "write av.layers.RNN(av.layers.{}(units))"
+_DENSE = "write av.layers.Dense(units): the number of inputs is that of the first call"
+_LAYER = "write a class under av.layers.Layer, with `build` and `call`"
+_FUNCTION = "a step of Sequential may be a function: write av.nn.{}"
+_LAYERS = {
+    "Linear": _DENSE, "LazyLinear": _DENSE,
+    "LSTM": _RNN.format("LSTMCell"), "GRU": _RNN.format("GRUCell"), "SimpleRNN": _RNN.format("SimpleRNNCell"),
+    "RNNCell": "write av.layers.SimpleRNNCell", "LayerNormalization": "write av.layers.LayerNorm",
+    "BatchNormalization": "write av.layers.BatchNorm", "SyncBatchNorm": "write av.layers.BatchNorm",
+    "GlobalAveragePooling2D": "write av.layers.GlobalAvgPool", "AdaptiveAvgPool2d": "write av.layers.GlobalAvgPool",
+    "MaxPooling2D": "write av.layers.MaxPool2D", "AveragePooling2D": "write av.layers.AvgPool2D",
+    "Module": _LAYER, "Model": _LAYER,
+    "ModuleList": "a list in an attribute will do: the layers in it belong to the layer",
+    "Activation": _FUNCTION.format("relu"), "ReLU": _FUNCTION.format("relu"), "GELU": _FUNCTION.format("gelu"),
+    "Tanh": _FUNCTION.format("tanh"), "Sigmoid": _FUNCTION.format("sigmoid"), "Softmax": _FUNCTION.format("softmax"),
+    "Input": "there is none: shapes are those of the first call",
+    "Concatenate": "write av.concatenate(arrays, axis=-1)", "Add": "write x + y", "Lambda": "a function will do",
+}  # fmt: skip
+
+
+def layers_advice(name: str, names) -> str:
+    """What the AttributeError for the missing name `name` of `av.layers` says.
+
+    Examples
+    --------
+    >>> layers_advice("Conv2d", ["Conv2D"])
+    "autograd_vs.layers has no 'Conv2d': write av.layers.Conv2D."
+    """
+    text = _LAYERS.get(name)
+    if text is None:  # BatchNorm2d, Conv2d: the same letters, perhaps without the dimensions
+        known = {n.lower(): n for n in reversed(names)}
+        low = name.lower()
+        found = known.get(low) or known.get(low.rstrip("d").rstrip("123"))
+        text = None if found is None else f"write av.layers.{found}"
+    if text is not None:
+        return f"autograd_vs.layers has no {name!r}: {text}."
+    from .base.errors import close_names
+
+    near = "" if name.startswith("_") else close_names(name, names)
+    return f"module 'autograd_vs.layers' has no attribute {name!r}.{near}"
 
 
 def missing(name: str, package: ModuleType) -> AttributeError:

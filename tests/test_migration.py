@@ -115,6 +115,31 @@ def test_names_of_nn(name, words):
     assert str(error.value).startswith(f"autograd_vs.nn has no {name!r}: ") and words in str(error.value)
 
 
+@pytest.mark.parametrize(
+    ("name", "words"),
+    {
+        "Linear": "av.layers.Dense(units)", "Conv2d": "av.layers.Conv2D", "BatchNorm2d": "av.layers.BatchNorm",
+        "BatchNormalization": "av.layers.BatchNorm", "MaxPool2d": "av.layers.MaxPool2D", "Module": "av.layers.Layer",
+        "LSTM": "av.layers.RNN(av.layers.LSTMCell(units))", "ReLU": "av.nn.relu", "ModuleList": "a list",
+        "MultiheadAttention": "av.layers.MultiHeadAttention", "Concatenate": "av.concatenate(",
+    }.items(),
+)  # fmt: skip
+def test_names_of_layers(name, words):
+    with pytest.raises(AttributeError) as error:
+        getattr(av.layers, name)
+    assert str(error.value).startswith(f"autograd_vs.layers has no {name!r}: ") and words in str(error.value)
+
+
+def test_advice_about_layers_names_what_there_is():
+    for name, text in _migration._LAYERS.items():
+        assert name not in av.layers.__all__
+        for home, used in re.findall(r"av\.(layers|nn)\.(\w+)", text):
+            assert used in getattr(av, home).__all__, f"{name}: {used}"
+    with pytest.raises(AttributeError, match="Did you mean 'Dropout'"):
+        av.layers.Dropuot  # noqa: B018
+    assert not hasattr(av.layers, "__nothing__")
+
+
 def test_near_names_of_nn():
     with pytest.raises(AttributeError, match="Did you mean 'softmax'"):
         av.nn.sofmax  # noqa: B018

@@ -3,6 +3,8 @@
 `Layer` says what a layer is, `functional` how each of them is a function that shares by name.
 """
 
+from typing import TYPE_CHECKING
+
 from .attention import KeyValueCache, MultiHeadAttention, TransformerBlock, multi_head_attention, transformer_block
 from .base import Layer, functional
 from .container import Sequential
@@ -93,3 +95,10 @@ __all__ = [
     "summary",
     "transformer_block",
 ]  # fmt: skip
+
+if not TYPE_CHECKING:  # type checkers shall say which names there are not
+
+    def __getattr__(name):
+        from .._migration import layers_advice
+
+        raise AttributeError(layers_advice(name, __all__), name=name)

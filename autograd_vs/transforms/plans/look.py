@@ -157,10 +157,12 @@ class Look:
         """Calls, memory, Variables and times, a line each."""
         functions = Counter(row.function for row in self.rows).most_common(5)
         most = ", ".join(f"{count} {name}" for name, count in functions)
+        reuse = self.bytes_without_reuse >= self.peak_bytes  # of small results most is padding
         return [
             f"{self.name}: {_counted(len(self.rows), 'call')} ({most})" if most else f"{self.name}: no calls",
-            f"memory: results in {size(self.peak_bytes)}, {_counted(len(self.buffers), 'buffer')} "
-            f"({size(self.bytes_without_reuse)} without reuse); inputs {size(self.bytes_of('input'))}, "
+            f"memory: results in {size(self.peak_bytes)}, {_counted(len(self.buffers), 'buffer')}"
+            f"{f' ({size(self.bytes_without_reuse)} without reuse)' if reuse else ''}; "
+            f"inputs {size(self.bytes_of('input'))}, "
             f"constants {size(self.bytes_of('constant'))}",
             f"reads: {', '.join(self.variables()) or 'no Variable'}",
             f"writes: {', '.join(self.variables(written=True)) or 'no Variable'}",
