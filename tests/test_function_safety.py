@@ -1,5 +1,7 @@
 """`av.function`: whatever changes between calls, or goes wrong in the middle of one."""
 
+import subprocess
+import sys
 import threading
 import warnings
 
@@ -589,6 +591,22 @@ def test_generators_that_are_drawn_from_are_warned_of():
         with pytest.raises(NameError):
             outer()
             later = 1
+
+
+@pytest.mark.host("runs in a process of its own, on NumPy")
+@pytest.mark.parametrize(("draw", "warned"), [("av.get_variable('v', (2,))", 0), ("np.random.rand(2)", 1)])
+def test_a_generator_that_is_loaded_in_a_trace_has_not_been_drawn_from(draw, warned):
+    program = f"""
+import sys, warnings, numpy as np, autograd_vs as av
+f = av.function(lambda x: x * {draw})
+assert "numpy.random" not in sys.modules
+with warnings.catch_warnings(record=True) as caught:
+    warnings.simplefilter("always")
+    f(np.ones(2, np.float32))
+assert len(caught) == {warned}, [str(w.message) for w in caught]
+assert "numpy.random" in sys.modules
+"""
+    subprocess.run([sys.executable, "-c", program], check=True)
 
 
 # ---------------------------------------------------------------- results

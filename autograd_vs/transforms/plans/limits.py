@@ -19,7 +19,7 @@ __all__ = [
 ]  # fmt: skip
 
 
-FRESH = 624  # the position of a generator that has not been drawn from
+FRESH = {"np.random": 623, "random": 624}  # the positions of generators that have not been drawn from
 
 
 def refuse_iterators(function, leaves, names) -> None:
@@ -55,7 +55,7 @@ def given_anew(function, leaf):
 def warn_of_random_numbers(function, before: dict, generators: dict) -> None:
     """Warn where random numbers of `random_states` were drawn since `before`."""
     after = random_states(generators)
-    moved = [name for name, state in after.items() if before.get(name, (state[0], FRESH)) != state]
+    moved = [name for name, state in after.items() if before.get(name, (state[0], FRESH.get(name))) != state]
     if moved:
         warn(
             f"{named_at(function)} draws from {' and '.join(moved)} while it is traced: each further call would "
@@ -107,7 +107,7 @@ def random_states(generators: dict[str, Any]) -> dict[str, Any]:
         found[name] = repr(bits.state), 0
     if "numpy.random" in sys.modules:
         state: Any = np.random.get_state(legacy=False)["state"]
-        position = state.get("pos", FRESH)  # other generators than NumPy's default have none
+        position = state.get("pos", FRESH["np.random"])  # other generators than NumPy's default have none
         found["np.random"] = {k: np.asarray(v).tolist() for k, v in state.items() if k != "pos"}, position
     if "random" in sys.modules:
         *keys, position = sys.modules["random"].getstate()[1]
