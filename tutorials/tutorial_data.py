@@ -28,6 +28,30 @@ def load_digits():
     return {name: (images[split[name]], labels[split[name]]) for name in ("train", "validation", "test")}
 
 
+def load_sunspots():
+    """The mean number of sunspots of each year from 1700 to 2008.
+
+    Returns
+    -------
+    years : int64 array, shape (309,)
+    numbers : float64 array, shape (309,), from 0 to 190.2
+    """
+    table = np.loadtxt(FOLDER / "sunspots.csv", delimiter=",", skiprows=1)
+    return table[:, 0].astype(np.int64), table[:, 1]
+
+
+def load_plays():
+    """Two plays of Shakespeare, *Romeo and Juliet* and *The Taming of the Shrew*.
+
+    Returns
+    -------
+    str
+        248,072 characters: each speech is the name of its speaker with a colon, its lines, and an empty line.
+    """
+    with gzip.open(FOLDER / "shakespeare.txt.gz", "rt", encoding="ascii", newline="") as file:
+        return file.read()
+
+
 def load_peers():
     """What other libraries make of one small network, by `data/make_peers.py`.
 
