@@ -277,8 +277,8 @@ for name in models:
 
 # %% [markdown]
 # All forecasts know the cycle, and are far better than persistence. The networks with gates are somewhat better than
-# the linear forecast, but not by more than the choice of `p` makes: with 201 numbers to learn from, a handful of weights
-# found by one call of `lstsq` are a serious rival. Whoever shows a network without this line shows little.
+# the linear forecast, but not by more than the choice of `p` makes: with 201 numbers to learn from, a handful of
+# weights found by one call of `lstsq` are a serious rival. Whoever shows a network without this line shows little.
 #
 # ## 7. Running freely
 #
