@@ -27,7 +27,8 @@ test_images, test_labels = digits["test"]
 # ## 1. One encoder for two inputs
 #
 # The encoder is a function that asks for its variables by name. `distance` calls it twice: the scope reuses, so both
-# calls get the same variables. Nothing else makes a network siamese.
+# calls get the same variables. Nothing else makes a network siamese. (The name scopes only say who asks; they are for
+# the picture.)
 
 
 # %%
@@ -44,15 +45,20 @@ def encode(x, units=16):
 
 def distance(left, right, units=16):
     """How far apart the codes of two batches of images lie: (batch,)."""
-    difference = encode(left, units) - encode(right, units)
-    return av.sqrt(av.sum(av.square(difference), axis=1) + 1e-6)  # the root has no slope at 0
+    with av.name_scope("left"):
+        one = encode(left, units)
+    with av.name_scope("right"):
+        other = encode(right, units)
+    return av.sqrt(av.sum(av.square(one - other), axis=1) + 1e-6)  # the root has no slope at 0
 
 
 pair = images[:1], images[1:2]
 with av.VariableStore(seed=0) as store:
     forth, back = distance(*pair), distance(*pair[::-1])
 assert len(store) == 4 and forth.item() == back.item()
-store
+
+_, ax = plt.subplots(figsize=(7, 2.2))
+ax = av.plot.sharing(store, title="Two calls, one encoder", ax=ax)
 
 # %% [markdown]
 # The gradient of the encoder is that of its left use and that of its right use, added up. To see both, we stop one of
