@@ -419,8 +419,7 @@ assert all(1e-9 < curve[50] < 1e-2 for curve in after.values())
 # In a new network it is the initial values that decide: an LSTM whose gate starts half open forgets within a dozen
 # years, one whose gate starts wide open still has a third of the gradient after fifty, and so has a simple cell whose
 # matrix is 1.5 times an orthogonal one. (For long memories, start with an open gate: `forget_bias=1.0` or more.)
-# Training on this series then pulls all three cells to about the same memory, because a sunspot cycle or two is what
-# there is to know: the data decide.
+# Training on this series then brings all three cells near one another: how far back to look is now decided by the data.
 #
 # **To try**: `STRETCH = 60`, a list of two cells in `RNN`, `backward=` (why is it no use in a forecast?), or a cell of
 # your own: a layer with `call(x, state)` and `zero_state(x)`.
