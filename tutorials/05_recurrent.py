@@ -16,7 +16,7 @@ from tutorial_data import load_sunspots
 import autograd_vs as av
 import optim
 
-plt.rcParams.update({"figure.figsize": (7, 3), "figure.dpi": 72, "figure.constrained_layout.use": True})
+plt.rcParams.update({"figure.figsize": (7, 3), "figure.dpi": 80, "figure.constrained_layout.use": True})
 BLUE, ORANGE, GREEN, WINE, GREY = "#0072B2", "#D55E00", "#009E73", "#882255", "#777777"
 
 years, spots = load_sunspots()
@@ -269,7 +269,7 @@ ax.plot(years[test_years], spots[test_years], "o", ms=3, color="black", label="c
 mean_of_seeds = np.mean([one_step(m) for m in models["LSTM"]], axis=0)
 ax.plot(years[test_years], mean_of_seeds[test_years], color=GREEN, label="LSTM, mean of three")
 ax.plot(years[test_years], linear[test_years], "--", color=WINE, label=f"linear, {p} years")
-ax.set(title="Forecasts one year ahead", xlabel="year", ylabel="number of spots", ylim=(0, 240))
+ax.set(title="Forecasts one year ahead", xlabel="year", ylabel="number of spots", ylim=(0, 270))
 ax.legend(ncols=3, loc="upper right")
 for name in models:
     assert one_year[name][1] < 0.7 * error(baselines["persistence"], test_years)

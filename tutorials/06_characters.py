@@ -19,7 +19,7 @@ from tutorial_data import load_plays
 import autograd_vs as av
 import optim
 
-plt.rcParams.update({"figure.figsize": (7, 3), "figure.dpi": 72, "figure.constrained_layout.use": True})
+plt.rcParams.update({"figure.figsize": (7, 3), "figure.dpi": 80, "figure.constrained_layout.use": True})
 BLUE, ORANGE, GREEN, GREY = "#0072B2", "#D55E00", "#009E73", "#777777"
 
 text = load_plays()
