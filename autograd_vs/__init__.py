@@ -82,7 +82,7 @@ from .progress import progress
 # What comes when it is asked for (`ops/later.py`); type checkers see it here, and say which names there are not.
 if TYPE_CHECKING:
     from .base.devices import device, devices, memory_limit
-    from . import data, debug, fft, layers, linalg, metrics, nn, plot, random
+    from . import data, debug, distribute, fft, layers, linalg, metrics, nn, plot, random
     from .layers import summary
     from . import special as special, stats as stats  # not in __all__: they need SciPy
     from .checkpoint import load, save
@@ -125,7 +125,7 @@ __all__ = [  # noqa: RUF022
     "ceil", "choose", "clip", "column_stack", "compress", "concat", "concatenate", "cond", "conj", "conjugate",
     "convolve", "copy", "copysign", "corrcoef", "correlate", "cos", "cosh", "count_nonzero", "cov", "cross",
     "cumprod", "cumsum", "current_store", "custom_gradient", "data", "debug", "default_dtype", "deg2rad", "degrees",
-    "delete", "device", "devices", "diag", "diagflat",
+    "delete", "device", "devices", "diag", "diagflat", "distribute",
     "diagonal", "diff", "digitize", "divide", "divmod", "dot", "dsplit", "dstack", "ediff1d", "einsum",
     "empty_like", "equal", "exp", "exp2", "expand_dims", "expm1", "extract", "fabs", "fft", "fix", "flatnonzero",
     "flip", "fliplr", "flipud", "float_power", "floor", "floor_divide", "fmax", "fmin", "fmod", "frexp", "full",

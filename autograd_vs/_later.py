@@ -13,8 +13,8 @@ __all__ = ["module_getattr"]
 # Names that are no ops: the module that it is, or that has it.
 HOMES = {
     "CheckpointManager": "checkpoint_manager", "data": "data", "debug": "debug", "device": "base.devices",
-    "devices": "base.devices", "layers": "layers", "load": "checkpoint", "memory_limit": "base.devices",
-    "metrics": "metrics", "plot": "plot", "save": "checkpoint", "summary": "layers",
+    "devices": "base.devices", "distribute": "distribute", "layers": "layers", "load": "checkpoint",
+    "memory_limit": "base.devices", "metrics": "metrics", "plot": "plot", "save": "checkpoint", "summary": "layers",
 }  # fmt: skip
 
 backend.held = lambda name: import_module(".memory", __package__).held(name)  # for errors of memory, which are rare

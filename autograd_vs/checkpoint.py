@@ -40,7 +40,7 @@ import numpy as np
 
 from . import checkpoint_files as files
 from ._version import __version__
-from .base import backend
+from .base import backend, ranks
 from .base.errors import close_names
 from .base.seeds import global_seed
 from .engine.outside import tracer
@@ -95,7 +95,8 @@ def save(
     A variable that several parts of a model share has one name, and is stored once. Complex numbers are stored as
     pairs of floats (a last axis of length 2). Schedules are code and are not stored: what they depend on,
     `iterations`, is. Nor is a learning rate that is a Variable, unless it is among the objects. `EarlyStopping` has no
-    state of its own: it asks its History.
+    state of its own: it asks its History. Of several processes (`DataParallel`) rank 0 writes, and the others do all
+    but that; none waits for another.
 
     Objects of your own have ``state_dict()``, which gives a dict of arrays, of what fits JSON, and of dicts of these;
     and ``load_state_dict(state)``, which takes it back and raises if it does not fit.
@@ -152,7 +153,9 @@ def save(
         "complex": pairs,
         "metadata": dict(metadata or {}),
     }
-    files.write(os.fsdecode(path), arrays, {_KEY: _in_json(ours)})  # one key: the bytes depend on nothing else
+    text = _in_json(ours)
+    if ranks.is_main():
+        files.write(os.fsdecode(path), arrays, {_KEY: text})  # one key: the bytes depend on nothing else
 
 
 def load(

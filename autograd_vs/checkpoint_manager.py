@@ -12,6 +12,7 @@ from typing import Any
 
 from . import checkpoint
 from .base.errors import user_level
+from .base.ranks import is_main
 from .checkpoint_files import TensorFile
 from .history import as_float
 
@@ -179,6 +180,8 @@ class CheckpointManager:
         return path
 
     def _remove_others(self, new: int) -> None:
+        if not is_main():
+            return
         there = self.checkpoints
         kept = {*list(there)[-(self.max_to_keep or len(there)) :], self.best_step, new}
         for step, path in there.items():

@@ -4,6 +4,7 @@ import atexit
 from collections import deque
 from collections.abc import Iterable, Iterator
 from itertools import islice
+from operator import index
 from threading import Condition, Thread, current_thread
 from typing import Any
 
@@ -11,7 +12,7 @@ import numpy as np
 
 from .base.backend import as_array, beside, has_numbers, is_array, namespace
 from .base.devices import copies, name_of
-from .base.nest import flatten, pack, paths
+from .base.nest import flatten, map_nest, pack, paths
 from .base.seeds import generator, global_seed
 from .engine.outside import tracing
 from .engine.protocol import Operand
@@ -20,6 +21,7 @@ from .engine.tensor import tensor_of
 __all__ = ["Batches", "batches"]
 
 END: Any = object()
+WHOLE = 0, 1  # the part of a process by itself
 
 
 def batches(
@@ -29,6 +31,7 @@ def batches(
     drop_last: bool = False,
     prefetch: int = 0,
     device: Any = None,
+    shard: Any = None,
 ) -> "Batches":
     """Cut arrays into batches, epoch after epoch.
 
@@ -54,6 +57,11 @@ def batches(
         Where the batches shall lie, as in `autograd_vs.device`; by default where host data goes when the epoch
         begins. To a GPU batches go through pinned host memory, on a stream of their own; with `prefetch` the thread
         does that, beside what the loop computes.
+    shard : DataParallel or (int, int), optional
+        Give this process its rows of each batch only: rank r of n those from ``rows * r // n`` on, up to
+        ``rows * (r + 1) // n``. A pair is (r, n). `batch_size` is that of the whole batch, all ranks get as many
+        batches, and order and position are those of all, whatever n is. A last batch of few rows may have none
+        for some ranks, shape (0, ...). Of an iterable each process takes all examples, and keeps its own.
 
     Returns
     -------
@@ -87,10 +95,16 @@ def batches(
     if batch_size is not None or isinstance(arrays, (list, tuple, dict)) or is_array(arrays):
         _check_count("batch_size", batch_size, 1)
     _check_count("prefetch", prefetch, 0)
+    part = _part(shard)
+    if part[1] > 1 and shuffle is True and global_seed() is None:
+        raise ValueError(
+            "shuffle=True without a seed would be another order in each process: pass a seed, shuffle=0, or call "
+            "av.random.set_seed"
+        )
     seed = _seed_of(shuffle)
     device = None if device is None else name_of(device)
     if isinstance(arrays, (list, tuple, dict, Operand)) or is_array(arrays):
-        return Batches(_Arrays(arrays, batch_size, seed, bool(drop_last)), int(prefetch), device)
+        return Batches(_Arrays(arrays, batch_size, seed, bool(drop_last), part), int(prefetch), device)
     if not callable(arrays) and not isinstance(arrays, Iterable) and not _is_dataset(arrays):
         raise TypeError(
             f"batches takes arrays, a nest of them, or an iterable of examples, got {arrays!r:.60} "
@@ -101,7 +115,7 @@ def batches(
             "shuffle needs arrays: an iterable gives its examples in its own order. Shuffle where they come from, or "
             "make arrays of them"
         )
-    return Batches(_Examples(arrays, batch_size, bool(drop_last)), int(prefetch), device)
+    return Batches(_Examples(arrays, batch_size, bool(drop_last), part), int(prefetch), device)
 
 
 class Batches:
@@ -257,8 +271,9 @@ class Batches:
 class _Arrays:
     """A nest of arrays of one length."""
 
-    def __init__(self, nest, batch_size, seed, drop_last):
+    def __init__(self, nest, batch_size, seed, drop_last, part):
         names = paths("arrays", nest)
+        self.part = part
         self.nest, self.seed, self.batch_size, self.drop_last = nest, seed, batch_size, drop_last
         self.leaves = [_checked(name, leaf) for name, leaf in zip(names, flatten(nest), strict=True)]
         if not self.leaves:
@@ -287,7 +302,9 @@ class _Arrays:
         if self.seed is not None:
             order = generator(self.seed, "data.batches", epoch).permutation(self.examples)
         for i in range(start, self.count()):
-            where: Any = slice(i * self.batch_size, (i + 1) * self.batch_size)
+            first = i * self.batch_size
+            mine = _share(min(self.batch_size, self.examples - first), self.part)
+            where: Any = slice(first + mine.start, first + mine.stop)
             if order is not None:
                 where = order[where]
             yield pack(self.nest, [_rows(leaf, where) for leaf in self.leaves])
@@ -298,8 +315,8 @@ class _Examples:
 
     seed = None
 
-    def __init__(self, source, batch_size, drop_last):
-        self.source, self.batch_size, self.drop_last = source, batch_size, drop_last
+    def __init__(self, source, batch_size, drop_last, part):
+        self.source, self.batch_size, self.drop_last, self.part = source, batch_size, drop_last, part
         self.begun = False
 
     def count(self) -> int:
@@ -335,15 +352,20 @@ class _Examples:
         if self.batch_size is None:
             for batch in examples:
                 handed_out = True
-                yield pack(batch, [_leaf("a batch", leaf) for leaf in flatten(batch)])
+                leaves = [_leaf("a batch", leaf) for leaf in flatten(batch)]
+                yield pack(batch, [self._mine(leaf) for leaf in leaves])
         else:
             while group := list(islice(examples, self.batch_size)):
                 if len(group) == self.batch_size or not self.drop_last:
                     handed_out = True
-                    yield _stacked(group, number)
+                    yield map_nest(self._mine, _stacked(group, number))
                 number += len(group)
         if not handed_out:
             raise ValueError(f"no batch: the iterable of epoch {epoch} gave {number} examples")
+
+    def _mine(self, array):
+        """The rows of this process."""
+        return array if self.part == WHOLE else array[_share(len(array), self.part)]
 
 
 class _Ahead:
@@ -430,6 +452,26 @@ def _check_count(name: str, value: Any, least: int) -> None:
         raise TypeError(f"{name} is an integer >= {least}, got {value!r:.60}")
     if value < least:
         raise ValueError(f"{name} is an integer >= {least}, got {value}")
+
+
+def _part(shard) -> tuple[int, int]:
+    """(rank, number of processes) of what `shard` says."""
+    if shard is None:
+        return WHOLE
+    try:
+        rank, size = shard if isinstance(shard, tuple) else (shard.rank, shard.size)
+        fits = 0 <= index(rank) < index(size)
+    except (TypeError, ValueError, AttributeError):
+        raise TypeError(f"shard is a DataParallel, or (rank, number of ranks), got {shard!r:.60}") from None
+    if not fits:
+        raise ValueError(f"shard: a rank is in [0, {size}), got {rank}")
+    return index(rank), index(size)
+
+
+def _share(rows: int, part: tuple[int, int]) -> slice:
+    """The rows of a batch that a process gets."""
+    rank, size = part
+    return slice(rows * rank // size, rows * (rank + 1) // size)
 
 
 def _seed_of(shuffle) -> int | None:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from .base.ranks import is_main
 from .engine.outside import outside
 
 if TYPE_CHECKING:
@@ -43,7 +44,8 @@ class History:
     and its columns. A copied or unpickled History holds the values and no path, so that two never write to one file.
 
     Values on a GPU are not waited for: they are fetched, and written to the file, at the latest 128 calls later, at
-    `flush`, or when something is read. Everything else is in the file when `log` returns.
+    `flush`, or when something is read. Everything else is in the file when `log` returns. Of several processes
+    (`DataParallel`) only rank 0 has a path; on the others values stay in memory.
 
     Examples
     --------
@@ -189,6 +191,11 @@ class History:
 
     def _open(self, mode: str) -> None:
         assert self._path is not None
+        if not is_main():  # rank 0 writes the file
+            if mode == "a" and os.path.exists(self._path):
+                self._read(self._path)
+            self._path = None
+            return
         folder = os.path.dirname(self._path)
         if folder:
             os.makedirs(folder, exist_ok=True)

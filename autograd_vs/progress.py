@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator
 from typing import Any, Generic, TypeVar
 
+from .base.ranks import is_main
 from .engine.outside import tracing
 
 __all__ = ["Progress", "progress"]
@@ -31,7 +32,7 @@ def progress(iterable: Iterable[T], desc: str | None = None, total: int | None =
     -------
     Progress
         Iterate over it; call ``set(loss=loss)`` inside the loop. Without tqdm it iterates without a bar, and says once
-        (through logging) what to install.
+        (through logging) what to install. Of several processes (`DataParallel`) only rank 0 draws one.
 
     Examples
     --------
@@ -123,6 +124,8 @@ def _format(name: str, value: Any) -> str:
 
 
 def _make_bar(iterable: Iterable[Any], desc: str | None, total: int | None) -> Any:
+    if not is_main():
+        return None
     try:
         from tqdm.auto import tqdm
     except ImportError:

@@ -19,7 +19,7 @@ import numpy as np
 from .stack import Stack
 
 __all__ = [
-    "NUMPYS", "Pieces", "add_at", "address", "arrived", "as_array", "beside", "copy", "device", "graphs",
+    "NUMPYS", "Pieces", "add_at", "address", "arrived", "as_array", "beside", "collectives", "copy", "device", "graphs",
     "has_numbers", "has_values", "home", "is_array", "is_writable", "kernel", "launcher", "leading", "library_of",
     "matrix_product", "memory_owner", "namespace", "on_host", "ones", "open_place", "place_host_data", "placed",
     "places", "register_backend", "repeated", "same_view", "see_arrays_through", "special", "special_function",
@@ -64,6 +64,7 @@ NUMPYS: set[Any] = {np.ndarray}  # types whose arrays are NumPy's in all but wha
 _kernels: dict[Any, Any] = {}  # by type: how a function marked by `kernel` runs
 _to_numpy: dict[type, Any] = {np.ndarray: np.array}
 _graphs: dict[type, Any] = {}  # by type: the module that captures, its name, or None
+_collectives: dict[type, Any] = {}  # by type: the module that adds up over processes, its name, or None
 _address: dict[type, Any] = {np.ndarray: _numpy_address}
 _view_at: dict[type, Any] = {np.ndarray: _numpy_view}
 _products: dict[Any, Any] = {}  # by type: the function of `matrix_product`, where it is not the library's own
@@ -83,6 +84,7 @@ def register_backend(
     graphs: Any = None,
     products: Any = None,
     launch: Any = None,
+    collectives: Any = None,
 ) -> None:
     """Make arrays of `array_type` usable.
 
@@ -109,12 +111,14 @@ def register_backend(
         ``products(a, b, into)``: see `matrix_product`.
     launch : function, optional
         What runs a kernel of our own on them, as ``launch(kernel, size, arguments)`` (`cuda/elementwise.py`).
+    collectives : module or str, optional
+        What adds them up over several processes where they lie (`cuda/collectives.py`), or the name of such a module.
     """
     _namespaces[array_type] = module
     _special[module] = special
     _to_numpy[array_type] = to_numpy
     _address[array_type], _view_at[array_type] = address, view_at
-    _graphs[array_type] = graphs
+    _graphs[array_type], _collectives[array_type] = graphs, collectives
     products = products or _products.get(like)
     if products is not None:
         _products[array_type] = products
@@ -168,6 +172,7 @@ def _find_cupy(cls: type) -> bool:
         _cupy_view,
         "cupyx.scipy.special",
         graphs="graphs",
+        collectives="collectives",
         products=_cupy_product,
         launch=launch,
     )
@@ -218,9 +223,18 @@ def leading(*operands) -> Any:
 
 def graphs(array_type: type) -> Any:
     """What captures calls on arrays of a type as graphs (see `register_backend`); None where nothing does."""
-    found = _graphs.get(array_type)
+    return _module(_graphs, array_type)
+
+
+def collectives(array_type: type) -> Any:
+    """What adds up arrays of a type over several processes, where they lie; None: they go through the host."""
+    return _module(_collectives, array_type)
+
+
+def _module(table: dict, array_type: type) -> Any:
+    found = table.get(array_type)
     if isinstance(found, str):
-        found = _graphs[array_type] = import_module(f"{__package__}.cuda.{found}")
+        found = table[array_type] = import_module(f"{__package__}.cuda.{found}")
     return found
 
 

@@ -1,11 +1,13 @@
 """Normalizations with their scale and shift: of batches, layers, groups; root mean square. Floor 3."""
 
-from math import prod
 from typing import Any
+
+import numpy as np
 
 from .. import nn
 from ..engine.outside import tracer
 from ..engine.tensor import Tensor, asarray
+from ..ops.batch_norm import batch_norm_counted
 from ..ops.constants import stop_gradient
 from ..ops.shape import axes_of
 from ..state.initializers import ones, zeros
@@ -113,19 +115,22 @@ class BatchNorm(_Norm):
             known = self.moving_mean, self.moving_variance
             return nn.batch_norm(x, self.gamma, self.beta, *known, eps=self.eps, axis=self.axis)
         x = asarray(x)
-        count = prod(x.shape) // max(1, prod(self.moving_mean.shape))
-        if count == 1:
+        y, mean, variance, count = batch_norm_counted(x, self.gamma, self.beta, self.eps, self.axis)
+        if count.__class__ is int and count == 1:  # a Tensor where the batch is spread over several processes
             raise ValueError(
                 f"BatchNorm: one value per channel, in x of shape {x.shape}, has no variance to train with"
             )
-        y, mean, variance = nn.batch_norm_train(x, self.gamma, self.beta, eps=self.eps, axis=self.axis)
         self._move(self.moving_mean, mean)
-        self._move(self.moving_variance, variance, count / max(1, count - 1))
+        self._move(self.moving_variance, variance, count / _at_least_one(count - 1))
         return y
 
     def _move(self, average, new, scale=1.0) -> None:
         m = self.momentum
         average.assign(average * (1.0 - m) + stop_gradient(new) * (m * scale))
+
+
+def _at_least_one(count):
+    return max(1, count) if count.__class__ is int else np.maximum(count, 1)
 
 
 class LayerNorm(_Norm):

@@ -1,21 +1,28 @@
 """Normalization over a batch: batch_norm with known statistics, batch_norm_train with those of the batch, moments.
 
-Floor 2. Running averages are the caller's: two variables that are not trained, and an assignment.
+Floor 2. Running averages are the caller's: two variables that are not trained, and an assignment. Where the batch is
+spread over several processes, `across` adds up over them.
 """
 
+from contextvars import ContextVar
 from math import prod
+from typing import Any
 
 import numpy as np
 
-from ..base.backend import as_array
+from ..base.backend import as_array, repeated
 from ..base.precision import in_float32
 from ..engine.declare import composed, primitive
+from ..engine.outside import tracer
 from ..engine.samples import Sample, arrays
 from ..engine.tensor import Tensor, as_tensor
 from .normalization import affine_pair, affine_shape, affine_sum, mean_over, scaled, spread, standard_x
-from .shape import axes_of, broadcast_to, cast
+from .shape import axes_of, broadcast_to, cast, concatenate
 
-__all__ = ["batch_norm", "batch_norm_train", "moments"]
+__all__ = ["across", "batch_norm", "batch_norm_counted", "batch_norm_train", "moments"]
+
+# The sum of an array over all processes, as a function with a gradient; None where the batch is all here.
+across: ContextVar[Any] = ContextVar("across", default=None)
 
 # ---------------------------------------------------------------- with given statistics
 
@@ -221,6 +228,10 @@ def batch_norm_train(x, gamma=None, beta=None, eps=1e-5, axis=-1) -> tuple[Tenso
     ValueError
         If the shapes do not fit, or there are no values to take a mean of.
 
+    Notes
+    -----
+    Inside of `DataParallel.synchronized` the batch is that of all ranks together.
+
     References
     ----------
     S. Ioffe and C. Szegedy, "Batch normalization: accelerating deep network training by reducing internal covariate
@@ -238,12 +249,30 @@ def batch_norm_train(x, gamma=None, beta=None, eps=1e-5, axis=-1) -> tuple[Tenso
     >>> running.assign(0.9 * running + 0.1 * mean).numpy().round(4).tolist()
     [0.2, 3.0]
     """
-    x = as_tensor(x)
-    _, over, wanted = _wanted("batch_norm_train", x, axis)
-    if not x.size:
-        raise ValueError(f"batch_norm_train: x of shape {x.shape} has no values to take a mean of")
+    return batch_norm_counted(x, gamma, beta, eps, axis)[:3]
+
+
+@in_float32()
+def batch_norm_counted(x, gamma, beta, eps, axis) -> tuple:
+    """`batch_norm_train`, and how many values per channel there were."""
+    x, add, traced = as_tensor(x), across.get(), tracer()
+    if traced is not None and getattr(add, "opened_in", None) is not traced:
+        traced.rely_on(lambda: (across.get() is None) is (add is None))
+    axes, over, wanted = _wanted("batch_norm_train", x, axis)
     gamma, beta = affine_pair("batch_norm_train", x, gamma, beta, wanted)
-    return _batch_norm_train(x, gamma, beta, over, eps)  # type: ignore[return-value]  # it has three
+    count = prod([x.shape[i] for i in over])
+    if add is None:
+        if not x.size:
+            raise ValueError(f"batch_norm_train: x of shape {x.shape} has no values to take a mean of")
+        return *_batch_norm_train(x, gamma, beta, over, eps), count
+    # Added up over all processes: first the values and how many there are, then squares. This one may have no rows.
+    affine, own = affine_shape(x.shape, axes), repeated((count,), 1, x.array)
+    sums = add(concatenate((x.sum(axis=over).reshape(-1), own)))
+    count = sums[-1]
+    mean = (sums[:-1] / count).reshape(wanted)
+    rest = x - mean.reshape(affine)
+    variance = add((rest * rest).sum(axis=over)) / count
+    return _batch_norm(x, gamma, beta, mean, variance, affine, eps), mean, variance, count
 
 
 # ---------------------------------------------------------------- moments

@@ -13,7 +13,7 @@ from functools import partial
 
 import numpy as np
 
-from ..base import seeds
+from ..base import ranks, seeds
 from ..base.backend import as_array, launcher, namespace
 from ..engine.outside import outside, tracing
 
@@ -164,7 +164,7 @@ def generator(stream: str = "") -> "np.random.Generator":  # a string: NumPy imp
         seed = _seed()
         count = _counters.get(stream, 0)
         _counters[stream] = count + 1
-    return seeds.generator(seed, f"stream:{stream}", count)
+    return seeds.generator(seed, f"stream:{stream}{ranks.stream_suffix()}", count)
 
 
 class _Traced:

@@ -1,0 +1,24 @@
+"""Which one this is of several processes that train together: who draws, logs and writes. Floor 0.
+
+`autograd_vs.distribute` sets it; a process by itself is rank 0 of 1. Nothing here waits for another process.
+"""
+
+__all__ = ["is_main", "set_rank", "stream_suffix"]
+
+_rank = 0
+
+
+def set_rank(rank: int) -> None:
+    """Say which of the processes this is."""
+    global _rank
+    _rank = rank
+
+
+def is_main() -> bool:
+    """Whether this process draws progress bars, and writes files."""
+    return _rank == 0
+
+
+def stream_suffix() -> str:
+    """What random streams add to their names, so that processes draw different numbers; rank 0 draws as one alone."""
+    return f"\0rank {_rank}" if _rank else ""

@@ -1,0 +1,136 @@
+"""MPI through mpi4py: who else there is, and the few messages that data-parallel training needs. Floor 3."""
+
+import os
+import sys
+import traceback
+from typing import Any
+
+import numpy as np
+
+__all__ = ["Link", "abort_on_error", "world"]
+
+# What launchers tell the processes that they start: the names of rank and number.
+_LAUNCHERS = {
+    "PMI_RANK": "PMI_SIZE",  # MPICH, Intel MPI, Microsoft MPI, Slurm
+    "OMPI_COMM_WORLD_RANK": "OMPI_COMM_WORLD_SIZE",  # Open MPI
+    "PMIX_RANK": "PMIX_SIZE",  # Slurm and others, with PMIx
+    "MV2_COMM_WORLD_RANK": "MV2_COMM_WORLD_SIZE",  # MVAPICH
+    "PALS_RANKID": "PALS_SIZE",  # Cray
+}
+
+
+def world() -> Any:
+    """mpi4py's communicator of all processes that ``mpiexec`` started; None for a process by itself.
+
+    Raises
+    ------
+    ImportError
+        If this process is one of several, and mpi4py is missing.
+    RuntimeError
+        If the launcher and mpi4py belong to two implementations of MPI, so that each process believes to be alone.
+    """
+    found = [size for rank, size in _LAUNCHERS.items() if rank in os.environ]
+    if not found and "mpi4py.MPI" not in sys.modules:
+        return None  # nobody started MPI: neither do we
+    launched = max(int(os.environ.get(name, 1)) for name in found) if found else 1
+    try:
+        from mpi4py import MPI
+    except ImportError as error:
+        if launched < 2:
+            return None
+        raise ImportError(
+            f"this is one of {launched} processes that a launcher started, and mpi4py, through which they talk, is "
+            'missing: pip install "autograd-vs[mpi]"'
+        ) from error
+    comm = MPI.COMM_WORLD
+    if comm.size == 1 < launched:
+        raise RuntimeError(
+            f"the launcher started {launched} processes, and to mpi4py each is alone: mpi4py uses "
+            f"{MPI.Get_library_version().splitlines()[0].strip()}. Take the mpiexec of that library "
+            '(pip install "autograd-vs[mpi]" puts one beside python), or build mpi4py for the other'
+        )
+    return comm if comm.size > 1 else None
+
+
+class Link:
+    """The messages between ranks, through a communicator of mpi4py. All ranks make the same calls in the same order.
+
+    Anything with these attributes and methods can stand in for it (tests).
+
+    Attributes
+    ----------
+    rank, size : int
+    local_rank, local_size : int
+        The same among the ranks on this machine.
+    """
+
+    def __init__(self, comm: Any) -> None:
+        from mpi4py import MPI
+
+        self._mpi, self._comm = MPI, comm.Dup()  # messages of our own never meet those of others
+        self.rank, self.size = comm.rank, comm.size
+        here = comm.Split_type(MPI.COMM_TYPE_SHARED)
+        self.local_rank, self.local_size = here.rank, here.size
+        here.Free()
+
+    def table(self, row: np.ndarray) -> np.ndarray:
+        """The rows of all ranks, shape (size, len(row)), of one dtype."""
+        found = np.empty((self.size, row.size), row.dtype)
+        self._comm.Allgather(row, found)
+        return found
+
+    def add(self, array: np.ndarray) -> None:
+        """Put the sum over all ranks, the same bits on each, in the place of `array`: on the host, in one piece."""
+        self._comm.Allreduce(self._mpi.IN_PLACE, array)
+
+    def join(self, array: np.ndarray, counts: Any) -> np.ndarray:
+        """The arrays of all ranks one below the other; rank r has ``counts[r]`` rows."""
+        array = np.ascontiguousarray(array)
+        found = np.empty((int(sum(counts)), *array.shape[1:]), array.dtype)
+        width = array.dtype.itemsize * int(np.prod(array.shape[1:]))
+        sizes = [int(count) * width for count in counts]
+        self._comm.Allgatherv([array.view(np.uint8), self._mpi.BYTE], [found.view(np.uint8), sizes, self._mpi.BYTE])
+        return found
+
+    def fill(self, array: np.ndarray) -> None:
+        """Put what rank 0 has in the place of `array`, which lies on the host in one piece."""
+        self._comm.Bcast([array.reshape(-1).view(np.uint8), self._mpi.BYTE])
+
+    def objects(self, x: Any) -> list:
+        """What each rank has for `x`, pickled on the way."""
+        return self._comm.allgather(x)
+
+    def share(self, x: Any) -> Any:
+        """What rank 0 has for `x`, pickled on the way."""
+        return self._comm.bcast(x)
+
+    def abort(self) -> None:
+        """End all processes at once."""
+        self._comm.Abort(1)
+
+    def close(self) -> None:
+        """No more messages. All ranks are there."""
+        self._comm.Free()
+
+
+def abort_on_error(link: Any) -> Any:
+    """From now on an exception that nobody catches ends all processes; returns a function that ends this.
+
+    MPI knows of a process that raised only when it calls the next function of MPI, which it never does.
+    """
+    before = sys.excepthook
+
+    def hook(kind, error, trace):
+        lines = traceback.format_exception(kind, error, trace)
+        # One write: lines of several ranks that fail together do not mix.
+        sys.stderr.write(f"rank {link.rank} of {link.size} raised, and all ranks end:\n{''.join(lines)}")
+        sys.stderr.flush()
+        sys.stdout.flush()
+        link.abort()
+
+    def undo():
+        if sys.excepthook is hook:
+            sys.excepthook = before
+
+    sys.excepthook = hook
+    return undo
