@@ -49,6 +49,12 @@ def test_benchmark_runs(command):
 
 
 @pytest.mark.slow
+def test_steps_on_ranks():
+    pytest.importorskip("mpi4py", reason="mpi4py is missing: pip install 'autograd-vs[mpi]'")
+    assert "median" in run("ranks.py", "--ranks", 1, 2, "--rounds", 1, "--small", "--no-write")
+
+
+@pytest.mark.slow
 def test_workloads_agree_and_are_drawn(tmp_path, workloads):
     run("run.py", "--small", "--frameworks", "ours", "floor", "--rounds", 2, "--results", tmp_path)
     for name, workload in workloads.WORKLOADS.items():
@@ -117,7 +123,7 @@ def test_what_a_step_of_a_floor_asks_of_the_machine(workloads):
 
 def test_every_benchmark_has_a_smoke_run():
     scripts = {path.name for path in BENCH.glob("*.py")} - SHARED
-    assert scripts == {command[0] for command in COMMANDS} | {"run.py", "chart.py", "memory.py", "gpu.py"}
+    assert scripts == {command[0] for command in COMMANDS} | {"run.py", "chart.py", "memory.py", "gpu.py", "ranks.py"}
 
 
 def test_every_workload_is_in_the_table(workloads):

@@ -28,7 +28,7 @@ class Entry(NamedTuple):
 
     name: str
     shape: tuple[int, ...]
-    dtype: str
+    dtype: Any
     kind: str = ""  # of a gradient: "dense", "rows" or "none", which fits both
 
     def __str__(self):
@@ -349,7 +349,7 @@ def _entry(g, v) -> Entry:
     if not is_differentiable(v.dtype):
         raise TypeError(f"variable {v.name!r} has dtype {v.dtype}: only float and complex ones have gradients")
     kind = "none" if g is None else "rows" if isinstance(g, IndexedSlices) else "dense"
-    return Entry(v.op.name, v.shape, str(v.dtype), kind)
+    return Entry(v.op.name, v.shape, v.dtype, kind)
 
 
 def number(weight) -> float:

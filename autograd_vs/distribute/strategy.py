@@ -459,7 +459,7 @@ class DataParallel:
 
 
 def _entries(variables: dict[str, Any]) -> tuple[Entry, ...]:
-    return tuple(Entry(name, v.shape, str(v.dtype)) for name, v in variables.items())
+    return tuple(Entry(name, v.shape, v.dtype) for name, v in variables.items())
 
 
 def _hash(x: Any) -> str:
