@@ -135,14 +135,14 @@ def fifty_steps_in_float64(strategy, folder):
 def rows_stay_rows(strategy, folder):
     for function in (False, True):
         for make in (lambda: optim.SGD(0.05), lambda: optim.Adam(0.01, lazy=True, global_clipnorm=0.1)):
-            found = train(strategy, 20, optimizer=make(), function=function, sparse=True)
-            same(found, train(Alone(), 20, optimizer=make(), function=function, sparse=True), 1e-10)
+            found = train(strategy, 10, optimizer=make(), function=function, sparse=True)
+            same(found, train(Alone(), 10, optimizer=make(), function=function, sparse=True), 1e-10)
 
 
 @check
 def batch_norm_of_the_whole_batch(strategy, folder):
     for function in (False, True):
-        run = partial(train, steps=20, batch=9, function=function, norm=True)
+        run = partial(train, steps=10, batch=9, function=function, norm=True)
         same(run(strategy), run(Alone()), 1e-10)
 
 
@@ -186,9 +186,8 @@ def arrays_of_another_library(strategy, folder):
     before = backend.place_host_data(StrictArray)
     try:
         for function in (False, True):
-            for options in ({"sparse": True}, {"norm": True}):
-                run = partial(train, steps=8, function=function, **options)
-                same(run(strategy), run(Alone()), 1e-10)
+            run = partial(train, steps=4, function=function, sparse=True, norm=True)
+            same(run(strategy), run(Alone()), 1e-10)
         v = av.Variable(np.zeros(2, "f"), name="v")
         found = strategy.average([av.Tensor(np.full(2, strategy.rank + 1.0, "f"))], [v])[0]
         assert type(found.array) is StrictArray and strategy.mean(av.Tensor(np.ones(2))).tolist() == [1.0, 1.0]
@@ -431,6 +430,30 @@ def not_in_a_trace(strategy, folder):
         raises(
             RuntimeError, lambda call=call: av.function(lambda x: (call(), x))(np.ones(1)), "inside of an av.function"
         )
+
+
+@check
+def cores_are_shared(strategy, folder):
+    """Unless the environment says how many threads there are, as it does in this run."""
+    import threadpoolctl
+
+    from autograd_vs.distribute.mpi import share_cores
+
+    before, names = av.get_num_threads(), ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+    saved = {name: os.environ.pop(name) for name in names if name in os.environ}
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    try:
+        av.set_num_threads(64)
+        undo = share_cores(strategy._exchange.link)
+        each = max(1, cores // strategy.size)
+        assert av.get_num_threads() == each
+        assert all(pool["num_threads"] <= each for pool in threadpoolctl.threadpool_info())
+        undo()
+        assert av.get_num_threads() == 64
+    finally:
+        os.environ.update(saved)
+        av.set_num_threads(before)
+    assert share_cores(strategy._exchange.link)() is None and av.get_num_threads() == before
 
 
 # ---------------------------------------------------------------- who writes

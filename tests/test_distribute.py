@@ -125,6 +125,20 @@ def test_all_end_when_one_fails(tmp_path, fault, n, said):
     assert seconds < 10
 
 
+def test_a_rank_that_never_comes():
+    """It raised before it had a strategy: the others wait so long, and no longer."""
+    code = """
+import os
+if os.environ["PMI_RANK"] == "1":
+    raise FileNotFoundError("the data of this rank")
+import autograd_vs as av
+av.distribute.DataParallel(wait=2)
+"""
+    ended, seconds = start(2, "-c", code)
+    assert ended.returncode != 0 and seconds < 10
+    assert "the data of this rank" in ended.stderr and "Timeout (0:00:02)!" in ended.stderr
+
+
 # ---------------------------------------------------------------- one process
 
 

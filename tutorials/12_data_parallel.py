@@ -8,7 +8,6 @@
 # It needs MPI, which comes with pip: `pip install "autograd-vs[mpi]"`. Without it the notebook runs with one process.
 
 # %%
-import os
 import subprocess
 import sys
 import tempfile
@@ -76,8 +75,8 @@ print(text[text.index("strategy =") :])
 # %% [markdown]
 # ## With one process and with two
 #
-# `mpiexec -n 2 python train_parallel.py` is all it takes. Each process gets one thread for products of matrices: two
-# processes that both use all cores stand in each other's way.
+# `mpiexec -n 2 python train_parallel.py` is all it takes. The strategy lets each process have its share of the cores:
+# two that both use all of them stand in each other's way.
 
 # %%
 MPIEXEC = Path(sys.executable).with_name("mpiexec")
@@ -87,10 +86,7 @@ folder = Path(tempfile.mkdtemp())
 def start(ranks, *command):
     """Run a command as so many processes; what they printed."""
     launch = [MPIEXEC, "-n", str(ranks)] if ranks > 1 else []
-    settings = os.environ | {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
-    return subprocess.run(
-        [*launch, sys.executable, *command], env=settings, capture_output=True, text=True, check=False
-    )
+    return subprocess.run([*launch, sys.executable, *command], capture_output=True, text=True, check=False)
 
 
 counts = (1, 2) if MPIEXEC.exists() else (1,)

@@ -1,13 +1,20 @@
 """MPI through mpi4py: who else there is, and the few messages that data-parallel training needs. Floor 3."""
 
+import faulthandler
+import logging
 import os
+import socket
 import sys
 import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
 
-__all__ = ["Link", "abort_on_error", "world"]
+from ..base.threads import get_num_threads, set_num_threads
+
+__all__ = ["Link", "abort_on_error", "at_most", "share_cores", "world"]
 
 # What launchers tell the processes that they start: the names of rank and number.
 _LAUNCHERS = {
@@ -50,6 +57,19 @@ def world() -> Any:
             '(pip install "autograd-vs[mpi]" puts one beside python), or build mpi4py for the other'
         )
     return comm if comm.size > 1 else None
+
+
+@contextmanager
+def at_most(seconds: float) -> Iterator[None]:
+    """End this process where the `with` takes longer: MPI waits for all ranks to begin, and knows none that has ended.
+
+    The watch is one of C, since Python does not run meanwhile.
+    """
+    faulthandler.dump_traceback_later(seconds, exit=True, file=sys.__stderr__)  # type: ignore[arg-type]
+    try:
+        yield
+    finally:
+        faulthandler.cancel_dump_traceback_later()
 
 
 class Link:
@@ -111,6 +131,36 @@ class Link:
     def close(self) -> None:
         """No more messages. All ranks are there."""
         self._comm.Free()
+
+
+def share_cores(link: Any) -> Any:
+    """Let the ranks that may run on the same cores share them; returns a function that ends this.
+
+    Nothing is done where the environment says how many threads there shall be. Without threadpoolctl only our own
+    threads can be limited, and rank 0 says (through logging) how to limit those of products of matrices.
+    """
+    cores = os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else range(os.cpu_count() or 1)
+    place = socket.gethostname(), sorted(cores)
+    each, before = max(1, len(place[1]) // link.objects(place).count(place)), get_num_threads()
+    if any(name in os.environ for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")):
+        return lambda: None
+    set_num_threads(min(before, each))
+    try:
+        from threadpoolctl import threadpool_limits
+    except ImportError:
+        if link.rank == 0:
+            logging.getLogger("autograd_vs").warning(
+                "Ranks of one machine share its cores: start them with OMP_NUM_THREADS=%d, or install threadpoolctl.",
+                each,
+            )
+        return lambda: set_num_threads(before)
+    limits = threadpool_limits(each)
+
+    def undo():
+        set_num_threads(before)
+        limits.restore_original_limits()
+
+    return undo
 
 
 def abort_on_error(link: Any) -> Any:

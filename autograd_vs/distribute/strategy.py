@@ -21,7 +21,7 @@ from ..ops.constants import stop_gradient
 from ..transforms.custom import custom_gradient
 from ..transforms.grad import alias
 from .exchange import Average, Entry, Exchange, number, said, sum_dtype
-from .mpi import Link, abort_on_error, world
+from .mpi import Link, abort_on_error, at_most, share_cores, world
 
 __all__ = ["DataParallel"]
 
@@ -38,6 +38,9 @@ class DataParallel:
     ----------
     comm : mpi4py communicator, optional
         Of the ranks that take part; by default all that ``mpiexec`` started.
+    wait : float, default 60
+        Seconds until all ranks have to be here. One that raised before is not missed earlier: so make the strategy at
+        the beginning of the script.
 
     Attributes
     ----------
@@ -61,7 +64,8 @@ class DataParallel:
     do, for which variables, at which step; where they disagree, all raise a RuntimeError that says who is where, and
     nothing has been changed. A rank that is at its end while another goes on is such a case.
 
-    As long as there are several ranks, an exception that nobody catches is printed with its rank and ends all of them;
+    Ranks on the same cores share them, unless ``OMP_NUM_THREADS`` says how many threads each has. As long as there are
+    several ranks, an exception that nobody catches is printed with its rank and ends all of them;
     only rank 0 draws progress bars (`autograd_vs.progress`), and writes files (`save`, `CheckpointManager`, `History`):
     on the others these do everything else, and wait for nobody. Streams of `autograd_vs.random` give other numbers on
     each rank (dropout), and have the same states, so checkpoints do not depend on the number of ranks. Initial values
@@ -96,17 +100,18 @@ class DataParallel:
     (<DataParallel: rank 0 of 1>, 2)
     """
 
-    def __init__(self, comm: Any = None) -> None:
-        if comm is None:
-            comm = world()
-        link = comm if comm is None or hasattr(comm, "local_rank") else Link(comm)
+    def __init__(self, comm: Any = None, wait: float = 60.0) -> None:
+        with at_most(wait):
+            if comm is None:
+                comm = world()
+            link = comm if comm is None or hasattr(comm, "local_rank") else Link(comm)
         self.rank: int = 0 if link is None else link.rank
         self.size: int = 1 if link is None else link.size
         self.local_rank: int = 0 if link is None else link.local_rank
         self._exchange: Any = None
         if self.size > 1:
             self._exchange = Exchange(link)
-            self._undo = abort_on_error(link)
+            self._undo = abort_on_error(link), share_cores(link)
             ranks.set_rank(self.rank)
             atexit.register(self._at_exit)
 
@@ -190,7 +195,7 @@ class DataParallel:
         0.25
         """
         if self._exchange is None:
-            return stop_gradient(value)
+            return stop_gradient(as_tensor(value))
         return tensor_of(outside(self._mean, value, weight))
 
     def _mean(self, value, weight):
@@ -437,7 +442,8 @@ class DataParallel:
         atexit.unregister(self._at_exit)
         self._exchange.agree("the end of the script")
         exchange, self._exchange = self._exchange, None
-        self._undo()
+        for undo in self._undo:
+            undo()
         ranks.set_rank(0)
         exchange.close()
 
