@@ -4,6 +4,7 @@
 compares with the same computation made by this process alone, with the whole batch.
 """
 
+import contextlib
 import json
 import os
 import sys
@@ -37,13 +38,7 @@ class Alone:
         pass
 
     def synchronized(self, weight=1.0):
-        return av.distribute.DataParallel.synchronized(_without(), weight)
-
-
-def _without():
-    strategy = object.__new__(av.distribute.DataParallel)
-    strategy._exchange = None
-    return strategy
+        return contextlib.nullcontext()
 
 
 def check(function):
@@ -192,8 +187,37 @@ def arrays_of_another_library(strategy, folder):
         found = strategy.average([av.Tensor(np.full(2, strategy.rank + 1.0, "f"))], [v])[0]
         assert type(found.array) is StrictArray and strategy.mean(av.Tensor(np.ones(2))).tolist() == [1.0, 1.0]
         strategy.broadcast(v)
+        # And where something adds them up on the device, as NCCL does, that is asked.
+        asked = []
+        backend._collectives[StrictArray] = OnDevice(asked)
+        strategy._exchange._devices.clear()
+        same(train(strategy, 2, sparse=True), train(Alone(), 2, sparse=True), 1e-10)
+        assert set(asked) == {"add", "join"}
     finally:
+        backend._collectives[StrictArray] = None
+        strategy._exchange._devices.clear()
         backend.place_host_data(before)
+
+
+class OnDevice:
+    """What `base/cuda/collectives.py` is for CuPy, for the stand-in: module and communicator in one."""
+
+    def __init__(self, asked):
+        self.asked = asked
+
+    def connect(self, link):
+        self.link = link
+        return self
+
+    def add(self, array):
+        self.asked.append("add")
+        host = array.get()
+        self.link.add(host)
+        array[...] = type(array)(host)
+
+    def join(self, array, counts):
+        self.asked.append("join")
+        return type(array)(self.link.join(array.get(), counts))
 
 
 # ---------------------------------------------------------------- single calls
@@ -247,6 +271,55 @@ def gradients_that_some_have(strategy, folder):
     assert strategy.mean(np.nan if mine else 3.0, weight=0 if mine else 7).item() == 3.0
     raises(ValueError, lambda: strategy.average([a], [v], weight=0), "not all 0")
     raises(ValueError, lambda: strategy.average([a], [v], weight=-1 if mine else 1), "not negative")
+
+
+@check
+def weights_that_are_computed(strategy, folder):
+    """The number of rows that a mask leaves, in a function, too: what comes differs from call to call."""
+    v, n = av.Variable(np.zeros(3), name="v"), strategy.size
+    values = np.random.default_rng(8).standard_normal((n, 4, 3))
+
+    def step(x, mask):
+        with av.GradientTape() as tape:
+            rows = av.sum((x - v) ** 2, axis=1)
+            loss = av.sum(rows * mask) / av.maximum(av.sum(mask), 1.0)
+        return strategy.average([tape.gradient(loss, v)], [v], weight=av.sum(mask))[0]
+
+    traced = av.function(step)
+    for seed in range(3):
+        masks = (np.random.default_rng(seed).random((n, 4)) < 0.5) * 1.0
+        masks[0, 0], masks[-1] = 1.0, 0.0
+        wanted = -2 * (values * masks[:, :, None]).sum((0, 1)) / masks.sum()
+        for each in (step, traced):
+            found = each(values[strategy.rank], masks[strategy.rank])
+            np.testing.assert_allclose(found.numpy(), wanted, atol=1e-12)
+    assert traced.traces == 1
+
+
+@check
+def scaled_losses(strategy, folder):
+    """A gradient that overflows on one rank is no step on any."""
+    v, optimizer = av.Variable(np.ones(2, "f"), name="v"), optim.SGD(0.5)
+    scaler = optim.LossScaler(optimizer, scale=8.0)
+    for bad in (True, False):
+        with av.GradientTape() as tape:
+            loss = scaler.scale(av.sum(v * (np.inf if bad and strategy.rank == 1 else 1.0)))
+        gradients = strategy.average(tape.gradient(loss, [v]), [v])
+        scaler.apply_gradients(zip(gradients, [v], strict=True))
+    strategy.verify(v, optimizer, scaler)
+    assert v.numpy().tolist() == [0.5, 0.5] and optimizer.iterations == 1
+
+
+@check
+def a_strategy_that_is_closed(strategy, folder):
+    from mpi4py import MPI
+
+    from autograd_vs.base import ranks
+
+    with av.distribute.DataParallel(MPI.COMM_WORLD) as inner:
+        assert inner.mean(float(inner.rank)).item() == (inner.size - 1) / 2
+    assert ranks.is_main() == inner.is_main == strategy.is_main, "the outer one still holds"
+    raises(RuntimeError, lambda: inner.mean(1.0), "was closed")
 
 
 @check

@@ -8,10 +8,11 @@ __all__ = ["is_main", "set_rank", "stream_suffix"]
 _rank = 0
 
 
-def set_rank(rank: int) -> None:
-    """Say which of the processes this is."""
+def set_rank(rank: int) -> int:
+    """Say which of the processes this is; gives what was said before."""
     global _rank
-    _rank = rank
+    before, _rank = _rank, rank
+    return before
 
 
 def is_main() -> bool:

@@ -14,7 +14,7 @@ import numpy as np
 
 from ..base.threads import get_num_threads, set_num_threads
 
-__all__ = ["Link", "abort_on_error", "at_most", "share_cores", "world"]
+__all__ = ["Link", "abort_on_error", "connect", "share_cores"]
 
 # What launchers tell the processes that they start: the names of rank and number.
 _LAUNCHERS = {
@@ -26,8 +26,14 @@ _LAUNCHERS = {
 }
 
 
-def world() -> Any:
-    """mpi4py's communicator of all processes that ``mpiexec`` started; None for a process by itself.
+def connect(comm: Any, wait: float) -> "Link | None":
+    """The link to the ranks of a communicator, or to those that ``mpiexec`` started; None for a process by itself.
+
+    Parameters
+    ----------
+    comm : mpi4py communicator or None
+    wait : float
+        Seconds until all of them have to be here.
 
     Raises
     ------
@@ -36,10 +42,17 @@ def world() -> Any:
     RuntimeError
         If the launcher and mpi4py belong to two implementations of MPI, so that each process believes to be alone.
     """
-    found = [size for rank, size in _LAUNCHERS.items() if rank in os.environ]
-    if not found and "mpi4py.MPI" not in sys.modules:
+    sizes = [int(os.environ.get(size, 1)) for rank, size in _LAUNCHERS.items() if rank in os.environ]
+    if comm is None and not sizes and "mpi4py.MPI" not in sys.modules:
         return None  # nobody started MPI: neither do we
-    launched = max(int(os.environ.get(name, 1)) for name in found) if found else 1
+    with _at_most(wait):
+        if comm is None:
+            comm = _world(max(sizes, default=1))
+        return Link(comm) if comm is not None and comm.size > 1 else None
+
+
+def _world(launched: int) -> Any:
+    """The communicator of the processes that a launcher started, so many by its word; None if mpi4py is not needed."""
     try:
         from mpi4py import MPI
     except ImportError as error:
@@ -49,18 +62,17 @@ def world() -> Any:
             f"this is one of {launched} processes that a launcher started, and mpi4py, through which they talk, is "
             'missing: pip install "autograd-vs[mpi]"'
         ) from error
-    comm = MPI.COMM_WORLD
-    if comm.size == 1 < launched:
+    if MPI.COMM_WORLD.size == 1 < launched:
         raise RuntimeError(
             f"the launcher started {launched} processes, and to mpi4py each is alone: mpi4py uses "
             f"{MPI.Get_library_version().splitlines()[0].strip()}. Take the mpiexec of that library "
             '(pip install "autograd-vs[mpi]" puts one beside python), or build mpi4py for the other'
         )
-    return comm if comm.size > 1 else None
+    return MPI.COMM_WORLD
 
 
 @contextmanager
-def at_most(seconds: float) -> Iterator[None]:
+def _at_most(seconds: float) -> Iterator[None]:
     """End this process where the `with` takes longer: MPI waits for all ranks to begin, and knows none that has ended.
 
     The watch is one of C, since Python does not run meanwhile.

@@ -21,7 +21,7 @@ from ..ops.constants import stop_gradient
 from ..transforms.custom import custom_gradient
 from ..transforms.grad import alias
 from .exchange import Average, Entry, Exchange, number, said, sum_dtype
-from .mpi import Link, abort_on_error, at_most, share_cores, world
+from .mpi import abort_on_error, connect, share_cores
 
 __all__ = ["DataParallel"]
 
@@ -101,10 +101,7 @@ class DataParallel:
     """
 
     def __init__(self, comm: Any = None, wait: float = 60.0) -> None:
-        with at_most(wait):
-            if comm is None:
-                comm = world()
-            link = comm if comm is None or hasattr(comm, "local_rank") else Link(comm)
+        link: Any = comm if hasattr(comm, "local_rank") else connect(comm, wait)
         self.rank: int = 0 if link is None else link.rank
         self.size: int = 1 if link is None else link.size
         self.local_rank: int = 0 if link is None else link.local_rank
@@ -112,7 +109,7 @@ class DataParallel:
         if self.size > 1:
             self._exchange = Exchange(link)
             self._undo = abort_on_error(link), share_cores(link)
-            ranks.set_rank(self.rank)
+            self._outer = ranks.set_rank(self.rank)
             atexit.register(self._at_exit)
 
     @property
@@ -165,7 +162,7 @@ class DataParallel:
         each, of = flatten(gradients), flatten(variables)
         if len(each) != len(of):
             raise ValueError(f"one gradient for each variable: got {len(each)} gradients and {len(of)} variables")
-        if self._exchange is None:
+        if self._is_alone():
             return gradients
         return pack(gradients, Average(self._exchange, each, of).results(weight))
 
@@ -194,7 +191,7 @@ class DataParallel:
         >>> DataParallel().mean(0.25).item()
         0.25
         """
-        if self._exchange is None:
+        if self._is_alone():
             return stop_gradient(as_tensor(value))
         return tensor_of(outside(self._mean, value, weight))
 
@@ -240,7 +237,7 @@ class DataParallel:
         >>> DataParallel().all_reduce(np.array([1.0, 2.0])).tolist()
         [1.0, 2.0]
         """
-        return alias(as_tensor(x)) if self._exchange is None else self._summed(x, weight)
+        return alias(as_tensor(x)) if self._is_alone() else self._summed(x, weight)
 
     def _summed(self, x, weight) -> Tensor:
         sums = partial(self._sum, "the sum")
@@ -302,7 +299,7 @@ class DataParallel:
         [2.0]
         """
         add: Any = None
-        if self._exchange is not None:
+        if not self._is_alone():
             add = partial(self.all_reduce, weight=weight)
             add.opened_in = tracing()  # what is opened inside of a traced function is open in each replay
         token = across.set(add)
@@ -338,7 +335,7 @@ class DataParallel:
         """
         self._refuse_trace("merge")
         total = deepcopy(metric)
-        if self._exchange is None:
+        if self._is_alone():
             return total
         self._exchange.agree(f"merge {type(metric).__name__} with {metric._settings()}")
         total.reset()
@@ -370,7 +367,7 @@ class DataParallel:
         """
         self._refuse_trace("broadcast")
         wanted = collect(objects)
-        if self._exchange is None:
+        if self._is_alone():
             return
         link = self._exchange.link
         self._exchange.agree(
@@ -404,7 +401,7 @@ class DataParallel:
         """
         self._refuse_trace("verify")
         wanted = collect(objects)
-        if self._exchange is None:
+        if self._is_alone():
             return
         found = {f"variable {name}": _hash(v.array) for name, v in wanted.variables.items()}
         found |= {f"state of {name}": _hash(part.state_dict()) for name, part in wanted.parts.items()}
@@ -421,8 +418,13 @@ class DataParallel:
     def barrier(self) -> None:
         """Wait until all ranks are here: before others read a file that rank 0 writes."""
         self._refuse_trace("barrier")
-        if self._exchange is not None:
+        if not self._is_alone():
             self._exchange.agree("barrier")
+
+    def _is_alone(self) -> bool:
+        if self._exchange is None and self.size > 1:
+            raise RuntimeError(f"{self} was closed: close a strategy when nothing follows that all ranks do together")
+        return self.size == 1
 
     def _refuse_trace(self, what: str) -> None:
         if tracing() is not None:
@@ -444,7 +446,7 @@ class DataParallel:
         exchange, self._exchange = self._exchange, None
         for undo in self._undo:
             undo()
-        ranks.set_rank(0)
+        ranks.set_rank(self._outer)
         exchange.close()
 
     def _at_exit(self) -> None:
