@@ -237,6 +237,11 @@ def dtypes(strategy, folder):
             a.numpy(), np.full((3, 2), wanted).astype(dtype), rtol=1e-3 if dtype == "float16" else 1e-6
         )
         np.testing.assert_allclose(b.item(), (weights * (weights - 1)).sum() / weights.sum())
+        assert strategy.mean(g[0]).dtype == dtype
+    for value in (rank, np.int8(rank), np.array([rank, rank])):
+        np.testing.assert_allclose(strategy.mean(value).numpy(), (n - 1) / 2)
+    assert strategy.mean(rank == 0).item() == 1 / n
+    raises(TypeError, lambda: strategy.all_reduce(np.ones(2, int)), "int64")
     # Float16 is added up in float32: 2048 + 1 is 2048 in float16.
     v = av.Variable(np.zeros(1, "float16"), name="half")
     g = np.array([2048.0 if rank == 0 else 4.0], "float16")

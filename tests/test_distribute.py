@@ -153,7 +153,7 @@ with av.distribute.DataParallel() as strategy:
     v = av.Variable([1.0, 2.0])
     g = [np.ones(2, "f"), None]
     assert strategy.average(g, [v, v], weight=3) is g
-    assert strategy.mean(2.0).item() == 2 and strategy.all_reduce(v).tolist() == [1, 2]
+    assert strategy.mean(2).item() == 2.0 and strategy.all_reduce(v).tolist() == [1, 2]
     strategy.broadcast(v)
     strategy.verify(v)
     strategy.barrier()

@@ -2,7 +2,7 @@
 
 import atexit
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from copy import deepcopy
 from functools import partial
@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from ..base import backend, ranks
+from ..base.dtypes import is_differentiable
 from ..base.nest import flatten, pack
 from ..checkpoint import collect
 from ..engine.cotangent import bare
@@ -171,8 +172,8 @@ class DataParallel:
 
         Parameters
         ----------
-        value : float, array or Tensor, any float dtype
-            Of the same shape on all ranks: the loss.
+        value : float, array or Tensor
+            Of the same shape on all ranks: the loss. Integers and bools count as float64.
         weight : float or Tensor, >= 0, default 1
             As in `average`; with 0 the value does not count, even if it is NaN.
 
@@ -191,12 +192,13 @@ class DataParallel:
         >>> DataParallel().mean(0.25).item()
         0.25
         """
-        if self._is_alone():
-            return stop_gradient(as_tensor(value))
-        return tensor_of(outside(self._mean, value, weight))
+        value = as_tensor(value)
+        if not is_differentiable(value.dtype):
+            value = value.astype(np.float64)
+        return stop_gradient(value) if self._is_alone() else tensor_of(outside(self._mean, value, weight))
 
     def _mean(self, value, weight):
-        array = bare(as_tensor(value))
+        array = bare(value)
         what = f"the mean of an array of shape {array.shape} and dtype {array.dtype}"
         share, _ = self._exchange.agree(what, weight=number(weight))
         total = self._scaled(array, share)
@@ -229,6 +231,8 @@ class DataParallel:
         ------
         RuntimeError, ValueError
             As `average`. When a tape walks back: all ranks do so together.
+        TypeError
+            If `x` has another dtype than float or complex.
         NotImplementedError
             For a second derivative.
 
@@ -237,38 +241,36 @@ class DataParallel:
         >>> DataParallel().all_reduce(np.array([1.0, 2.0])).tolist()
         [1.0, 2.0]
         """
-        return alias(as_tensor(x)) if self._is_alone() else self._summed(x, weight)
+        x = as_tensor(x)
+        if not is_differentiable(x.dtype):
+            raise TypeError(f"all_reduce takes float or complex arrays, got {x.dtype}: cast it first")
+        return alias(x) if self._is_alone() else self._summed(x, weight)
 
     def _summed(self, x, weight) -> Tensor:
-        sums = partial(self._sum, "the sum")
-        sums.__qualname__ = "all_reduce"  # type: ignore[attr-defined]
+        # Rank r reads the sum in a loss that counts w_r. What goes back to its part will count w_r as well, in `average`.
+        forth, back = partial(self._sum, False), partial(self._sum, True)
+        forth.__qualname__, back.__qualname__ = "all_reduce", "all_reduce, back"  # type: ignore[attr-defined]
 
         @custom_gradient
         def all_reduce(x):
-            return tensor_of(outside(sums, x, 1.0, weight)), self._summed_gradient(weight)
+            return tensor_of(outside(forth, x, weight)), gradient
 
-        return all_reduce(x)
-
-    def _summed_gradient(self, weight) -> Callable:
-        # Rank r reads the sum in a loss that counts w_r. What goes to its part counts w_r as well, later, in `average`.
         @custom_gradient
-        def back(g):
-            sums = partial(self._sum, "the gradient of the sum")
-            return tensor_of(outside(sums, g, weight, weight)), no_second_derivative
+        def gradient(g):
+            return tensor_of(outside(back, g, weight)), no_second_derivative
 
         def no_second_derivative(_):
             raise NotImplementedError("all_reduce has no second derivative")
 
-        return back
+        return all_reduce(x)
 
-    def _sum(self, what, x, factor, weight):
-        array = bare(x)
-        what = f"{what} of an array of shape {array.shape} and dtype {array.dtype}"
-        factor, weight = number(factor), number(weight)
-        self._exchange.agree(what, weight=weight)
-        total = self._scaled(array, factor)
+    def _sum(self, back, x, weight):
+        array, weight = bare(x), number(weight)
+        what = "the gradient of the sum" if back else "the sum"
+        self._exchange.agree(f"{what} of an array of shape {array.shape} and dtype {array.dtype}", weight=weight)
+        total = self._scaled(array, weight if back else 1.0)
         self._exchange.add(total)
-        if what.startswith("the gradient"):
+        if back:
             total *= total.dtype.type(1.0 / weight if weight else 0.0)
         return total.reshape(array.shape).astype(array.dtype)
 
