@@ -28,7 +28,7 @@ with av.VariableStore(seed=1) as store:
     variables = store.trainable_variables()
     manager = av.CheckpointManager(os.path.join(folder, "checkpoints"), store, optimizer, data, step_interval=5)
     done = manager.restore() or 0
-    strategy.broadcast(store, optimizer)
+    strategy.broadcast(store, optimizer, data)
 
     @av.function
     def step(x, y):

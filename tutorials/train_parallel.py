@@ -25,7 +25,7 @@ with av.VariableStore(seed=0) as store:
 
     history = av.History(folder / "history.jsonl", mode="w")
     manager = av.CheckpointManager(folder, store, optimizer, data, history)
-    strategy.broadcast(store, optimizer)  # what rank 0 has, everywhere; and seen to be equal
+    strategy.broadcast(store, optimizer, data)  # what rank 0 has, everywhere; and seen to be equal
 
     @av.function
     def step(x, y):

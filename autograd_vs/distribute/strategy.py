@@ -247,7 +247,7 @@ class DataParallel:
         return alias(x) if self._is_alone() else self._summed(x, weight)
 
     def _summed(self, x, weight) -> Tensor:
-        # Rank r reads the sum in a loss that counts w_r. What goes back to its part will count w_r as well, in `average`.
+        # Rank r reads the sum in a loss that counts w_r; what goes back to its part counts w_r, too, in `average`.
         forth, back = partial(self._sum, False), partial(self._sum, True)
         forth.__qualname__, back.__qualname__ = "all_reduce", "all_reduce, back"  # type: ignore[attr-defined]
 
