@@ -142,6 +142,32 @@ def batch_norm_of_the_whole_batch(strategy, folder):
 
 
 @check
+def batch_norm_that_runs_again(strategy, folder):
+    """The second run of `recompute_grad` is in the walk, outside of the `with`."""
+
+    def gradients(strategy, rows):
+        x = X[rows]
+        with av.VariableStore(seed=0) as store:
+            model = mlp("float64", norm=True)
+            model(X[:2], training=False)
+            variables = store.trainable_variables()
+            again = av.recompute_grad(lambda x: model(x, training=True))
+
+            def step(x):
+                with av.GradientTape() as tape, strategy.synchronized(len(x)):
+                    loss = av.sum(again(x) ** 2) / len(x)
+                return strategy.average(tape.gradient(loss, variables), variables, weight=len(x))
+
+            return [g.numpy() for run in (step, av.function(step)) for g in run(x)]
+
+    first = 3 + strategy.rank
+    mine = slice(0, 3) if strategy.is_main else slice(sum(range(3, first)), sum(range(3, first + 1)))
+    found, wanted = gradients(strategy, mine), gradients(Alone(), slice(0, sum(range(3, 3 + strategy.size))))
+    for a, b in zip(found, wanted, strict=True):
+        np.testing.assert_allclose(a, b, atol=1e-12)
+
+
+@check
 def numbers_of_rows_that_vary(strategy, folder):
     """In a plan, too: all ranks together may have more rows than when it was traced."""
     v = av.Variable(np.zeros((50, 2)), name="table")
@@ -504,6 +530,10 @@ def values_of_rank_0(strategy, folder):
 @check
 def not_in_a_trace(strategy, folder):
     v = av.Variable([1.0], name="v")
+    calls = (lambda a: strategy.average([a], [v])[0], strategy.mean, strategy.all_reduce)
+    for call in calls:
+        branch = av.function(lambda a, call=call: av.cond(av.sum(a) > 0, call, lambda a: a, a))
+        raises(RuntimeError, lambda branch=branch: branch(np.ones(1, "f")), "in a branch of av.cond")
     for call in (lambda: strategy.broadcast(v), lambda: strategy.verify(v), strategy.barrier):
         raises(
             RuntimeError, lambda call=call: av.function(lambda x: (call(), x))(np.ones(1)), "inside of an av.function"

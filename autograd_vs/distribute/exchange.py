@@ -20,7 +20,7 @@ from ..engine.cotangent import IndexedSlices, bare
 from ..engine.outside import outside, tracer
 from ..engine.tensor import tensor_of
 
-__all__ = ["Average", "Entry", "Exchange", "number", "said", "sum_dtype"]
+__all__ = ["Average", "Entry", "Exchange", "number", "on_all_ranks", "said", "sum_dtype"]
 
 
 class Entry(NamedTuple):
@@ -225,7 +225,7 @@ class Average:
 
     def results(self, weight: Any) -> list:
         """The averages, in the order of the gradients."""
-        outside(self._begin, weight, writes=())
+        on_all_ranks(self._begin, weight)
         tracing = tracer()
         found: list[Any] = [None] * len(self._entries)
         for pack in self._packs:
@@ -242,7 +242,7 @@ class Average:
         self._gradients = self._variables = ()  # a plan keeps this object, and shall not keep them
         return found
 
-    def _begin(self, weight) -> None:
+    def _begin(self, weight) -> np.ndarray:
         """See that all ranks are here, with the same variables; the first time, make what the results lie in."""
         share, kinds = self._exchange.agree("average the gradients", self._entries, number(weight))
         if self._packs is None:
@@ -255,6 +255,7 @@ class Average:
                 "pass zeros for a gradient that some calls do not have"
             )
         self._share = share
+        return np.zeros(())  # it has run
 
     def _prepare(self) -> None:
         groups: dict[tuple, list[int]] = {}
@@ -350,6 +351,23 @@ def _entry(g, v) -> Entry:
         raise TypeError(f"variable {v.name!r} has dtype {v.dtype}: only float and complex ones have gradients")
     kind = "none" if g is None else "rows" if isinstance(g, IndexedSlices) else "dense"
     return Entry(v.op.name, v.shape, v.dtype, kind)
+
+
+def on_all_ranks(function: Any, *args: Any) -> Any:
+    """What ``function(*args)`` gives, an array; each replay of a traced function calls it, too.
+
+    Raises
+    ------
+    RuntimeError
+        In a branch, or the body of a loop, that is traced: ranks could take different ones.
+    """
+    found = outside(function, *args, writes=())
+    if found is None:
+        raise RuntimeError(
+            "a strategy was called in a branch of av.cond or the body of av.while_loop while a function is traced. Ranks "
+            "that decide otherwise would make other calls: call it outside of them"
+        )
+    return found
 
 
 def number(weight) -> float:

@@ -15,13 +15,12 @@ from ..base.dtypes import is_differentiable
 from ..base.nest import flatten, pack
 from ..checkpoint import collect
 from ..engine.cotangent import bare
-from ..engine.outside import outside, tracing
+from ..engine.outside import tracing
 from ..engine.tensor import Tensor, as_tensor, tensor_of
-from ..ops.batch_norm import across
 from ..ops.constants import stop_gradient
 from ..transforms.custom import custom_gradient
 from ..transforms.grad import alias
-from .exchange import Average, Entry, Exchange, number, said, sum_dtype
+from .exchange import Average, Entry, Exchange, number, on_all_ranks, said, sum_dtype
 from .mpi import abort_on_error, connect, share_cores
 
 __all__ = ["DataParallel"]
@@ -195,7 +194,7 @@ class DataParallel:
         value = as_tensor(value)
         if not is_differentiable(value.dtype):
             value = value.astype(np.float64)
-        return stop_gradient(value) if self._is_alone() else tensor_of(outside(self._mean, value, weight))
+        return stop_gradient(value) if self._is_alone() else tensor_of(on_all_ranks(self._mean, value, weight))
 
     def _mean(self, value, weight):
         array = bare(value)
@@ -253,11 +252,11 @@ class DataParallel:
 
         @custom_gradient
         def all_reduce(x):
-            return tensor_of(outside(forth, x, weight)), gradient
+            return tensor_of(on_all_ranks(forth, x, weight)), gradient
 
         @custom_gradient
         def gradient(g):
-            return tensor_of(outside(back, g, weight)), no_second_derivative
+            return tensor_of(on_all_ranks(back, g, weight)), no_second_derivative
 
         def no_second_derivative(_):
             raise NotImplementedError("all_reduce has no second derivative")
@@ -285,9 +284,9 @@ class DataParallel:
 
         Notes
         -----
-        Around the forward pass; the gradients that go through the statistics are those of the whole batch, too. All
-        ranks then have the same running averages. Without it each rank normalizes by its own rows, running averages
-        differ, and rank 0 saves its own.
+        Around the forward pass (what `recompute_grad` runs again is in it, too); the gradients that go through the
+        statistics are those of the whole batch. All ranks then have the same running averages. Without it each rank
+        normalizes by its own rows, running averages differ, and rank 0 saves its own.
 
         References
         ----------
@@ -304,11 +303,8 @@ class DataParallel:
         if not self._is_alone():
             add = partial(self.all_reduce, weight=weight)
             add.opened_in = tracing()  # what is opened inside of a traced function is open in each replay
-        token = across.set(add)
-        try:
+        with ranks.summed_by(add):
             yield
-        finally:
-            across.reset(token)
 
     def merge(self, metric: Any) -> Any:
         """A metric that has seen what those of all ranks have.

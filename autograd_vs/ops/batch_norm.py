@@ -1,17 +1,16 @@
 """Normalization over a batch: batch_norm with known statistics, batch_norm_train with those of the batch, moments.
 
 Floor 2. Running averages are the caller's: two variables that are not trained, and an assignment. Where the batch is
-spread over several processes, `across` adds up over them.
+spread over several processes, `ranks.across` adds up over them.
 """
 
-from contextvars import ContextVar
 from math import prod
-from typing import Any
 
 import numpy as np
 
 from ..base.backend import as_array, repeated
 from ..base.precision import in_float32
+from ..base.ranks import across
 from ..engine.declare import composed, primitive
 from ..engine.outside import tracer
 from ..engine.samples import Sample, arrays
@@ -19,10 +18,7 @@ from ..engine.tensor import Tensor, as_tensor
 from .normalization import affine_pair, affine_shape, affine_sum, mean_over, scaled, spread, standard_x
 from .shape import axes_of, broadcast_to, cast, concatenate
 
-__all__ = ["across", "batch_norm", "batch_norm_counted", "batch_norm_train", "moments"]
-
-# The sum of an array over all processes, as a function with a gradient; None where the batch is all here.
-across: ContextVar[Any] = ContextVar("across", default=None)
+__all__ = ["batch_norm", "batch_norm_counted", "batch_norm_train", "moments"]
 
 # ---------------------------------------------------------------- with given statistics
 

@@ -12,6 +12,7 @@ from typing import Any
 from ..base.backend import is_array, namespace, placed
 from ..base.dtypes import is_differentiable
 from ..base.nest import flatten, map_nest, pack
+from ..base.ranks import across, summed_by
 from ..engine.call import announce
 from ..engine.cotangent import Bundle, IndexedSlices
 from ..engine.op import Op
@@ -188,7 +189,7 @@ class Again:
     """
 
     def __init__(self, arguments, leaves, drawing):
-        self.past, self.scope, self.drawing = Past(), ScopeAgain(), drawing
+        self.past, self.scope, self.drawing, self.across = Past(), ScopeAgain(), drawing, across.get()
         self.structure = map_nest(lambda x: None, arguments)
         self.places = [i for i, x in enumerate(leaves) if isinstance(x, Tensor)]
         self.others = [None if isinstance(x, Tensor) else x for x in leaves]
@@ -208,7 +209,7 @@ class Again:
         moved = []
         back = Back(past or self.past, undo=True)
         try:
-            with back, self.drawing, self.scope, GradientTape() as tape:
+            with back, self.drawing, self.scope, summed_by(self.across), GradientTape() as tape:
                 base = active().base
                 for x in sources:
                     if 0 < x.position < base:  # another record, which goes on, knows it by this position
