@@ -24,7 +24,7 @@ from pathlib import Path
 from statistics import median
 
 import numpy as np
-from harness import RESULTS, environment, machine
+from harness import add_writing_options, environment, machine, write
 
 MPIEXEC = Path(sys.executable).with_name("mpiexec")
 SIZES = [4**k for k in range(1, 13)]  # of float32: 16 bytes to 64 MB
@@ -236,7 +236,7 @@ def main():
     parser.add_argument("--ranks", type=int, nargs="+", default=[1, 2, 4])
     parser.add_argument("--rounds", type=int, default=20)
     parser.add_argument("--small", action="store_true", help="small sizes only: a look whether it runs")
-    parser.add_argument("--no-write", action="store_true")
+    add_writing_options(parser)
     parser.add_argument("--worker", action="store_true", help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.worker:
@@ -256,8 +256,7 @@ def main():
         found.append(json.loads(lines[0].removeprefix("FOUND ")))
     report(found)
     if not options.no_write:
-        RESULTS.mkdir(exist_ok=True)
-        (RESULTS / "ranks.json").write_text(json.dumps({"machine": machine(), "found": found}, indent=1) + "\n")
+        write("ranks", {"machine": machine(), "found": found}, options.results)
 
 
 if __name__ == "__main__":

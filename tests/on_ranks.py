@@ -505,7 +505,7 @@ def steps_that_differ(strategy, folder):
         optimizer.apply_gradients([(np.ones(1, "f"), v)])
     raises(RuntimeError, lambda: strategy.average([np.ones(1, "f")], [v]), "not at the same step", "1 on rank 1")
     raises(RuntimeError, lambda: strategy.verify(v), "not at the same step")
-    strategy._exchange._counters.clear()  # as if the optimizer were gone
+    strategy._exchange.counted.clear()  # as if the optimizer were gone
     raises(RuntimeError, lambda: strategy.verify(v), "variable v", "rank 1")
 
 
@@ -641,7 +641,7 @@ def main(folder, *names):
             function(strategy, folder)
         except Exception:
             wrong = traceback.format_exc()
-        strategy._exchange._counters.clear()
+        strategy._exchange.counted.clear()
         together(strategy)
         everyone = strategy._exchange.link.objects(wrong)
         found[function.__name__] = {rank: text for rank, text in enumerate(everyone) if text is not None}

@@ -10,7 +10,6 @@ from functools import lru_cache, partial
 from itertools import accumulate
 from math import inf, prod
 from typing import Any, NamedTuple
-from weakref import ref
 
 import numpy as np
 
@@ -57,18 +56,13 @@ class Exchange:
 
     def __init__(self, link: Any) -> None:
         self.link = link
-        self._counters: list[Any] = []  # weak references to optimizers, whose iterations are the step
+        self.counted: list[Any] = []  # optimizers, whose iterations are the step
         self._devices: dict[type, Any] = {}
 
     @property
     def step(self) -> int:
-        """The iterations of all optimizers that are known, added up."""
-        return sum(found.iterations for found in (known() for known in self._counters) if found is not None)
-
-    def count(self, optimizer: Any) -> None:
-        """From now on the iterations of this optimizer are compared."""
-        if not any(known() is optimizer for known in self._counters):
-            self._counters.append(ref(optimizer))
+        """The iterations of the optimizers of the latest `broadcast`, added up."""
+        return sum(optimizer.iterations for optimizer in self.counted)
 
     # ---------------------------------------------------------------- agreement
     def agree(self, what: str, entries: tuple[Entry, ...] = (), weight: float = 1.0) -> tuple[float, tuple[str, ...]]:
@@ -364,8 +358,8 @@ def on_all_ranks(function: Any, *args: Any) -> Any:
     found = outside(function, *args, writes=())
     if found is None:
         raise RuntimeError(
-            "a strategy was called in a branch of av.cond or the body of av.while_loop while a function is traced. Ranks "
-            "that decide otherwise would make other calls: call it outside of them"
+            "a strategy was called in a branch of av.cond or the body of av.while_loop while a function is traced: "
+            "ranks that decide otherwise would make other calls. Call it outside of them"
         )
     return found
 

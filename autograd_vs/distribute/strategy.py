@@ -379,9 +379,7 @@ class DataParallel:
             state = link.share(part.state_dict() if self.is_main else None)
             if not self.is_main:
                 part.load_state_dict(state)
-        for part in wanted.parts.values():
-            if hasattr(part, "iterations"):
-                self._exchange.count(part)
+        self._exchange.counted = [part for part in wanted.parts.values() if hasattr(part, "iterations")]
         self.verify(*objects)
 
     def verify(self, *objects: Any) -> None:
