@@ -210,6 +210,8 @@ class History:
 
     def _write(self, text: str) -> None:
         # A bare descriptor, one write per batch: nothing is left in a buffer of this process when it dies.
+        if not is_main():
+            return  # this History is older than the strategy
         if self._file is None:
             assert self._path is not None
             flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | getattr(os, "O_BINARY", 0)

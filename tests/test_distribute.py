@@ -200,6 +200,14 @@ def test_what_average_is_given():
         strategy.average([np.ones(1), np.ones(1)], [v])
 
 
+def test_a_history_that_is_older_than_the_strategy(monkeypatch, tmp_path):
+    history = av.History(tmp_path / "log.jsonl")
+    monkeypatch.setattr(av.distribute.strategy.ranks, "_rank", 1)
+    history.log(loss=1.0)
+    assert history["loss"].tolist() == [1.0] and not (tmp_path / "log.jsonl").exists()
+    assert av.History(tmp_path / "log.jsonl")._path is None
+
+
 # ---------------------------------------------------------------- shards of data, without other processes
 
 
