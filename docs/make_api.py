@@ -93,6 +93,7 @@ SECTIONS = {
         Page("plot", "Plots", "``av.plot``.", module="autograd_vs.plot"),
         Page("checkpoints", "Checkpoints", "Files of named arrays, and folders of them.",
              "checkpoint checkpoint_manager"),
+        Page("distribute", "Several processes", "``av.distribute``.", module="autograd_vs.distribute"),
         Page("debug", "Looking for what went wrong", "``av.debug``.", module="autograd_vs.debug"),
     ],
     "Settings": [
