@@ -583,6 +583,13 @@ def only_rank_0_writes(strategy, folder):
     wanted = ["a.safetensors", "log.jsonl", "many/ckpt-0000000002.safetensors"] if strategy.is_main else []
     assert written == wanted, written
     assert list(av.progress(range(3), "steps")) == [0, 1, 2]
+    others = os.path.join(folder, f"removed{strategy.rank}")
+    os.makedirs(others)
+    manager = av.CheckpointManager(others, v, max_to_keep=1)
+    for step in (1, 2):
+        open(os.path.join(others, f"ckpt-{step:010d}.safetensors"), "w").close()
+    manager.save(3)
+    assert list(manager.checkpoints) == ([3] if strategy.is_main else [1, 2]), "rank 0 removes, too"
 
 
 @check
