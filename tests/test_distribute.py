@@ -101,6 +101,7 @@ def test_the_same_script_alone_and_after_a_rank_was_killed(tmp_path):
     again, _ = train(4, tmp_path / "killed", 23)
     assert again.stdout.count("begins behind step 10") == 4, again.stdout + again.stderr
     assert again.returncode == 0 and again.stdout.count("trained 23 steps") == 1, again.stderr
+    assert "trained by itself" not in again.stderr
     found, wanted = (np.load(tmp_path / name / "values.npz") for name in ("killed", "alone"))
     for name in wanted:
         np.testing.assert_allclose(found[name], wanted[name], atol=1e-10, rtol=0, err_msg=name)
@@ -123,6 +124,23 @@ def test_all_end_when_one_fails(tmp_path, fault, n, said):
     for part in said:
         assert part in ended.stderr, ended.stderr
     assert seconds < 10
+
+
+def test_gradients_that_nobody_averaged_are_noticed_at_the_end():
+    code = """
+import numpy as np
+import autograd_vs as av
+import optim
+strategy = av.distribute.DataParallel()
+v, fixed = av.Variable([1.0, 2.0], name="v"), av.Variable([0.0], name="fixed", trainable=False)
+optimizer = optim.SGD(0.1)
+strategy.broadcast(v, fixed, optimizer)
+fixed.assign([float(strategy.rank)])  # as running averages may be
+optimizer.minimize(lambda: av.sum(v * float(strategy.rank)), [v])
+"""
+    ended, _ = start(2, "-c", code)
+    assert ended.returncode == 0 and ended.stderr.count("UserWarning") == 1, ended.stderr
+    assert "different values of v: each was trained by itself. strategy.average" in ended.stderr
 
 
 def test_a_rank_that_never_comes():

@@ -2,16 +2,19 @@
 
 import atexit
 import sys
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from copy import deepcopy
 from functools import partial
 from typing import Any
+from weakref import ref
 
 import numpy as np
 
 from ..base import backend, ranks
 from ..base.dtypes import is_differentiable
+from ..base.errors import user_level
 from ..base.nest import flatten, pack
 from ..checkpoint import collect
 from ..engine.cotangent import bare
@@ -106,6 +109,7 @@ class DataParallel:
         self.size: int = 1 if link is None else link.size
         self.local_rank: int = 0 if link is None else link.local_rank
         self._exchange: Any = None
+        self._trained: dict[str, Any] = {}  # name -> weak reference, of the trainable variables that were broadcast
         if self.size > 1:
             self._exchange = Exchange(link)
             self._undo = abort_on_error(link), share_cores(link)
@@ -380,6 +384,7 @@ class DataParallel:
             if not self.is_main:
                 part.load_state_dict(state)
         self._exchange.counted = [part for part in wanted.parts.values() if hasattr(part, "iterations")]
+        self._trained |= {name: ref(v) for name, v in wanted.variables.items() if v.trainable}
         self.verify(*objects)
 
     def verify(self, *objects: Any) -> None:
@@ -430,6 +435,9 @@ class DataParallel:
     def close(self) -> None:
         """Part from the others, which do the same; called at the end of the script if nobody did before.
 
+        Where trainable variables that were broadcast are no longer equal on all ranks, rank 0 warns: their gradients
+        were not averaged.
+
         Raises
         ------
         RuntimeError
@@ -439,11 +447,25 @@ class DataParallel:
             return
         atexit.unregister(self._at_exit)
         self._exchange.agree("the end of the script")
+        self._warn_if_apart()
         exchange, self._exchange = self._exchange, None
         for undo in self._undo:
             undo()
         ranks.set_rank(self._outer)
         exchange.close()
+
+    def _warn_if_apart(self) -> None:
+        alive = {name: v() for name, v in self._trained.items()}
+        found = self._exchange.link.objects({name: _hash(v.array) for name, v in alive.items() if v is not None})
+        apart = [name for name in found[0] if len({each.get(name, found[0][name]) for each in found}) > 1]
+        if apart and self.is_main:
+            more = f" and {len(apart) - 5} more" if len(apart) > 5 else ""
+            warnings.warn(
+                f"at the end the ranks have different values of {', '.join(apart[:5])}{more}: each was trained by "
+                "itself. strategy.average makes gradients equal before optimizer.apply_gradients; optimizer.minimize does not",
+                UserWarning,
+                stacklevel=user_level(),
+            )
 
     def _at_exit(self) -> None:
         try:
