@@ -462,7 +462,7 @@ class DataParallel:
             more = f" and {len(apart) - 5} more" if len(apart) > 5 else ""
             warnings.warn(
                 f"at the end the ranks have different values of {', '.join(apart[:5])}{more}: each was trained by "
-                "itself. strategy.average makes gradients equal before optimizer.apply_gradients; optimizer.minimize does not",
+                "itself. strategy.average makes gradients equal, before optimizer.apply_gradients; minimize does not",
                 UserWarning,
                 stacklevel=user_level(),
             )
