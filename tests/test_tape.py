@@ -152,6 +152,15 @@ def test_precision_warning_once_per_line():
     mix()  # warnings are errors in this suite: a second one would fail
 
 
+def test_layers_warn_of_float64_data():
+    x = np.ones((2, 3, 4))
+    with av.VariableStore(), av.GradientTape():
+        with pytest.warns(av.PrecisionWarning, match="dense/kernel"):
+            av.layers.Dense(2)(x)
+        with pytest.warns(av.PrecisionWarning, match="rnn/lstm_cell"):
+            av.layers.RNN(av.layers.LSTMCell(2))(x)
+
+
 def test_complex_gradients_point_uphill():
     z = av.Tensor(np.array(1.0 + 2.0j))
     with av.GradientTape() as tape:

@@ -304,6 +304,8 @@ def _three(op):
         rule = rules[which]
         if rule is None:
             rule = rules[which] = op.rule(tuple([i for i in range(3) if which >> i & 1]))
+        if xa.dtype is not xb.dtype or xb.dtype is not xc.dtype:
+            note_precision(args, t)
         t.position = out = new_position()
         inputs = (ka, kb, kc) if which == 7 else (kb, kc) if which == 6 else (*compress((ka, kb, kc), _THREE[which]),)
         entry = (rule, out, inputs, rule.keep(t.array, xa, xb, xc), mark)
