@@ -650,3 +650,50 @@ def test_a_tensor_left_over_from_a_trace_says_so():
     f(np.ones(2))
     with pytest.raises(TypeError, match=r"left over.*test_function_safety\.py:\d+.*Return it"):
         kept[0].numpy()
+
+
+# ---------------------------------------------------------------- names from outside
+
+
+def test_names_from_outside_that_are_bound_anew_are_read_anew():
+    w, rate = av.Variable([1.0, 2.0]), 2.0
+
+    def scaled(v):
+        return v * rate
+
+    @av.function
+    def f(x):
+        return x + (lambda: scaled(w))()
+
+    x = np.zeros(2, np.float32)
+    assert [f(x).numpy().tolist() for _ in range(2)] == [[2.0, 4.0]] * 2 and f.traces == 1
+    w = av.Variable([5.0, 7.0])  # a cell of a notebook that is run again
+    assert f(x).numpy().tolist() == [10.0, 14.0]
+    rate = 3.0  # in a function that it calls
+    assert f(x).numpy().tolist() == f(x).numpy().tolist() == [15.0, 21.0] and f.traces == 3
+
+
+def test_globals_that_are_bound_anew_are_read_anew():
+    names = {"np": np, "av": av, "data": np.ones(2)}
+    exec("@av.function\ndef f(x):\n    return helper(x) * data\ndef helper(x):\n    return x + 1.0", names)
+    f, x = names["f"], np.ones(2)
+    assert [f(x).numpy().tolist() for _ in range(2)] == [[2.0, 2.0]] * 2
+    names["data"] = np.full(2, 5.0)
+    assert f(x).numpy().tolist() == [10.0, 10.0]
+    exec("def helper(x):\n    return x - 1.0", names)
+    assert f(x).numpy().tolist() == f(x).numpy().tolist() == [0.0, 0.0] and f.traces == 3
+
+
+def test_names_that_the_function_binds_itself_do_not_count():
+    traces = 0
+
+    @av.function
+    def f(x):
+        nonlocal traces
+        traces += 1
+        return x * 2.0
+
+    for _ in range(3):
+        f(np.ones(2))
+        traces += 10
+    assert traces == 31 and f.traces == 1

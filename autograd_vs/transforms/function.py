@@ -333,7 +333,10 @@ def _difference(key, others, names):
     ]
     around = zip(_AROUND, key[-len(_AROUND) :], last[-len(_AROUND) :], strict=True)
     found += [what.format(new, old) for what, new, old in around if new != old]
-    return "; ".join(found) or "what its Variables or optimizers were at the trace (trainable, which slots) changed"
+    return "; ".join(found) or (
+        "what its Variables or optimizers were at the trace (trainable, which slots) changed, or a name that it reads "
+        "from outside is bound to something else"
+    )
 
 
 _AROUND = (  # in the order of `_ambient`
@@ -377,7 +380,9 @@ def function(
     python_function : function
         Of nests of Tensors, arrays, Variables and Python values that can be hashed. What it does beside computing with
         Tensors and updating Variables (printing, lists that grow, attributes that it sets) happens at the trace only,
-        and Python values that it finds elsewhere (globals, attributes) are those of the trace.
+        and Python values that it finds in attributes, lists and dicts are those of the trace. Where a name that it
+        reads from outside (a global, a variable of the function around it) is bound to something else, as by a cell of
+        a notebook that is run again, it is traced anew.
     input_signature : sequence of nests of TensorSpec, optional
         What each argument is. Arrays, lists and numbers become Tensors of the dtype that is given; what does not fit
         is refused. None in a shape is any size: there is a plan for each that comes.
