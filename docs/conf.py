@@ -46,6 +46,7 @@ autodoc_typehints = "none"  # types and shapes stand in the docstrings
 autosummary_generate = False
 docstrings = Config(napoleon_use_rtype=False, napoleon_custom_sections=[("Attributes", "params_style")])
 
+myst_enable_extensions = ["dollarmath"]
 myst_heading_anchors = 3
 nb_merge_streams = True
 nb_execution_mode = "off"  # notebooks come with their outputs

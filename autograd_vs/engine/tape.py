@@ -367,7 +367,8 @@ class GradientTape:
 
         Returns
         -------
-        Tensor, shape (batch, *target.shape[1:], *source.shape[1:])
+        Tensor
+            Of shape ``(batch, *target.shape[1:], *source.shape[1:])``.
 
         Raises
         ------

@@ -270,7 +270,8 @@ def embedding_lookup(table, ids) -> Tensor:
 
     Returns
     -------
-    Tensor, shape (*ids.shape, *table.shape[1:])
+    Tensor
+        Of shape ``(*ids.shape, *table.shape[1:])``.
 
     Raises
     ------
