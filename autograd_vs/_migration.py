@@ -12,7 +12,7 @@ import numpy as np
 
 from .engine.protocol import Operand, install
 
-__all__ = ["Elsewhere", "advice", "layers_advice", "missing", "nn_advice"]
+__all__ = ["ON_LAYERS", "Absent", "Elsewhere", "advice", "layers_advice", "missing", "nn_advice"]
 
 _STORE = "`with av.VariableStore() as store:`"
 _LISTS = "use store.variables(scope), store.trainable_variables(scope) or store.regularization_losses(scope)"
@@ -38,7 +38,8 @@ _ADVICE = {
     "add_to_collection": "keep a Python list",
     "GraphKeys": _LISTS,
     "gradients": "record on `with av.GradientTape() as tape:`, then tape.gradient(target, sources); or av.grad(f)",
-    "train": "optimizers are in the package optim: `import optim; optim.Adam(learning_rate=1e-3)`",
+    "train": "optimizers and schedules are in the package optim: `import optim; optim.Adam(learning_rate=1e-3)`; "
+    "checkpoints are av.save, av.load and av.CheckpointManager",
     "optimizers": "optimizers are in the package optim: `import optim; optim.Adam(learning_rate=1e-3)`",
     "losses": "the losses are in av.nn; the terms of the regularizers are store.regularization_losses()",
     "assign": "use variable.assign(value)",
@@ -75,6 +76,33 @@ _ADVICE = {
     "cat": "use av.concatenate(arrays, axis)",
     "mm": "use av.matmul(a, b), a @ b",
     "bmm": "use av.matmul(a, b), a @ b",
+    "embedding_lookup": "use av.nn.embedding_lookup(table, ids)",
+    "gather": "use av.take(x, indices, axis); rows of a Variable by av.nn.embedding_lookup(table, ids)",
+    "gather_nd": "index as in NumPy: x[rows, columns]",
+    "boolean_mask": "index as in NumPy: x[mask]",
+    "one_hot": "use av.nn.one_hot(labels, depth)",
+    "sigmoid": "use av.nn.sigmoid(x)",
+    "relu": "use av.nn.relu(x)",
+    "softmax": "use av.nn.softmax(x, axis)",
+    "norm": "use av.linalg.norm(x)",
+    "shape": "use x.shape, a tuple",
+    "range": "use np.arange, or Python's range",
+    "fill": "use np.full(shape, value)",
+    "is_nan": "use av.isnan(x)",
+    "to_float": "use x.astype('float32')",
+    "to_int32": "use x.astype('int32')",
+    "random_normal": "use av.random.normal",
+    "random_uniform": "use av.random.uniform",
+    "truncated_normal": "use av.random.truncated_normal; av.initializers.truncated_normal for a variable",
+    "clip_by_global_norm": "use gradients, norm = optim.clip_by_global_norm(gradients, limit), or global_clipnorm= of "
+    "an optimizer",
+    "clip_by_norm": "use optim.clip_by_norm, or clipnorm= of an optimizer",
+    "clip_by_value": "use av.clip(x, low, high); of gradients optim.clip_by_value, or clipvalue= of an optimizer",
+    "map_fn": "use av.vmap(f)(x), av.scan where one step needs the one before, or a Python loop",
+    "sequence_mask": "use np.arange(longest) < lengths[:, None]",
+    "py_func": "call it: everything runs as Python; inside of av.function by av.outside",
+    "py_function": "call it: everything runs as Python; inside of av.function by av.outside",
+    "contrib": "cells and layers are in av.layers, losses in av.nn",
     "identity": "a Tensor never changes: use it as it is, or x + 0 for a copy of a Variable's value",
 }
 
@@ -283,8 +311,44 @@ _PREFIXES = {
 }
 
 
-class Elsewhere:
-    """In the place of an attribute that Tensors and Variables do not have: AttributeError, with the way to do it here.
+_LOOP_OF_YOUR_OWN = "the training loop is yours: optim.Adam().minimize(loss_fn, layer.trainable_variables)"
+_MODE = "there is no mode: say it in each call, layer(x, training=False)"
+_FILE = "av.save(path, layer) and av.load(path, layer), once it was called"
+ON_LAYERS = {
+    "parameters": "use layer.trainable_variables, or layer.variables",
+    "named_parameters": "use layer.variables: each has a name",
+    "fit": _LOOP_OF_YOUR_OWN,
+    "compile": f"{_LOOP_OF_YOUR_OWN}; av.function around a whole step makes it fast",
+    "predict": "call it: layer(x)",
+    "train": _MODE,
+    "eval": _MODE,
+    "summary": "use av.summary(layer)",
+    "zero_grad": "there is nothing to reset: tape.gradient returns new gradients each time",
+    "state_dict": _FILE,
+    "load_state_dict": _FILE,
+    "save": _FILE,
+    "save_weights": _FILE,
+    "load_weights": _FILE,
+    "get_weights": "use [v.numpy() for v in layer.variables]",
+    "set_weights": "use variable.assign(value) of each of layer.variables, or av.load",
+}
+
+
+class Absent:
+    """In the place of an attribute that there is not: AttributeError, with the way to do it here. It may be set."""
+
+    __slots__ = ("advice", "name")
+
+    def __init__(self, name: str, advice: str):
+        self.name, self.advice = name, advice
+
+    def __get__(self, x: Any, cls: type | None = None) -> NoReturn:
+        kind = (type(x) if cls is None else cls).__name__
+        raise AttributeError(f"a {kind} has no {self.name!r}: {self.advice}.", name=self.name)
+
+
+class Elsewhere(Absent):
+    """As `Absent`, for what cannot be set, either: on Tensors and Variables.
 
     Examples
     --------
@@ -296,14 +360,7 @@ class Elsewhere:
     (False, False)
     """
 
-    __slots__ = ("advice", "name")
-
-    def __init__(self, name: str, advice: str):
-        self.name, self.advice = name, advice
-
-    def __get__(self, x: Any, cls: type | None = None) -> NoReturn:
-        kind = (type(x) if cls is None else cls).__name__
-        raise AttributeError(f"a {kind} has no {self.name!r}: {self.advice}.", name=self.name)
+    __slots__ = ()
 
     def __set__(self, x: Any, value: Any) -> NoReturn:
         self.__get__(x)
@@ -381,6 +438,8 @@ _LAYERS = {
     "RNNCell": "write av.layers.SimpleRNNCell", "LayerNormalization": "write av.layers.LayerNorm",
     "BatchNormalization": "write av.layers.BatchNorm", "SyncBatchNorm": "write av.layers.BatchNorm",
     "GlobalAveragePooling2D": "write av.layers.GlobalAvgPool", "AdaptiveAvgPool2d": "write av.layers.GlobalAvgPool",
+    "batch_normalization": "write av.layers.batch_norm", "max_pooling2d": "write av.layers.max_pool2d",
+    "average_pooling2d": "write av.layers.avg_pool2d",
     "MaxPooling2D": "write av.layers.MaxPool2D", "AveragePooling2D": "write av.layers.AvgPool2D",
     "Module": _LAYER, "Model": _LAYER,
     "ModuleList": "a list in an attribute will do: the layers in it belong to the layer",

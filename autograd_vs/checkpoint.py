@@ -294,7 +294,11 @@ def collect(objects: Iterable[Any]) -> _Wanted:
 def _asked(objects: Iterable[Any]) -> _Wanted:
     wanted = collect(objects)
     if not (wanted.variables or wanted.parts or wanted.stores):
-        raise ValueError("say what: a store, variables, a layer that was called, an optimizer, a History, av.random")
+        raise ValueError(
+            "there is nothing in what was given that could be saved or loaded: a layer has no variables before its "
+            "first call (call it once, with data), a store none before get_variable. What there may be: stores, "
+            "variables, layers, optimizers, a History, av.random"
+        )
     return wanted
 
 

@@ -2,11 +2,11 @@
 
 import inspect
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, NoReturn
 
 import autograd_vs as av
 
-__all__ = ["missing_name", "unknown_arguments", "what_is_no_number"]
+__all__ = ["ON_OPTIMIZERS", "Absent", "Elsewhere", "missing_name", "unknown_arguments", "what_is_no_number"]
 
 _PASSED = "variables go into apply_gradients([(gradient, variable), ...]) or minimize(loss_fn, variables)"
 _ARGUMENTS = {  # of other libraries' optimizers
@@ -29,6 +29,33 @@ _ARGUMENTS = {  # of other libraries' optimizers
     "use_nesterov": "write nesterov",
     "max_norm": "write global_clipnorm, clipnorm or clipvalue",
 }
+
+ON_OPTIMIZERS = {
+    "lr": "write optimizer.learning_rate",
+    "step": "write optimizer.apply_gradients(zip(gradients, variables)), or optimizer.minimize(loss_fn, variables)",
+    "zero_grad": "there is nothing to reset: tape.gradient returns new gradients each time",
+    "param_groups": "rates of their own by names of variables: rates={'encoder/': 0.1}, exclude=[...]",
+    "compute_gradients": "record on `with av.GradientTape() as tape:`, then tape.gradient(loss, variables)",
+}
+
+
+class Absent:
+    """In the place of an attribute that optimizers do not have: AttributeError, with the way to do it here."""
+
+    def __init__(self, name: str):
+        self.name = name
+
+    def __get__(self, x: Any, cls: type | None = None) -> NoReturn:
+        kind = (type(x) if cls is None else cls).__name__
+        raise AttributeError(f"{kind} has no {self.name!r}: {ON_OPTIMIZERS[self.name]}", name=self.name)
+
+
+class Elsewhere(Absent):
+    """As `Absent`, for what may not be set, either: nobody would read it."""
+
+    def __set__(self, x: Any, value: Any) -> NoReturn:
+        self.__get__(x)
+
 
 _OPTIMIZERS = "docs/examples/add_an_optimizer.py shows how to write one"
 _NAMES = {

@@ -263,6 +263,10 @@ class Optimizer:
             raise ValueError(f"{type(self).__name__}: {what} must be in [0, {high}), got {value!r}")
 
     # ---------------------------------------------------------------- updates
+    def __dir__(self) -> list[str]:
+        """What there is: not the names that only say what to write here instead."""
+        return [name for name in object.__dir__(self) if name not in advice.ON_OPTIMIZERS or hasattr(self, name)]
+
     def apply_gradients(self, pairs: Iterable[tuple[Any, Any]]) -> None:
         """Update variables by their gradients, in place.
 
@@ -646,6 +650,10 @@ class Optimizer:
         )
 
 
+for _name in advice.ON_OPTIMIZERS:
+    setattr(Optimizer, _name, (advice.Elsewhere if _name == "lr" else advice.Absent)(_name))
+
+
 def unzipped(pairs: Iterable[tuple[Any, Any]]) -> tuple[tuple, tuple]:
     """The gradients and the variables of pairs; TypeError if they are none."""
     try:
@@ -653,12 +661,19 @@ def unzipped(pairs: Iterable[tuple[Any, Any]]) -> tuple[tuple, tuple]:
         gradients, variables = zip(*pairs, strict=True) if pairs else ((), ())
         return gradients, variables
     except (TypeError, ValueError) as error:
-        if error.__traceback__ is None or error.__traceback__.tb_next is not None:
+        given, alone = type(pairs).__name__, isinstance(pairs, list) and [p for p in pairs if is_value(p)]
+        if not alone and (error.__traceback__ is None or error.__traceback__.tb_next is not None):
             raise  # from inside of an iterator
+        what = f"{type(alone[0]).__name__}s alone" if alone else f"{given}: {error}"
         raise TypeError(
             "apply_gradients takes pairs (gradient, variable), as in zip(gradients, variables, strict=True), got "
-            f"{type(pairs).__name__}: {error}"
+            f"{what}"
         ) from None
+
+
+def is_value(x: Any) -> bool:
+    """Whether it is a Tensor or a Variable."""
+    return isinstance(x, (av.Tensor, av.Variable))
 
 
 def decayed(update, p, g, *slots, decay=None, shrink=None, **scalars):

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 import autograd_vs as av
+import optim
 from autograd_vs import _migration
 from autograd_vs.engine.protocol import Operand
 
@@ -160,3 +161,51 @@ def test_advice_about_losses_is_right():
             assert used in av.nn.__all__, f"{name}: {used}"
     options = inspect.signature(av.nn.softmax_cross_entropy).parameters
     assert {"class_weights", "label_smoothing", "ignore", "reduction"} <= set(options)
+
+
+@pytest.mark.parametrize("name", _migration.ON_LAYERS)
+def test_attributes_of_layers_elsewhere(name):
+    layer = av.layers.Dense(2)
+    with pytest.raises(AttributeError, match=f"^a Dense has no '{name}': "):
+        getattr(layer, name)
+    assert not hasattr(layer, name) and name not in dir(layer)
+    setattr(layer, name, 3)  # layers of one's own have what they like
+    assert getattr(layer, name) == 3 and name in dir(layer)
+
+
+def test_forward_is_called_call_here():
+    class Net(av.layers.Layer):
+        def forward(self, x):
+            return x
+
+    with av.VariableStore(), pytest.raises(NotImplementedError, match="rename `forward`"):
+        Net()(np.ones(2))
+
+
+@pytest.mark.parametrize("name", optim.advice.ON_OPTIMIZERS)
+def test_attributes_of_optimizers_elsewhere(name):
+    optimizer = optim.Adam()
+    with pytest.raises(AttributeError, match=f"^Adam has no '{name}': "):
+        getattr(optimizer, name)
+    assert not hasattr(optimizer, name) and name not in dir(optimizer)
+
+
+def test_the_rate_cannot_be_set_by_a_name_that_nobody_reads():
+    with pytest.raises(AttributeError, match=r"write optimizer.learning_rate"):
+        optim.Adam().lr = 0.5
+
+
+def test_gradients_alone_are_no_pairs():
+    w = av.Variable(1.0)
+    with av.GradientTape() as tape:
+        loss = w * w
+    with pytest.raises(TypeError, match=r"takes pairs .*got Tensors alone"):
+        optim.SGD(0.1).apply_gradients(tape.gradient(loss, [w]))
+
+
+def test_a_variable_that_became_a_tensor_is_explained():
+    w = av.Variable([1.0, 2.0])
+    w = w - 0.1
+    with av.GradientTape() as tape:
+        loss = av.sum(w * w)
+    assert "write v.assign_sub(g)" in tape.explain(loss, w)

@@ -55,7 +55,8 @@ def _why_not_followed(tape, x) -> str:
             f"{who} was not watched: the tape was made with watch_accessed_variables=False; call tape.watch(variable)."
         )
     if x.position == 0:
-        return f"{who} was never watched: call tape.watch(x) inside of the tape, before computing with it."
+        made = "" if x.source is None else " (`v = v - g` makes a Tensor of a Variable: write v.assign_sub(g).)"
+        return f"{who} was never watched: call tape.watch(x) inside of the tape, before computing with it.{made}"
     return (
         f"{who} was not computed inside this tape, and not watched by it (it may have been computed while recording "
         "was stopped, or before the tape was opened): call tape.watch(x) inside of the tape."

@@ -13,6 +13,7 @@ from functools import cache
 from typing import Any
 
 from .. import nn
+from .._migration import ON_LAYERS, Absent
 from ..base.backend import is_array
 from ..base.dtypes import is_differentiable
 from ..base.errors import close_names
@@ -122,7 +123,10 @@ class Layer:
 
     def call(self, *args: Any, **kwargs: Any) -> Any:
         """Compute: what a call of the layer returns."""
-        raise NotImplementedError(f"{type(self).__name__} has no method `call`, which computes what the layer returns")
+        named = ": rename `forward`" if hasattr(self, "forward") else ""
+        raise NotImplementedError(
+            f"{type(self).__name__} has no method `call`, which computes what the layer returns{named}"
+        )
 
     def takes(self, option: str) -> bool:
         """Say whether `call` has this option: what `Sequential` asks before it hands it on."""
@@ -294,6 +298,10 @@ class Layer:
                     layer._settle()
             self._place = ScopeAgain(current().defaults.reuse)  # with their names counted
 
+    def __dir__(self) -> list[str]:
+        """What there is: not the names that only say what to write here instead."""
+        return [name for name in object.__dir__(self) if name not in ON_LAYERS or hasattr(self, name)]
+
     def _note(self, error, args) -> None:
         """Say in an exception which layer it comes from: the innermost one."""
         if not any([note.startswith("in layer ") for note in getattr(error, "__notes__", ())]):
@@ -402,6 +410,10 @@ class Layer:
 
 
 _INTERNAL = ("_own", "_frozen")
+
+
+for _name, _text in ON_LAYERS.items():
+    setattr(Layer, _name, Absent(_name, _text))
 
 
 def _held(layer, kind) -> Iterator[Any]:
