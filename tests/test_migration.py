@@ -173,6 +173,11 @@ def test_attributes_of_layers_elsewhere(name):
     assert getattr(layer, name) == 3 and name in dir(layer)
 
 
+def test_a_number_of_inputs_is_no_activation():
+    with pytest.raises(ValueError, match=r"got 3\. The number of inputs is not said"):
+        av.layers.Dense(4, 3)
+
+
 def test_forward_is_called_call_here():
     class Net(av.layers.Layer):
         def forward(self, x):

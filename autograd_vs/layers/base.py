@@ -531,7 +531,9 @@ def activation_of(activation: Any, layer: Any) -> Callable[[Any], Tensor]:
     if activation is None or (callable(activation) and not isinstance(activation, type)):
         return activation or _same
     name = activation if isinstance(activation, str) else ""
-    if name not in nn.__all__:
+    if isinstance(activation, int):  # Linear(4, 3)
+        why = " The number of inputs is not said: it is that of the first call."
+    elif name not in nn.__all__:
         why = close_names(name, nn.__all__)
     else:
         found = getattr(nn, name)
