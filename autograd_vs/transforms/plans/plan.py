@@ -20,7 +20,7 @@ from .kernels import in_kernels
 from .look import Look, Profile, looked_at
 from .loops import compiler, in_loops
 from .memory import apart, place
-from .names import Names
+from .names import same_names
 from .passes import drop_unused, fold_constants, join_in_place, merge_equal, split_versions
 from .pieces import in_pieces
 from .products import stack_products, stack_sums
@@ -186,7 +186,7 @@ def made(python_function, args, options, *, copy_outputs=True, without=(), **set
     found, result = trace(python_function, args, options, passes)
     traced = perf_counter()
     result, rebuild = _opened(result)
-    found.rely_on(Names(python_function))
+    found.rely_on(same_names(python_function))
     program, leaves = found.program, flatten(result)
     arrays = [array_of(x) for x in leaves]
     values = [x if a is None else tensor_of(a.a.copy()) for a, x in zip(arrays, leaves, strict=True)]
