@@ -810,3 +810,23 @@ def test_integers_convert_freely():
         assert [10, 20][i[0, 1]] == 20 and list(range(v[2])) == [0, 1]
         same(np.asarray(np.argsort(x)), np.argsort(A))
         same(np.asarray(x.astype(int)), A.astype(int))
+
+
+def test_lists_with_tensors_in_them_are_arrays_by_asarray():
+    """What numpy.array does of numbers: nests of Tensors, Variables, arrays and numbers."""
+
+    def turned(angle, x):
+        turn = av.asarray([[np.cos(angle), -np.sin(angle)], (np.sin(angle), np.cos(angle))])
+        return av.asarray([turn @ x, [1, 2.0], np.zeros(2)])
+
+    x = np.array([1.0, 2.0])
+    wanted = [[np.cos(0.3) - 2 * np.sin(0.3), np.sin(0.3) + 2 * np.cos(0.3)], [1, 2], [0, 0]]
+    np.testing.assert_allclose(turned(av.Tensor(0.3), av.Tensor(x)).numpy(), wanted)
+    av.testing.check_gradients(turned, [np.array(0.3), x])
+    t, v = av.Tensor(np.float32([1, 2])), av.Variable([3.0, 4.0])
+    assert av.asarray([t, v]).dtype == av.asarray([t[0], 0, 1.5]).dtype == np.float32
+    assert av.asarray([t, [True, 2]]).tolist() == [[1, 2], [1, 2]] and av.asarray([t, np.ones(2)]).dtype == np.float64
+    assert av.asarray([t[0], 1], dtype="float64").dtype == np.float64
+    assert av.asarray([]).shape == (0,) and av.asarray([[1, 2]]).shape == (1, 2)
+    with pytest.raises(ValueError, match="shape"):
+        av.asarray([t, t[0]])

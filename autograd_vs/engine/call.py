@@ -585,7 +585,8 @@ def _refuse_objects(a):
 
 def _refuse_list(x):
     raise TypeError(
-        "a list of Tensors is not an array: use av.stack([...]) or av.concatenate([...]), which are differentiable"
+        "a list of Tensors is not an array: use av.asarray([...]), av.stack([...]) or av.concatenate([...]), which are "
+        "differentiable"
     )
 
 

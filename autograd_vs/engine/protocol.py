@@ -504,7 +504,7 @@ def _instead() -> str:
         if isinstance(frame.f_locals.get("self"), np.vectorize):
             return "av.vmap(f)(t) for np.vectorize(f)(t)"
         frame = frame.f_back  # type: ignore[assignment]
-    return "av.stack([t, u]) for np.array([t, u]), av.asarray(t) for np.asarray(t), av.exp(t) for math.exp(t)"
+    return "av.asarray([t, u]) for np.array([t, u]), av.asarray(t) for np.asarray(t), av.exp(t) for math.exp(t)"
 
 
 _VIEWERS = ("_pytest", "logging", "matplotlib", "numpy.testing")  # they compare, print and draw, and compute no more

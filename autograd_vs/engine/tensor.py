@@ -4,7 +4,8 @@ from typing import Any
 
 import numpy as np
 
-from ..base.backend import as_array, copy, has_numbers, has_values, placed, to_numpy
+from ..base.backend import as_array, beside, copy, has_numbers, has_values, placed, to_numpy
+from . import registry
 from .protocol import Operand, mark_break, op_name
 
 __all__ = ["OpInfo", "Tensor", "as_tensor", "asarray", "new_tensor", "tensor_of"]
@@ -119,9 +120,10 @@ def asarray(x: Any, dtype: Any = None) -> Tensor:
     Parameters
     ----------
     x : array_like
-        An array of NumPy or CuPy, a number, a list, a Tensor or a Variable.
+        An array of NumPy or CuPy, a number, a Tensor or a Variable; or a nest of lists of them, where numpy.array would
+        take one of numbers: Tensors in it keep their gradients.
     dtype : dtype, optional
-        NumPy's choice by default.
+        NumPy's choice by default. In a list with Tensors Python's numbers do not count.
 
     Returns
     -------
@@ -134,10 +136,38 @@ def asarray(x: Any, dtype: Any = None) -> Tensor:
     >>> batch[:] = 1
     >>> t.numpy().tolist()
     [0.0, 0.0]
+    >>> angle = Tensor(np.array(0.0))
+    >>> asarray([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]]).tolist()
+    [[1.0, -0.0], [0.0, 1.0]]
     """
+    if isinstance(x, (list, tuple)):
+        tensors = [part for part in _leaves(x) if isinstance(part, Operand)]
+        if tensors:
+            return _stacked(x, dtype or np.result_type(*map(_kind, _leaves(x))), tensors[0].array)
     if isinstance(x, Operand):
         if dtype is None or x.dtype == dtype:
             return x if isinstance(x, Tensor) else x + 0
         return x.astype(dtype)
     array = placed(x, dtype)
     return Tensor(copy(array) if array is x else array)
+
+
+def _leaves(x):
+    for part in x:
+        if isinstance(part, (list, tuple)):
+            yield from _leaves(part)
+        else:
+            yield part
+
+
+def _kind(x):
+    return x if isinstance(x, (bool, int, float, complex)) else x.dtype if hasattr(x, "dtype") else as_array(x).dtype
+
+
+def _stacked(x, dtype, like) -> Tensor:
+    """Lists as axes: `x` with Tensors in it as one Tensor, in the library of `like`."""
+    if isinstance(x, (list, tuple)):
+        return registry.ops["stack"].public([_stacked(part, dtype, like) for part in x])
+    if isinstance(x, Operand):
+        return asarray(x, dtype)
+    return Tensor(beside(as_array(x), like).astype(dtype))

@@ -48,7 +48,7 @@ REFUSED: dict[str, str] = {
     "maximum.at": "Write `t = t.at[index].max(values)`, which returns a new Tensor.",
     "minimum.at": "Write `t = t.at[index].min(values)`, which returns a new Tensor.",
     # conversions: not asked by NumPy's protocols, they meet Tensor.__array__
-    "array": f"{_CONVERTS} Write av.stack([t, u]) for np.array([t, u]), t + 0 for a copy.",
+    "array": f"{_CONVERTS} Write av.asarray([[t, 0], [0, u]]) for np.array([[t, 0], [0, u]]), t + 0 for a copy.",
     "bmat": f"{_CONVERTS} Write np.block([[t, u]]).",
     "fromiter": f"{_CONVERTS} Write av.stack(list(tensors)).",
     "format_float_positional": f"{_CONVERTS} Write it of t.item().",
