@@ -696,6 +696,9 @@ def test_mistakes():
         layers.Dropout(0.5)(X)
     with pytest.raises(TypeError, match=r"step 1 is .*: write Dense\(\.\.\.\)"):
         layers.Sequential([av.nn.relu, layers.Dense])
+    for wrong in ((layers.Dense(1), layers.Dense(1)), (layers.Dense(1),), (3,)):
+        with pytest.raises(TypeError, match="Sequential takes one list of steps"):
+            layers.Sequential(*wrong)
     with pytest.raises(TypeError, match="no step of Sequential takes mask="):
         layers.Sequential([layers.Dense(1)])(X, mask=None)
     with pytest.raises(TypeError, match="trainable is True or False"):

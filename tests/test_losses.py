@@ -607,3 +607,16 @@ def test_what_stands_beside_the_logits_may_come_from_the_host(name):
     assert isinstance(y.array, StrictArray) and isinstance(got.array, StrictArray)
     np.testing.assert_allclose(y.numpy(), want.numpy(), rtol=1e-13)
     np.testing.assert_allclose(got.numpy(), expected.numpy(), rtol=1e-12, atol=1e-15)
+
+
+@pytest.mark.parametrize("wrong", [[0, 1, 2], [-1, 1, 1]])
+def test_whole_numbers_as_labels_of_yes_or_no_are_0_and_1(wrong):
+    x = av.Tensor(np.zeros(3))
+    with pytest.raises(IndexError, match=r"sigmoid_cross_entropy: label (2|-1) is out of range: there are 2"):
+        av.nn.sigmoid_cross_entropy(x, np.array(wrong))
+    right = av.nn.sigmoid_cross_entropy(x, np.array([0, 1, 1]))
+    np.testing.assert_array_equal(right.numpy(), av.nn.sigmoid_cross_entropy(x, np.array([0.0, 1.0, 1.0])).numpy())
+    f = av.function(av.nn.sigmoid_cross_entropy)
+    f(x, np.array([0, 1, 1]))
+    with pytest.raises(IndexError, match="label"):
+        f(x, np.array(wrong))

@@ -1,6 +1,6 @@
 """Sequential: layers one after the other. Floor 3."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from .base import Layer
@@ -32,7 +32,9 @@ class Sequential(Layer):
     ((5, 2), ['sequential/dense/kernel:0', 'sequential/dense/bias:0'], 4, <Dense 'sequential/dense'>)
     """
 
-    def __init__(self, steps: Sequence[Callable] = (), **options: Any):
+    def __init__(self, steps: Iterable[Callable] = (), *others: Any, **options: Any):
+        if others or not isinstance(steps, Iterable) or isinstance(steps, Layer):
+            raise TypeError("Sequential takes one list of steps: Sequential([first, second])")
         super().__init__(**options)
         self.steps: list[Callable] = []
         for step in steps:

@@ -526,6 +526,8 @@ def sigmoid_cross_entropy(
     ------
     ValueError
         If the shapes differ: nothing broadcasts but a single number.
+    IndexError
+        If labels are integers other than 0 and 1.
 
     Notes
     -----
@@ -537,6 +539,9 @@ def sigmoid_cross_entropy(
     [0.0, 0.6931, 10000.0]
     """
     name = "sigmoid_cross_entropy"
+    given = labels.array if isinstance(labels, Operand) else labels
+    if getattr(given, "dtype", np.dtype(bool)).kind in "iu":
+        check_ids(given, 2, f"{name}: label")
     logits, labels = paired(name, logits, labels)
     labels = _smoothed(name, labels, label_smoothing)
     if pos_weight is None:
