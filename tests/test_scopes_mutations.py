@@ -160,7 +160,7 @@ SWITCHES = [
     (24, VariableStore.reset, "self.forget(self.variables(scope))", "pass"),
     (24, VariableStore.reset, "del self._plain[name]", "pass"),
     (24, VariableStore.reset, "del self.templates[template]", "pass"),
-    (24, VariableStore.reset, "not wanted(name + \"/\")", "True"),
+    (24, VariableStore.reset, 'or wanted(name + "/")', ""),
 ]  # fmt: skip
 
 

@@ -87,18 +87,19 @@ def test_a_tutorial_that_raises_is_noticed(tmp_path):
         tool.run(tmp_path / "00_wrong.py", tmp_path)
 
 
+def run_script(program, folder):
+    """What a program printed, without a screen."""
+    environment = os.environ | {"MPLBACKEND": "Agg"}
+    command = [sys.executable, "-c", program]
+    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
 def test_the_demo_runs_as_a_script(tmp_path):
     program = f"import runpy, sys; sys.path.insert(0, {str(TUTORIALS)!r})\n"
     program += f"runpy.run_path({str(SCRIPTS[0])!r})['main'](epochs=1, quiet=True)"
-    result = subprocess.run(
-        [sys.executable, "-c", program],
-        cwd=tmp_path,
-        env=os.environ | {"MPLBACKEND": "Agg"},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert result.returncode == 0, result.stderr
+    run_script(program, tmp_path)
     assert (tmp_path / "out" / "loss.png").exists()
 
 
@@ -113,13 +114,4 @@ from autograd_vs.base.devices import register_devices
 register_devices("gpu", StrictDevices())
 runpy.run_path({str(TUTORIALS / "11_gpu.py")!r})
 """
-    result = subprocess.run(
-        [sys.executable, "-c", program],
-        cwd=tmp_path,
-        env=os.environ | {"MPLBACKEND": "Agg"},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert result.returncode == 0, result.stderr
-    assert "this notebook computes on gpu:0" in result.stdout
+    assert "this notebook computes on gpu:0" in run_script(program, tmp_path)
