@@ -6,6 +6,7 @@ from typing import Any
 
 from ._migration import missing
 from .base import backend
+from .base.ranks import launched
 from .ops.later import FAMILIES, family
 
 __all__ = ["module_getattr"]
@@ -17,6 +18,8 @@ HOMES = {
     "memory_limit": "base.devices", "metrics": "metrics", "plot": "plot", "save": "checkpoint", "summary": "layers",
 }  # fmt: skip
 
+if launched() > 1:  # one process of several, which may fail before it knows of the others, and shall end them, too
+    import_module(".distribute.mpi", __package__).abort_on_error()
 backend.held = lambda name: import_module(".memory", __package__).held(name)  # for errors of memory, which are rare
 
 

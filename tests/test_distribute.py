@@ -143,6 +143,20 @@ optimizer.minimize(lambda: av.sum(v * float(strategy.rank)), [v])
     assert "different values of v: each was trained by itself. strategy.average" in ended.stderr
 
 
+def test_a_rank_that_raises_before_it_has_a_strategy():
+    code = """
+import os
+import autograd_vs as av
+if os.environ["PMI_RANK"] == "1":
+    raise FileNotFoundError("the data of this rank")
+av.distribute.DataParallel()
+print("began")
+"""
+    ended, seconds = start(2, "-c", code)
+    assert ended.returncode != 0 and seconds < 10
+    assert "a rank of 2 raised" in ended.stderr and "the data of this rank" in ended.stderr
+
+
 def test_a_rank_that_never_comes():
     """It raised before it had a strategy: the others wait so long, and no longer."""
     code = """

@@ -4,14 +4,23 @@
 `across` holds.
 """
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any
 
-__all__ = ["across", "is_main", "set_rank", "stream_suffix", "summed_by"]
+__all__ = ["across", "is_main", "launched", "set_rank", "stream_suffix", "summed_by"]
 
 _rank = 0
+# What launchers tell the processes that they start: the names of rank and number.
+_LAUNCHERS = {
+    "PMI_RANK": "PMI_SIZE",  # MPICH, Intel MPI, Microsoft MPI, Slurm
+    "OMPI_COMM_WORLD_RANK": "OMPI_COMM_WORLD_SIZE",  # Open MPI
+    "PMIX_RANK": "PMIX_SIZE",  # Slurm and others, with PMIx
+    "MV2_COMM_WORLD_RANK": "MV2_COMM_WORLD_SIZE",  # MVAPICH
+    "PALS_RANKID": "PALS_SIZE",  # Cray
+}
 
 # The sum of a Tensor over all processes that have a part of the batch, as a function; None where the batch is all here.
 across: ContextVar[Any] = ContextVar("across", default=None)
@@ -25,6 +34,11 @@ def summed_by(add: Any) -> Iterator[None]:
         yield
     finally:
         across.reset(token)
+
+
+def launched() -> int:
+    """How many processes a launcher says that it started; 0 where there is none."""
+    return max([int(os.environ.get(size, 1)) for rank, size in _LAUNCHERS.items() if rank in os.environ], default=0)
 
 
 def set_rank(rank: int) -> int:

@@ -7,23 +7,17 @@ import socket
 import sys
 import traceback
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import numpy as np
 
+from ..base.ranks import launched
 from ..base.threads import get_num_threads, set_num_threads
 
 __all__ = ["Link", "abort_on_error", "connect", "share_cores"]
 
-# What launchers tell the processes that they start: the names of rank and number.
-_LAUNCHERS = {
-    "PMI_RANK": "PMI_SIZE",  # MPICH, Intel MPI, Microsoft MPI, Slurm
-    "OMPI_COMM_WORLD_RANK": "OMPI_COMM_WORLD_SIZE",  # Open MPI
-    "PMIX_RANK": "PMIX_SIZE",  # Slurm and others, with PMIx
-    "MV2_COMM_WORLD_RANK": "MV2_COMM_WORLD_SIZE",  # MVAPICH
-    "PALS_RANKID": "PALS_SIZE",  # Cray
-}
+_WAIT = 60.0  # seconds
 
 
 def connect(comm: Any, wait: float) -> "Link | None":
@@ -42,12 +36,11 @@ def connect(comm: Any, wait: float) -> "Link | None":
     RuntimeError
         If the launcher and mpi4py belong to two implementations of MPI, so that each process believes to be alone.
     """
-    sizes = [int(os.environ.get(size, 1)) for rank, size in _LAUNCHERS.items() if rank in os.environ]
-    if comm is None and not sizes and "mpi4py.MPI" not in sys.modules:
+    if comm is None and not launched() and "mpi4py.MPI" not in sys.modules:
         return None  # nobody started MPI: neither do we
     with _at_most(wait):
         if comm is None:
-            comm = _world(max(sizes, default=1))
+            comm = _world(launched())
         return Link(comm) if comm is not None and comm.size > 1 else None
 
 
@@ -175,20 +168,26 @@ def share_cores(link: Any) -> Any:
     return undo
 
 
-def abort_on_error(link: Any) -> Any:
+def abort_on_error(link: Any = None) -> Any:
     """From now on an exception that nobody catches ends all processes; returns a function that ends this.
 
-    MPI knows of a process that raised only when it calls the next function of MPI, which it never does.
+    MPI knows of a process that raised only when it calls the next function of MPI, which it never does. Without a link
+    the process joins the others first, for no other reason.
     """
     before = sys.excepthook
 
     def hook(kind, error, trace):
-        lines = traceback.format_exception(kind, error, trace)
+        lines = "".join(traceback.format_exception(kind, error, trace))
+        who = f"a rank of {launched()}" if link is None else f"rank {link.rank} of {link.size}"
         # One write: lines of several ranks that fail together do not mix.
-        sys.stderr.write(f"rank {link.rank} of {link.size} raised, and all ranks end:\n{''.join(lines)}")
+        sys.stderr.write(f"{who} raised, and all ranks end:\n{lines}")
         sys.stderr.flush()
         sys.stdout.flush()
-        link.abort()
+        if link is not None:
+            link.abort()
+            return
+        with suppress(ImportError, RuntimeError), _at_most(_WAIT):  # without MPI nobody waits
+            _world(launched()).Abort(1)
 
     def undo():
         if sys.excepthook is hook:
