@@ -196,4 +196,4 @@ def test_lists_of_recorded_tensors_are_arrays():
         tape.watch(x)
         y = av.real(av.fft.fft([x[0], x[1]]))
     np.testing.assert_allclose(y.numpy(), [3.0, -1.0])
-    np.testing.assert_allclose(tape.gradient(y, x, [1.0, 10.0]).numpy(), [11.0, -9.0])
+    np.testing.assert_allclose(tape.gradient(y, x, np.array([1.0, 10.0])).numpy(), [11.0, -9.0])
