@@ -42,8 +42,7 @@ class DataParallel:
     comm : mpi4py communicator, optional
         Of the ranks that take part; by default all that ``mpiexec`` started.
     wait : float, default 60
-        Seconds until all ranks have to be here. One that was killed before, or raised before it imported this package,
-        is not missed earlier: so make the strategy at the beginning of the script.
+        Seconds until all ranks have to be here. One that raised before it imported this package is not missed earlier.
 
     Attributes
     ----------
