@@ -400,9 +400,7 @@ def advice(name: str, names) -> str:
     kind = getattr(np, name, None) if not name.startswith("_") else None
     if isinstance(kind, type) and issubclass(kind, np.generic):
         return f"autograd_vs has no {name!r}: {_DTYPES}: np.{name}, {kind.__name__!r}."
-    from .base.errors import close_names
-
-    return f"module 'autograd_vs' has no attribute {name!r}.{'' if name.startswith('_') else close_names(name, names)}"
+    return _without("autograd_vs", name, None, names)
 
 
 def nn_advice(name: str, names) -> str:
@@ -420,7 +418,7 @@ def nn_advice(name: str, names) -> str:
         text = None if found is None else f"use the function av.nn.{found}"
     if text is None:
         text = next((words for starts, words in _PREFIXES.items() if low.startswith(starts)), None)
-    return _without("nn", name, text, names)
+    return _without("autograd_vs.nn", name, text, names)
 
 
 _RNN = "write av.layers.RNN(av.layers.{}(units))"
@@ -459,17 +457,17 @@ def layers_advice(name: str, names) -> str:
         low = name.lower()
         found = known.get(low) or known.get(low.rstrip("d").rstrip("123"))
         text = None if found is None else f"write av.layers.{found}"
-    return _without("layers", name, text, names)
+    return _without("autograd_vs.layers", name, text, names)
 
 
 def _without(home: str, name: str, text: str | None, names) -> str:
     """That `home` has no `name`: with what to write here, or else with names that are close."""
     if text is not None:
-        return f"autograd_vs.{home} has no {name!r}: {text}."
+        return f"{home} has no {name!r}: {text}."
     from .base.errors import close_names
 
     near = "" if name.startswith("_") else close_names(name, names)
-    return f"module 'autograd_vs.{home}' has no attribute {name!r}.{near}"
+    return f"module '{home}' has no attribute {name!r}.{near}"
 
 
 def missing(name: str, package: ModuleType) -> AttributeError:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .base.ranks import is_main
+from .base.tables import as_html
 from .engine.outside import outside
 
 if TYPE_CHECKING:
@@ -523,12 +524,7 @@ class History:
         return f"History({self._rows} rows up to step {self._step}; last {values})"
 
     def _repr_html_(self) -> str:
-        from html import escape
-
-        head = "".join(
-            f"<th>{title}</th>" for title in ("series", "values", "last", "min (step)", "max (step)", "mean")
-        )
-        body = ""
+        rows: list[tuple[str, ...]] = [("series", "values", "last", "min (step)", "max (step)", "mean")]
         for name in self.names:
             values, steps = self[name], self.steps(name)
             finite = np.isfinite(values)
@@ -537,8 +533,8 @@ class History:
                 kept, at = values[finite], steps[finite]
                 low, high = kept.argmin(), kept.argmax()
                 cells[2:] = [f"{kept[low]:.4g} ({at[low]})", f"{kept[high]:.4g} ({at[high]})", f"{kept.mean():.4g}"]
-            body += f"<tr><td>{escape(name)}</td>" + "".join(f"<td>{cell}</td>" for cell in cells) + "</tr>"
-        return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+            rows.append((name, *cells))
+        return as_html(rows)
 
 
 class EarlyStopping:

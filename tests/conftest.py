@@ -39,6 +39,15 @@ def cupys():
 LIBRARIES = {"numpy": lambda: np.ndarray, "strict": lambda: StrictArray, "cupy": cupys}
 
 
+@pytest.fixture
+def cupy():
+    """CuPy, for tests that are marked `gpu`: where no GPU works they are skipped before this is asked for."""
+    import cupy
+
+    assert backend._find_cupy(cupy.ndarray)
+    return cupy
+
+
 def part(text):
     """``"2/4"``: which of how many."""
     number, of = map(int, text.split("/"))

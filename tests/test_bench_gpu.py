@@ -103,9 +103,6 @@ def test_what_is_not_there_is_told(bench):
 @pytest.mark.gpu
 @pytest.mark.slow
 def test_it_runs_on_a_gpu(tmp_path):
-    cupy = pytest.importorskip("cupy")
-    if not cupy.is_available():
-        pytest.skip("no GPU")
     run("--quick", "--frameworks", "ours", "--only", "W1", "W9", "--results", tmp_path)
     content = json.loads((tmp_path / "W9.json").read_text())
     assert content["peak_bytes"]["ours"]["peak"] >= 4 * 4 * 3 * 25 * 40  # p, g, m, v

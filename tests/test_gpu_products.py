@@ -360,16 +360,6 @@ def test_a_plan_keeps_the_precision_of_its_trace(monkeypatch):
 # ---------------------------------------------------------------- on a GPU
 
 
-@pytest.fixture
-def cupy():
-    cupy = pytest.importorskip("cupy", reason="needs CuPy")
-    try:
-        works = cupy.is_available() and int(cupy.ones(2).sum()) == 2
-    except Exception:
-        works = False
-    return cupy if works else pytest.skip("no GPU that works")
-
-
 @pytest.mark.gpu
 @pytest.mark.parametrize("dtype", ["float16", "bfloat16", "float32", "float64", "complex64", "complex128"])
 def test_products_on_a_gpu(cupy, dtype):

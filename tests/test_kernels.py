@@ -551,24 +551,10 @@ def test_cupy_has_a_launcher():
     assert backend.launcher(cupy) is launch
 
 
-def gpu():
-    """CuPy, where there is a GPU that works."""
-    cupy = pytest.importorskip("cupy", reason="needs CuPy and a GPU")
-    try:
-        works = cupy.is_available() and int(cupy.ones(2).sum()) == 2
-    except Exception:
-        works = False
-    if not works:
-        pytest.skip("needs a GPU")
-    assert backend._find_cupy(cupy.ndarray)
-    return cupy
-
-
 @pytest.mark.gpu
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize("name", ELEMENTWISE)
-def test_an_update_on_a_gpu_is_that_of_the_host(name, dtype):
-    cupy = gpu()
+def test_an_update_on_a_gpu_is_that_of_the_host(cupy, name, dtype):
     host, _ = twins([(3, 4), (4,), (), (BLOCK + 3,)], dtype)
     device = [av.Variable(cupy.asarray(v.numpy()), name=f"gpu_{i}") for i, v in enumerate(host)]
     tolerance = 1e-6 if dtype is np.float32 else 1e-12
@@ -578,8 +564,7 @@ def test_an_update_on_a_gpu_is_that_of_the_host(name, dtype):
 
 @pytest.mark.gpu
 @pytest.mark.parametrize("name", REAL)
-def test_every_ufunc_on_a_gpu(name):
-    cupy = gpu()
+def test_every_ufunc_on_a_gpu(cupy, name):
     kernel, ufuncs = all_ufuncs(np.dtype(name))
     x, y = numbers(np.dtype(name))
     outs = [cupy.zeros(x.size, argument.dtype) for argument in kernel.arguments[2:]]
@@ -595,16 +580,15 @@ def test_every_ufunc_on_a_gpu(name):
 
 @pytest.mark.gpu
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
-def test_uniform_numbers_on_a_gpu_are_those_of_numpy(dtype):
-    cupy, source = gpu(), seeds.generator(1, "x", 3)
+def test_uniform_numbers_on_a_gpu_are_those_of_numpy(cupy, dtype):
+    source = seeds.generator(1, "x", 3)
     out = cupy.zeros(100_003, dtype)
     philox.uniforms(launch, source, out)
     assert cupy.asnumpy(out).tobytes() == source.random(out.size, dtype).tobytes()
 
 
 @pytest.mark.gpu
-def test_a_plan_on_a_gpu_gives_what_the_stand_in_gives():
-    cupy = gpu()
+def test_a_plan_on_a_gpu_gives_what_the_stand_in_gives(cupy):
     plan = av.function(blend)
     for _ in range(2):
         found = plan(*map(cupy.asarray, a_batch()))

@@ -17,6 +17,13 @@ from autograd_vs.engine.protocol import Operand
 BOTH = (lambda: av.Tensor([1.0, 2.0]), lambda: av.Variable([1.0, 2.0]))
 
 
+def is_answered(home, name, words):
+    """The module has no such name, and says what to write."""
+    with pytest.raises(AttributeError) as error:
+        getattr(home, name)
+    assert str(error.value).startswith(f"{home.__name__} has no {name!r}: ") and words in str(error.value)
+
+
 @pytest.mark.parametrize("make", BOTH, ids=["Tensor", "Variable"])
 @pytest.mark.parametrize(
     "name, words",
@@ -77,9 +84,7 @@ def test_probes_get_plain_answers(make):
     }.items(),
 )  # fmt: skip
 def test_names_of_the_package(name, words):
-    with pytest.raises(AttributeError) as error:
-        getattr(av, name)
-    assert str(error.value).startswith(f"autograd_vs has no {name!r}: ") and words in str(error.value)
+    is_answered(av, name, words)
 
 
 @pytest.mark.parametrize(
@@ -111,9 +116,7 @@ def test_names_of_the_package(name, words):
     }.items(),
 )  # fmt: skip
 def test_names_of_nn(name, words):
-    with pytest.raises(AttributeError) as error:
-        getattr(av.nn, name)
-    assert str(error.value).startswith(f"autograd_vs.nn has no {name!r}: ") and words in str(error.value)
+    is_answered(av.nn, name, words)
 
 
 @pytest.mark.parametrize(
@@ -126,9 +129,7 @@ def test_names_of_nn(name, words):
     }.items(),
 )  # fmt: skip
 def test_names_of_layers(name, words):
-    with pytest.raises(AttributeError) as error:
-        getattr(av.layers, name)
-    assert str(error.value).startswith(f"autograd_vs.layers has no {name!r}: ") and words in str(error.value)
+    is_answered(av.layers, name, words)
 
 
 def test_advice_about_layers_names_what_there_is():

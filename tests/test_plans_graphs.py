@@ -128,10 +128,7 @@ def test_why_a_call_is_no_part_of_a_graph():
 
 
 @pytest.mark.gpu
-def test_a_cuda_graph_of_calls():
-    cupy = pytest.importorskip("cupy")
-    if not cupy.is_available():
-        pytest.skip("no GPU")
+def test_a_cuda_graph_of_calls(cupy):
     from autograd_vs.base.cuda.graphs import capture, rehearse
 
     x, y = cupy.arange(4.0), cupy.zeros(4)

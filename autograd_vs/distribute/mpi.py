@@ -15,9 +15,9 @@ import numpy as np
 from ..base.ranks import launched
 from ..base.threads import get_num_threads, set_num_threads
 
-__all__ = ["Link", "abort_on_error", "connect", "share_cores"]
+__all__ = ["WAIT", "Link", "abort_on_error", "connect", "share_cores"]
 
-_WAIT = 60.0  # seconds
+WAIT = 60.0  # seconds until all ranks have to be here
 
 
 def connect(comm: Any, wait: float) -> "Link | None":
@@ -186,7 +186,7 @@ def abort_on_error(link: Any = None) -> Any:
         if link is not None:
             link.abort()
             return
-        with suppress(ImportError, RuntimeError), _at_most(_WAIT):  # without MPI nobody waits
+        with suppress(ImportError, RuntimeError), _at_most(WAIT):  # without MPI nobody waits
             _world(launched()).Abort(1)
 
     def undo():

@@ -24,7 +24,7 @@ from ..ops.constants import stop_gradient
 from ..transforms.custom import custom_gradient
 from ..transforms.grad import alias
 from .exchange import Average, Entry, Exchange, number, on_all_ranks, said, sum_dtype
-from .mpi import abort_on_error, connect, share_cores
+from .mpi import WAIT, abort_on_error, connect, share_cores
 
 __all__ = ["DataParallel"]
 
@@ -102,7 +102,7 @@ class DataParallel:
     (<DataParallel: rank 0 of 1>, 2)
     """
 
-    def __init__(self, comm: Any = None, wait: float = 60.0) -> None:
+    def __init__(self, comm: Any = None, wait: float = WAIT) -> None:
         link: Any = comm if hasattr(comm, "local_rank") else connect(comm, wait)
         self.rank: int = 0 if link is None else link.rank
         self.size: int = 1 if link is None else link.size

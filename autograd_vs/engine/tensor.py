@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 
 from ..base.backend import as_array, beside, copy, has_numbers, has_values, placed, to_numpy
+from ..base.nest import flatten
 from . import registry
 from .protocol import Operand, mark_break, op_name
 
@@ -140,24 +141,17 @@ def asarray(x: Any, dtype: Any = None) -> Tensor:
     >>> asarray([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]]).tolist()
     [[1.0, -0.0], [0.0, 1.0]]
     """
-    if isinstance(x, (list, tuple)):
-        tensors = [part for part in _leaves(x) if isinstance(part, Operand)]
-        if tensors:
-            return _stacked(x, dtype or np.result_type(*map(_kind, _leaves(x))), tensors[0].array)
     if isinstance(x, Operand):
         if dtype is None or x.dtype == dtype:
             return x if isinstance(x, Tensor) else x + 0
         return x.astype(dtype)
+    if isinstance(x, (list, tuple)):
+        leaves = flatten(x)
+        first = next((leaf for leaf in leaves if isinstance(leaf, Operand)), None)
+        if first is not None:
+            return _stacked(x, dtype or np.result_type(*map(_kind, leaves)), first.array)
     array = placed(x, dtype)
     return Tensor(copy(array) if array is x else array)
-
-
-def _leaves(x):
-    for part in x:
-        if isinstance(part, (list, tuple)):
-            yield from _leaves(part)
-        else:
-            yield part
 
 
 def _kind(x):

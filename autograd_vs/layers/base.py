@@ -8,7 +8,7 @@ those of scopes; then the layer holds them itself.
 import inspect
 import re
 from _thread import RLock  # `threading` itself costs import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import cache
 from typing import Any
 
@@ -109,8 +109,8 @@ class Layer:
         return layer
 
     def __init__(self, *, name: str | None = None, trainable: bool = True, dtype: Any = None, **unknown: Any):
-        for option in unknown:
-            known = [*options_of(type(self).__init__, 1), "name", "trainable", "dtype"]
+        if unknown:
+            option, known = next(iter(unknown)), [*options_of(type(self).__init__, 1), "name", "trainable", "dtype"]
             raise TypeError(f"{type(self).__name__} has no option {option!r}.{close_names(option, known)}")
         if name is not None:
             check_name(name, "layer")
@@ -416,21 +416,14 @@ for _name, _text in ON_LAYERS.items():
     setattr(Layer, _name, Absent(_name, _text))
 
 
-def _held(layer, kind) -> Iterator[Any]:
+def _held(layer, kind) -> list[Any]:
     """What of a kind lies in the attributes of a layer."""
     return _inside({name: value for name, value in vars(layer).items() if name not in _INTERNAL}, kind)
 
 
-def _inside(value, kind) -> Iterator[Any]:
+def _inside(nest, kind) -> list[Any]:
     """What of a kind lies in dicts, lists and tuples."""
-    if isinstance(value, kind):
-        yield value
-    elif isinstance(value, dict):
-        for part in value.values():
-            yield from _inside(part, kind)
-    elif isinstance(value, (list, tuple)):
-        for part in value:
-            yield from _inside(part, kind)
+    return [leaf for leaf in flatten(nest) if isinstance(leaf, kind)]
 
 
 def shapes_of(x: Any) -> Any:
@@ -512,7 +505,7 @@ def functional(cls: type[Layer], name: str | None = None) -> Callable[..., Any]:
     def function(x: Any, *args: Any, **options: Any) -> Any:
         of_call = {key: options.pop(key) for key in list(options) if key in options_of(cls.call)}
         layer = cls(*args, **options)
-        layer._pass(list(_inside((args, options), Layer)))
+        layer._pass(_inside((args, options), Layer))
         return layer(x, **of_call)
 
     label = default_name(cls) if name is None else name
